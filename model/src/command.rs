@@ -1,0 +1,183 @@
+//! The commands: one file each, saying which rows it reads and writes and which refusals it gives.
+
+mod add_cluster;
+mod add_member;
+mod cancel;
+mod conclude;
+mod contact;
+mod delete;
+mod expire;
+mod found;
+mod intend;
+mod observe;
+mod patch;
+mod place;
+mod remove_cluster;
+mod remove_member;
+mod retry;
+mod settle;
+mod submit;
+mod sweep;
+mod update_cluster;
+mod update_member;
+
+pub use add_cluster::AddCluster;
+pub use add_member::AddMember;
+pub use cancel::Cancel;
+pub use conclude::{Conclude, Outcome};
+pub use contact::Contact;
+pub use delete::Delete;
+pub use expire::Expire;
+pub use found::Found;
+pub use intend::Intend;
+pub use observe::{Observation, Observe};
+pub use patch::Patch;
+pub use place::{Choice, Place};
+pub use remove_cluster::RemoveCluster;
+pub use remove_member::RemoveMember;
+pub use retry::Retry;
+pub use submit::{ManifestName, Submit, SubmitManifest};
+pub use sweep::Sweep;
+pub use update_cluster::UpdateCluster;
+pub use update_member::UpdateMember;
+
+use crate::{Damaged, Digest, Done, Refusal, Txn};
+use serde::{Deserialize, Serialize};
+
+/// Who proposes: a person or a program, or for the leader's own commands `system:leader`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// The user's name.
+    pub user: String,
+    /// The user's groups.
+    pub groups: Vec<String>,
+}
+
+impl Principal {
+    /// The leader acting by itself.
+    #[must_use]
+    pub fn leader() -> Self {
+        Self { user: "system:leader".to_owned(), groups: Vec::new() }
+    }
+}
+
+/// Makes a request safe to repeat: the same key and body get the first answer again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyKey {
+    /// The tenant whose table it counts in.
+    pub namespace: String,
+    /// Method and path, so that a key used on two routes is two keys.
+    pub route: String,
+    /// As the client gave it.
+    pub key: String,
+    /// Of the request's body.
+    pub body: Digest,
+}
+
+/// What one log entry holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The leader's clock when it proposed, ms since 1970.
+    pub clock_ms: u64,
+    /// Who proposed.
+    pub by: Principal,
+    /// If the request may be repeated.
+    pub key: Option<IdempotencyKey>,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What can be done. Stored by position: only ever append.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// The first entry of a group: its identity.
+    Found(Found),
+    /// Take a runnable.
+    Submit(Box<Submit>),
+    /// Stop a run, keep its record.
+    Cancel(Cancel),
+    /// Stop a run, remove its objects, then its record.
+    Delete(Delete),
+    /// Start an ended run again.
+    Retry(Retry),
+    /// Change labels and annotations.
+    Patch(Patch),
+    /// Give runs a cluster.
+    Place(Place),
+    /// Decide to make one kube write.
+    Intend(Intend),
+    /// Say what came of it.
+    Conclude(Conclude),
+    /// Record what a watch said.
+    Observe(Observe),
+    /// Record what a comparison of inventory and cluster found.
+    Sweep(Sweep),
+    /// Let deadlines pass and old rows go.
+    Expire(Expire),
+    /// Register a cluster.
+    AddCluster(AddCluster),
+    /// Change a cluster's settings.
+    UpdateCluster(UpdateCluster),
+    /// Take a cluster out.
+    RemoveCluster(RemoveCluster),
+    /// Record whether and as what a cluster was reached.
+    Contact(Contact),
+    /// A replica asks to join; its id is the index of this entry.
+    AddMember(AddMember),
+    /// A replica votes from now on, or is reached elsewhere.
+    UpdateMember(UpdateMember),
+    /// A replica is no longer of the group.
+    RemoveMember(RemoveMember),
+}
+
+impl Command {
+    /// The verb: in the ledger, in metrics and in logs.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Command::Found(_) => "found",
+            Command::Submit(_) => "submit",
+            Command::Cancel(_) => "cancel",
+            Command::Delete(_) => "delete",
+            Command::Retry(_) => "retry",
+            Command::Patch(_) => "patch",
+            Command::Place(_) => "place",
+            Command::Intend(_) => "intend",
+            Command::Conclude(_) => "conclude",
+            Command::Observe(_) => "observe",
+            Command::Sweep(_) => "sweep",
+            Command::Expire(_) => "expire",
+            Command::AddCluster(_) => "add-cluster",
+            Command::UpdateCluster(_) => "update-cluster",
+            Command::RemoveCluster(_) => "remove-cluster",
+            Command::Contact(_) => "contact",
+            Command::AddMember(_) => "add-member",
+            Command::UpdateMember(_) => "update-member",
+            Command::RemoveMember(_) => "remove-member",
+        }
+    }
+
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+        match self {
+            Command::Found(found) => found.apply(txn),
+            Command::Submit(submit) => submit.apply(txn, by),
+            Command::Cancel(cancel) => cancel.apply(txn, by),
+            Command::Delete(delete) => delete.apply(txn, by),
+            Command::Retry(retry) => retry.apply(txn, by),
+            Command::Patch(patch) => patch.apply(txn),
+            Command::Place(place) => place.apply(txn),
+            Command::Intend(intend) => intend.apply(txn),
+            Command::Conclude(conclude) => conclude.apply(txn),
+            Command::Observe(observe) => observe.apply(txn),
+            Command::Sweep(sweep) => sweep.apply(txn),
+            Command::Expire(expire) => expire.apply(txn),
+            Command::AddCluster(add) => add.apply(txn, by),
+            Command::UpdateCluster(update) => update.apply(txn),
+            Command::RemoveCluster(remove) => remove.apply(txn),
+            Command::Contact(contact) => contact.apply(txn),
+            Command::AddMember(add) => add.apply(txn, by),
+            Command::UpdateMember(update) => update.apply(txn),
+            Command::RemoveMember(remove) => remove.apply(txn),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Register a cluster.
+//!
+//! Reads the name; writes the cluster. Refused when the name is taken (`AlreadyExists`).
+
+use super::Principal;
+use crate::record::{Cluster, Credentials, Head, Record, Resource};
+use crate::{Damaged, Done, Refusal, RefusalKind, Txn, Uid};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A cluster to be registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddCluster {
+    /// Random, made by whoever took the request. Not the identity of the cluster itself.
+    pub uid: Uid,
+    /// Its name.
+    pub name: String,
+    /// Labels that placements select on.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// How it is reached.
+    pub credentials: Credentials,
+    /// Gets no work yet.
+    pub cordoned: bool,
+    /// No kube writes yet.
+    pub paused: bool,
+}
+
+impl AddCluster {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+        if txn.named(Resource::Cluster, "", &self.name)?.is_some() {
+            let message = format!("clusters.tallyman.dev {:?} already exists", self.name);
+            return Ok(Err(Refusal::new(RefusalKind::AlreadyExists, message)));
+        }
+        let cluster = Cluster {
+            head: Head {
+                ordinal: txn.new_ordinal(),
+                uid: self.uid,
+                name: self.name.clone(),
+                labels: self.labels.clone(),
+                annotations: self.annotations.clone(),
+                created_ms: txn.now_ms(),
+                created_by: by.user.clone(),
+                ..Head::default()
+            },
+            credentials: self.credentials.clone(),
+            cordoned: self.cordoned,
+            paused: self.paused,
+            timeline: 1,
+            ..Cluster::default()
+        };
+        let record = txn.put(Record::Cluster(cluster))?;
+        Ok(Ok(Done::with(txn, record)))
+    }
+}

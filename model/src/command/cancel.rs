@@ -1,0 +1,51 @@
+//! Stop a run, keep its record.
+//!
+//! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), another has the name now or
+//! the run has ended (`Conflict`). Asking twice changes nothing.
+
+use super::{Principal, settle};
+use crate::record::{Asked, Record};
+use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Revision, Txn, Uid};
+use serde::{Deserialize, Serialize};
+
+/// Which run to stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// The tenant.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// Only this one of that name.
+    pub uid: Option<Uid>,
+    /// Only at this revision.
+    pub revision: Option<Revision>,
+    /// In the user's words.
+    pub why: String,
+}
+
+impl Cancel {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let mut run = match found {
+            Ok(run) => run,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if run.phase.is_terminal() {
+            let message = format!("{} has ended: it is {}", self.name, run.phase);
+            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+        }
+        if run.cancel.is_some() {
+            return Ok(Ok(Done::unchanged(Record::Runnable(run))));
+        }
+        let now = txn.now_ms();
+        run.cancel = Some(Asked { by: by.user.clone(), at_ms: now });
+        let mut message = format!("{} asked for it", by.user);
+        if !self.why.is_empty() {
+            message = format!("{message}: {}", self.why);
+        }
+        settle::decide(&mut run, Phase::Cancelled, Reason::CancelRequested, message);
+        settle::settle(&mut run, now);
+        let run = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+}

@@ -1,0 +1,193 @@
+//! Say what came of a kube write.
+//!
+//! Reads and writes the runnable. Refused as `Outdated` when that intent is not open any more: a later one replaced
+//! it, or the watch was faster.
+
+use super::{Observation, settle};
+use crate::record::{Action, Intent, Object, Record, Runnable};
+use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, rule};
+use serde::{Deserialize, Serialize};
+
+/// What came of a kube write, or of reading back what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It took effect; the object as the answer shows it.
+    Done(Box<Observation>),
+    /// The object with the known UID does not exist (any more).
+    Gone,
+    /// Nothing of that name exists now. After an unknown create that proves nothing until the request has drained.
+    Absent,
+    /// An object of somebody else has the name.
+    Taken {
+        /// Its UID.
+        uid: String,
+    },
+    /// It did not leave this process.
+    NotSent {
+        /// In words.
+        message: String,
+    },
+    /// The cluster refused it and nothing changed.
+    Refused {
+        /// The reason to show.
+        reason: Reason,
+        /// The cluster's words.
+        message: String,
+        /// It will be refused again: the run ends.
+        permanent: bool,
+        /// The cluster asked to wait this long.
+        retry_after_ms: Option<u64>,
+    },
+    /// It may or may not have taken effect.
+    Unknown {
+        /// In words.
+        message: String,
+    },
+}
+
+/// The outcome of one intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conclude {
+    /// The runnable.
+    pub run: Ordinal,
+    /// Which of its objects.
+    pub object: u16,
+    /// The intent's log index; 0: none was open, the object was read because an old create was in doubt.
+    pub intent: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+impl Conclude {
+    pub(crate) fn detail(&self) -> String {
+        let words = match &self.outcome {
+            Outcome::Done(_) => "done".to_owned(),
+            Outcome::Gone => "gone".to_owned(),
+            Outcome::Absent => "absent".to_owned(),
+            Outcome::Taken { uid } => format!("taken by {uid}"),
+            Outcome::NotSent { message } => format!("not sent: {message}"),
+            Outcome::Refused { message, .. } => format!("refused: {message}"),
+            Outcome::Unknown { message } => format!("unknown: {message}"),
+        };
+        format!("object {}: {words}", self.object)
+    }
+
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        let Some(mut run) = txn.runnable(self.run)? else {
+            return Ok(Err(Refusal::outdated("the runnable is gone")));
+        };
+        let now = txn.now_ms();
+        let position = usize::from(self.object);
+        let Some(object) = run.objects.get_mut(position) else {
+            return Ok(Err(Refusal::outdated("there is no such object")));
+        };
+        let pending = object.pending;
+        if pending.map_or(0, |intent| intent.index) != self.intent {
+            return Ok(Err(Refusal::outdated("that intent is not open")));
+        }
+        object.pending = None;
+        match (&self.outcome, pending) {
+            (Outcome::Done(item), _) => {
+                done(object, item, pending, now);
+                settle::observed(&mut run, position, item, now);
+            }
+            (Outcome::Gone, _) => gone(&mut run, position, now),
+            (Outcome::Absent, _) => absent(object, pending, now),
+            (Outcome::Taken { uid }, _) => taken(&mut run, position, uid),
+            (Outcome::NotSent { message }, _) => again(object, now, message, None),
+            (Outcome::Refused { reason, message, permanent, retry_after_ms }, _) => {
+                again(object, now, message, *retry_after_ms);
+                refused(&mut run, position, *reason, message, *permanent);
+            }
+            (Outcome::Unknown { message }, Some(intent)) => unknown(object, intent, now, message),
+            (Outcome::Unknown { .. }, None) => {}
+        }
+        settle::settle(&mut run, now);
+        let run = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+}
+
+fn done(object: &mut Object, item: &Observation, pending: Option<Intent>, now: u64) {
+    let deleted = pending.is_some_and(|intent| intent.action == Action::Delete);
+    object.delete_sent |= deleted;
+    object.due_ms = if deleted { now + DELETE_AGAIN_MS } else { now };
+    object.tries = 0;
+    object.message.clear();
+    settle::live(object, item, now);
+}
+
+/// How long after an accepted delete the object is asked for again, if no watch has said that it is gone.
+const DELETE_AGAIN_MS: u64 = 30_000;
+
+fn gone(run: &mut Runnable, position: usize, now: u64) {
+    let Some(object) = run.objects.get_mut(position) else { return };
+    settle::gone(object);
+    let (main, number) = (object.planned == run.main, object.attempt);
+    let ending = run.ending.is_some();
+    let attempt = run.attempts.iter_mut().find(|attempt| main && attempt.number == number);
+    if let Some(attempt) = attempt.filter(|attempt| !attempt.phase.is_terminal()) {
+        use crate::record::AttemptPhase::{Cancelled, Gone};
+        attempt.phase = if ending { Cancelled } else { Gone };
+        attempt.finished_ms = Some(now);
+    }
+}
+
+fn absent(object: &mut Object, pending: Option<Intent>, now: u64) {
+    let drained = |intent: Intent| intent.at_ms + limits::CALL_DEADLINE_MS + limits::CALL_DRAIN_MS;
+    let until_ms = object.doubt_until_ms.max(pending.map_or(0, drained));
+    // Wanted: the same name is sent again at once. Not wanted: giving up waits until nothing can land any more.
+    object.doubt_until_ms = if now >= until_ms { 0 } else { until_ms };
+    object.due_ms = now;
+}
+
+fn taken(run: &mut Runnable, position: usize, uid: &str) {
+    let Some(object) = run.objects.get_mut(position) else { return };
+    object.wanted = false;
+    object.doubt_until_ms = 0;
+    let name = object.name.clone();
+    let planned = object.planned;
+    let Some(plan) = run.planned.get(usize::from(planned)) else { return };
+    let message =
+        format!("{} {}/{name} exists on the cluster and is not ours, UID {uid}", plan.kind, plan.namespace);
+    settle::decide(run, Phase::Failed, Reason::NameTaken, message);
+}
+
+fn again(object: &mut Object, now: u64, message: &str, retry_after_ms: Option<u64>) {
+    let delay_ms =
+        settle::retry_delay_ms(object.tries).max(retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX));
+    object.tries = object.tries.saturating_add(1);
+    object.due_ms = now + delay_ms;
+    object.message = message.to_owned();
+    rule::truncate(&mut object.message);
+}
+
+/// The longest a cluster may ask to wait.
+const RETRY_AFTER_MS_MAX: u64 = 600_000;
+
+fn refused(run: &mut Runnable, position: usize, reason: Reason, message: &str, permanent: bool) {
+    let create =
+        run.objects.get(position).is_some_and(|object| object.state == crate::record::ObjectState::Absent);
+    if permanent && create {
+        let mut message = message.to_owned();
+        rule::truncate(&mut message);
+        settle::decide(run, Phase::Failed, reason, message);
+    } else if run.ending.is_none() && !run.phase.is_terminal() {
+        run.reason = reason;
+        run.message = message.to_owned();
+        rule::truncate(&mut run.message);
+    }
+}
+
+fn unknown(object: &mut Object, intent: Intent, now: u64, message: &str) {
+    if intent.action == Action::Create {
+        let until_ms = now + limits::CALL_DRAIN_MS;
+        object.doubt_until_ms = object.doubt_until_ms.max(until_ms);
+    }
+    let delay_ms = settle::retry_delay_ms(object.tries);
+    object.tries = object.tries.saturating_add(1);
+    object.pending = Some(Intent { unknown: true, ..intent });
+    object.due_ms = now + delay_ms;
+    object.message = message.to_owned();
+    rule::truncate(&mut object.message);
+}

@@ -1,0 +1,86 @@
+//! Record whether a cluster was reached, and as what.
+//!
+//! Reads and writes the cluster. A cluster that shows another identity than before, or one that another record has,
+//! is quarantined: nothing is sent to it until an operator confirms. Refused as `Outdated` when it is gone.
+
+use crate::record::{Cluster, Record, Resource};
+use crate::{Damaged, Done, Ordinal, Refusal, Tag, Txn, rule};
+use serde::{Deserialize, Serialize};
+
+/// What contact with a cluster showed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The cluster.
+    pub cluster: Ordinal,
+    /// It answered.
+    pub reachable: bool,
+    /// The UID of its kube-system namespace, if it answered that.
+    pub kube_system_uid: Option<String>,
+    /// The version that it reports; empty: unknown.
+    pub version: String,
+    /// Its resourceVersions went backwards: all cursors are void.
+    pub rewound: bool,
+    /// The words of a failure.
+    pub message: String,
+}
+
+/// Clusters that one group can have.
+const CLUSTERS_MAX: usize = 10_000;
+
+impl Contact {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        let Some(mut cluster) = txn.cluster(self.cluster)? else {
+            return Ok(Err(Refusal::outdated("the cluster is gone")));
+        };
+        let before = cluster.clone();
+        if cluster.reachable != Some(self.reachable) {
+            cluster.reachable = Some(self.reachable);
+            cluster.reachable_since_ms = txn.now_ms();
+        }
+        cluster.message.clone_from(&self.message);
+        rule::truncate(&mut cluster.message);
+        if !self.version.is_empty() {
+            cluster.version.clone_from(&self.version);
+        }
+        if self.rewound {
+            cluster.timeline += 1;
+        }
+        if let Some(uid) = &self.kube_system_uid {
+            self.identify(txn, &mut cluster, uid)?;
+        }
+        if cluster == before {
+            return Ok(Ok(Done::unchanged(Record::Cluster(cluster))));
+        }
+        let record = txn.put(Record::Cluster(cluster))?;
+        Ok(Ok(Done::with(txn, record)))
+    }
+
+    fn identify(&self, txn: &Txn<'_>, cluster: &mut Cluster, uid: &str) -> Result<(), Damaged> {
+        match &cluster.kube_system_uid {
+            Some(known) if known == uid => {}
+            Some(known) => {
+                cluster.quarantined = true;
+                cluster.message =
+                    format!("its kube-system UID was {known} and is now {uid}: confirm it or remove it");
+            }
+            None => match self.same(txn, uid)? {
+                Some(other) => {
+                    cluster.quarantined = true;
+                    cluster.message = format!("it is the same cluster as {other:?}: remove one of them");
+                }
+                None => cluster.kube_system_uid = Some(uid.to_owned()),
+            },
+        }
+        Ok(())
+    }
+
+    fn same(&self, txn: &Txn<'_>, uid: &str) -> Result<Option<String>, Damaged> {
+        for ordinal in txn.ordinals(Tag::Resource, Resource::Cluster as u64, CLUSTERS_MAX)? {
+            let other = txn.cluster(ordinal)?.filter(|other| other.kube_system_uid.as_deref() == Some(uid));
+            if let Some(other) = other.filter(|other| other.head.ordinal != self.cluster) {
+                return Ok(Some(other.head.name));
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,40 @@
+//! Stop a run, remove its objects, then its record.
+//!
+//! Reads and writes the runnable; removes it at once if nothing of it is on a cluster. Refused when there is none of
+//! that name (`NotFound`) or another has the name now (`Conflict`). Asking twice changes nothing.
+
+use super::{Principal, settle};
+use crate::record::{Asked, Record};
+use crate::{Damaged, Done, Refusal, Revision, Txn, Uid};
+use serde::{Deserialize, Serialize};
+
+/// Which run to remove.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delete {
+    /// The tenant.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// Only this one of that name.
+    pub uid: Option<Uid>,
+    /// Only at this revision.
+    pub revision: Option<Revision>,
+}
+
+impl Delete {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let mut run = match found {
+            Ok(run) => run,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if run.deletion.is_some() {
+            return Ok(Ok(Done::unchanged(Record::Runnable(run))));
+        }
+        let now = txn.now_ms();
+        run.deletion = Some(Asked { by: by.user.clone(), at_ms: now });
+        settle::settle(&mut run, now);
+        let run = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+}

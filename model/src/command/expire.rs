@@ -1,0 +1,55 @@
+//! Let deadlines pass and old rows go.
+//!
+//! Reads the expire lane; writes or removes at most [`EXPIRE_MAX`](limits::EXPIRE_MAX) runnables and receipts whose
+//! time has come. Never refused; with nothing due it changes nothing.
+
+use super::settle;
+use crate::record::{OnLate, Record, Runnable};
+use crate::{Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
+use serde::{Deserialize, Serialize};
+
+/// Time has come for whatever is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expire {}
+
+impl Expire {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        let now = txn.now_ms();
+        let lane = |due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, Ordinal(0));
+        for key in txn.page(lane(0), lane(now + 1), limits::EXPIRE_MAX)? {
+            match txn.record(key.ordinal())? {
+                Some(Record::Runnable(run)) => expire(txn, run, now)?,
+                Some(Record::Receipt(receipt)) => txn.remove(receipt.ordinal, 0)?,
+                _ => return Err(Damaged::at(key, "a lane entry of a record that is not there")),
+            }
+        }
+        Ok(Ok(Done::at(txn)))
+    }
+}
+
+fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged> {
+    if run.phase.is_terminal() {
+        let over = run.objects.iter().all(|object| !object.wanted);
+        if over {
+            // Retention: what is left on a cluster that never came back goes with the record.
+            return txn.remove(run.head.ordinal, run.parts);
+        }
+        run.objects.iter_mut().for_each(|object| object.wanted = false);
+    } else if run.finish_deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now) {
+        run.finish_deadline_ms = None;
+        run.late = true;
+        if run.spec.on_late == OnLate::Stop {
+            let message = "it did not end by finishBy and was stopped".to_owned();
+            settle::decide(&mut run, Phase::Failed, Reason::FinishByPassed, message);
+        }
+    } else if !run.has_started() && run.start_deadline_ms <= now {
+        let mut message = "it did not start by startBy".to_owned();
+        if !run.message.is_empty() {
+            message = format!("{message}: {}", run.message);
+        }
+        settle::decide(&mut run, Phase::Failed, Reason::StartByPassed, message);
+    }
+    settle::settle(&mut run, now);
+    settle::write(txn, run)?;
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Decide to make one kube write, before it is made.
+//!
+//! Reads the runnable and the cluster; writes the runnable. Refused as `Outdated` when the permit is not of the term
+//! that the entry is in, the write is not what is due, or the cluster may not be written to.
+
+use super::settle;
+use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Record, Runnable};
+use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits};
+use serde::{Deserialize, Serialize};
+
+/// An intent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intend {
+    /// The runnable.
+    pub run: Ordinal,
+    /// Which of its objects, a position in [`Runnable::objects`].
+    pub object: u16,
+    /// The kube write.
+    pub action: Action,
+    /// Under which leadership it will be made.
+    pub permit: Permit,
+}
+
+impl Intend {
+    pub(crate) fn detail(&self) -> String {
+        format!("{:?} object {}", self.action, self.object)
+    }
+
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        if (self.permit.term, self.permit.leader) != (txn.ctx.term, txn.ctx.leader) {
+            return Ok(Err(Refusal::outdated("the permit is of another leadership")));
+        }
+        let Some(mut run) = txn.runnable(self.run)? else {
+            return Ok(Err(Refusal::outdated("the runnable is gone")));
+        };
+        let now = txn.now_ms();
+        let position = usize::from(self.object);
+        let Some(cluster) = run.objects.get(position).map(|object| object.cluster) else {
+            return Ok(Err(Refusal::outdated("there is no such object")));
+        };
+        if !txn.cluster(cluster)?.is_some_and(|cluster| cluster.writable()) {
+            return Ok(Err(Refusal::outdated("the cluster may not be written to")));
+        }
+        if !self.is_due(&run, position, now) {
+            return Ok(Err(Refusal::outdated("that kube write is not due")));
+        }
+        let intent = Intent {
+            action: self.action,
+            permit: self.permit,
+            index: txn.ctx.index,
+            at_ms: now,
+            unknown: false,
+        };
+        if let Some(object) = run.objects.get_mut(position) {
+            if let Some(earlier) = object.pending.filter(|earlier| earlier.action == Action::Create) {
+                // What the earlier request may still do does not end with its being sent again.
+                let until_ms = earlier.at_ms + limits::CALL_DEADLINE_MS + limits::CALL_DRAIN_MS;
+                object.doubt_until_ms = object.doubt_until_ms.max(until_ms);
+            }
+            object.create_intended |= self.action == Action::Create;
+            object.pending = Some(intent);
+            object.due_ms = now + limits::CALL_DEADLINE_MS;
+        }
+        sent(&mut run);
+        settle::settle(&mut run, now);
+        let run = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+
+    /// Due is the object's next action, or the same create again when the last one's outcome is unknown or was
+    /// another leadership's to find out.
+    fn is_due(&self, run: &Runnable, position: usize, now: u64) -> bool {
+        let Some(object) = run.objects.get(position) else { return false };
+        if let Some(pending) = object.pending {
+            let open = pending.unknown || pending.permit != self.permit;
+            return open
+                && pending.action == self.action
+                && (self.action != Action::Create || (object.wanted && object.state == ObjectState::Absent));
+        }
+        let turn = self.action != Action::Create || run.is_turn(object);
+        object.due_ms <= now && turn && object.next_action(run.has_ended(object)) == Some(self.action)
+    }
+}
+
+fn sent(run: &mut Runnable) {
+    if let Some(attempt) = run.attempts.last_mut()
+        && attempt.phase == AttemptPhase::Placed
+    {
+        attempt.phase = AttemptPhase::Sent;
+    }
+}

@@ -1,0 +1,217 @@
+//! Record what a watch or a read of a cluster said, and how far the watch has come.
+//!
+//! Reads and writes the runnables that the observations belong to, and the watch's cursor. An observation that
+//! belongs to no committed create changes nothing. Refused only when the cluster is gone or its timeline has moved
+//! on.
+
+use super::settle;
+use crate::record::{Kind, Object, ObjectState, Record, Runnable, Seen, Watch};
+use crate::rule::Verdict;
+use crate::{Damaged, Done, Ordinal, Refusal, Tag, Txn, Uid};
+use serde::{Deserialize, Serialize};
+
+/// One object of a cluster, projected to what the rules need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID on the cluster.
+    pub uid: String,
+    /// Its resourceVersion there.
+    pub resource_version: String,
+    /// It is known to be gone: by a DELETED event, or by a GET by name that found nothing or another UID.
+    pub gone: bool,
+    /// The group on its label, if it has one.
+    pub group: Option<Uid>,
+    /// The submission on its label, if it has one.
+    pub submission: Option<Uid>,
+    /// The attempt on its annotation.
+    pub attempt: Option<u32>,
+    /// The manifest's digest on its annotation, as written there.
+    pub digest: Option<String>,
+    /// Our hold finalizer is on it.
+    pub held: bool,
+    /// Its status.
+    pub seen: Seen,
+    /// What its status means for a run; `None` for kinds without a rule.
+    pub verdict: Option<Verdict>,
+}
+
+/// What a watch said, in one entry with its cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observe {
+    /// The cluster.
+    pub cluster: Ordinal,
+    /// The kind that was watched or read.
+    pub kind: Kind,
+    /// The cluster's timeline as the leader knew it.
+    pub timeline: u32,
+    /// The resourceVersion that the watch has reached with these; `None`: not from a watch.
+    pub cursor: Option<String>,
+    /// The objects, each once, in its last state.
+    pub items: Vec<Observation>,
+}
+
+impl Observe {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        let Some(cluster) = txn.cluster(self.cluster)? else {
+            return Ok(Err(Refusal::outdated("the cluster is gone")));
+        };
+        if cluster.timeline != self.timeline {
+            return Ok(Err(Refusal::outdated("the cluster's timeline has moved on")));
+        }
+        for item in &self.items {
+            self.take(txn, item)?;
+        }
+        if let Some(cursor) = &self.cursor {
+            self.move_cursor(txn, cursor)?;
+        }
+        Ok(Ok(Done::at(txn)))
+    }
+
+    fn take(&self, txn: &mut Txn<'_>, item: &Observation) -> Result<(), Damaged> {
+        let Some(mut run) = self.owner(txn, item)? else { return Ok(()) };
+        let now = txn.now_ms();
+        let Some(position) = run.objects.iter().position(|object| is_it(&run, object, self.cluster, item))
+        else {
+            return Ok(());
+        };
+        let before = run.clone();
+        let Some(object) = run.objects.get_mut(position) else { return Ok(()) };
+        if !see(object, item, now) {
+            return Ok(());
+        }
+        settle::observed(&mut run, position, item, now);
+        settle::settle(&mut run, now);
+        if meaningful(&before, &run) {
+            settle::write(txn, run)?;
+        }
+        Ok(())
+    }
+
+    /// By the label, or where that was stripped by the claim on the name.
+    fn owner(&self, txn: &Txn<'_>, item: &Observation) -> Result<Option<Runnable>, Damaged> {
+        if let Some(uid) = item.submission {
+            let run = txn.find(Tag::Uid, crate::index::uid_hash(uid), |record| match record {
+                Record::Runnable(run) if run.head.uid == uid => Some(run),
+                _ => None,
+            })?;
+            if run.is_some() {
+                return Ok(run);
+            }
+        }
+        let claim = crate::lookup::claim_hash(self.cluster, item.kind, &item.namespace, &item.name);
+        txn.find(Tag::Claim, claim, |record| match record {
+            Record::Runnable(run) => {
+                run.objects.iter().any(|object| is_it(&run, object, self.cluster, item)).then_some(run)
+            }
+            _ => None,
+        })
+    }
+
+    fn move_cursor(&self, txn: &mut Txn<'_>, cursor: &str) -> Result<(), Damaged> {
+        let hash = crate::index::watch_hash(self.cluster, self.kind);
+        let known = txn.find(Tag::Name, hash, |record| match record {
+            Record::Watch(watch) if watch.cluster == self.cluster && watch.kind == self.kind => Some(watch),
+            _ => None,
+        })?;
+        let ordinal = match &known {
+            Some(watch) => watch.ordinal,
+            None => txn.new_ordinal(),
+        };
+        let watch = Watch {
+            ordinal,
+            revision: crate::Revision(0),
+            cluster: self.cluster,
+            kind: self.kind,
+            cursor: cursor.to_owned(),
+            timeline: self.timeline,
+            observed_ms: txn.now_ms(),
+        };
+        txn.put(Record::Watch(watch))?;
+        Ok(())
+    }
+}
+
+/// Is `item` the object that `object` stands for? By UID; or, where no UID is known or the known one is gone, by
+/// being exactly what a committed create would have made: a delayed request may land after its object was deleted.
+fn is_it(run: &Runnable, object: &Object, cluster: Ordinal, item: &Observation) -> bool {
+    let Some(plan) = run.plan(object) else { return false };
+    let named = object.cluster == cluster
+        && plan.kind == item.kind
+        && plan.namespace == item.namespace
+        && object.name == item.name;
+    if !named {
+        return false;
+    }
+    if object.uid.as_ref() == Some(&item.uid) {
+        return true;
+    }
+    let open = object.uid.is_none() || object.state == ObjectState::Gone;
+    let marked = item.digest.as_deref() == Some(&plan.digest.to_string());
+    // Members are shared by attempts and by runnables of equal bytes; a main object is one attempt's alone.
+    let main = item.submission == Some(run.head.uid) && item.attempt == Some(object.attempt);
+    !item.gone && open && object.create_intended && marked && (main || !run.is_main(object))
+}
+
+/// Takes what was seen; false if it is older than what is known. That an object is gone is known by its UID and is
+/// final, so a late page that still lists it says nothing.
+fn see(object: &mut Object, item: &Observation, now: u64) -> bool {
+    let same = object.uid.as_ref() == Some(&item.uid);
+    if same && object.state == ObjectState::Gone {
+        return false;
+    }
+    if item.gone {
+        settle::gone(object);
+        return true;
+    }
+    let known = object.seen.as_ref().map(|seen| seen.resource_version.as_str());
+    if same && known.is_some_and(|known| is_older(&item.resource_version, known)) {
+        return false;
+    }
+    if object.state == ObjectState::Gone {
+        // A late second object: it is ours, and not wanted any more.
+        object.wanted = false;
+        object.delete_sent = false;
+    }
+    settle::live(object, item, now);
+    true
+}
+
+/// Decimal resourceVersions order by length, then digits; others do not order.
+fn is_older(this: &str, that: &str) -> bool {
+    let decimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    decimal(this) && decimal(that) && (this.len(), this) < (that.len(), that)
+}
+
+/// A change of nothing but the time of looking is not written.
+fn meaningful(before: &Runnable, after: &Runnable) -> bool {
+    let still = |run: &Runnable| {
+        let mut run = run.clone();
+        for object in &mut run.objects {
+            if let Some(seen) = &mut object.seen {
+                seen.at_ms = 0;
+                seen.resource_version.clear();
+            }
+        }
+        run
+    };
+    still(before) != still(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_older;
+
+    #[test]
+    fn resource_versions_order_as_numbers_and_opaque_ones_do_not_order() {
+        assert!(is_older("9", "10"));
+        assert!(!is_older("10", "9"));
+        assert!(!is_older("9", "9"));
+        assert!(!is_older("a", "b"));
+    }
+}

@@ -1,0 +1,62 @@
+//! Change a runnable's labels and annotations.
+//!
+//! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), it is not at the revision
+//! that was asked for (`Conflict`), or it would have too many labels or annotations (`Invalid`).
+
+use crate::record::Record;
+use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn, Uid, limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What to change; `None` as a value takes the entry away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// The tenant.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// Only this one of that name.
+    pub uid: Option<Uid>,
+    /// Only at this revision.
+    pub revision: Option<Revision>,
+    /// Labels to set or take away.
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Annotations to set or take away.
+    pub annotations: BTreeMap<String, Option<String>>,
+}
+
+impl Patch {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let mut run = match found {
+            Ok(run) => run,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let before = (run.head.labels.clone(), run.head.annotations.clone());
+        merge(&mut run.head.labels, &self.labels);
+        merge(&mut run.head.annotations, &self.annotations);
+        if (&run.head.labels, &run.head.annotations) == (&before.0, &before.1) {
+            return Ok(Ok(Done::unchanged(Record::Runnable(run))));
+        }
+        let bytes: usize = run.head.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if run.head.labels.len() > limits::LABELS_MAX || bytes > limits::ANNOTATIONS_BYTES_MAX {
+            let message = format!(
+                "at most {} labels and {} bytes of annotations",
+                limits::LABELS_MAX,
+                limits::ANNOTATIONS_BYTES_MAX
+            );
+            return Ok(Err(Refusal::new(RefusalKind::Invalid, message)));
+        }
+        let record = txn.put(Record::Runnable(run))?;
+        Ok(Ok(Done::with(txn, record)))
+    }
+}
+
+fn merge(into: &mut BTreeMap<String, String>, changes: &BTreeMap<String, Option<String>>) {
+    for (key, value) in changes {
+        match value {
+            Some(value) => into.insert(key.clone(), value.clone()),
+            None => into.remove(key),
+        };
+    }
+}

@@ -1,0 +1,169 @@
+//! Give a run a cluster, and the names that it needs there.
+//!
+//! Reads the runnable, the cluster and the claims; writes the runnable with a new attempt, or with why it waits.
+//! Refused as `Outdated` when the run does not wait for that attempt any more, or the cluster takes no work.
+
+use super::settle;
+use crate::record::{Attempt, AttemptPhase, Cluster, Object, ObjectState, Record, Runnable};
+use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, lookup};
+use serde::{Deserialize, Serialize};
+
+/// What the leader decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Choice {
+    /// This cluster.
+    On(Ordinal),
+    /// No cluster takes it now, in words.
+    Nowhere(String),
+}
+
+/// A decision on where a run's next attempt goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The runnable.
+    pub run: Ordinal,
+    /// The attempt's number, one more than there are.
+    pub attempt: u32,
+    /// Where.
+    pub choice: Choice,
+    /// Why there, in words.
+    pub why: String,
+}
+
+impl Place {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        let Some(mut run) = txn.runnable(self.run)? else {
+            return Ok(Err(Refusal::outdated("the runnable is gone")));
+        };
+        let next = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        if !run.wants_cluster() || self.attempt != next {
+            return Ok(Err(Refusal::outdated("the runnable does not wait for that attempt")));
+        }
+        match &self.choice {
+            Choice::Nowhere(message) => wait(txn, &mut run, Reason::NoCluster, message.clone()),
+            Choice::On(ordinal) => {
+                let Some(cluster) = txn.cluster(*ordinal)?.filter(|cluster| allows(&run, cluster)) else {
+                    return Ok(Err(Refusal::outdated("the cluster takes no work")));
+                };
+                let objects = self.objects(&run, *ordinal);
+                match holder(txn, &run, &objects)? {
+                    Some(message) => wait(txn, &mut run, Reason::NameHeld, message),
+                    None => self.place(txn, &mut run, &cluster, objects),
+                }
+            }
+        }
+        let run = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+
+    fn place(&self, txn: &Txn<'_>, run: &mut Runnable, cluster: &Cluster, mut objects: Vec<Object>) {
+        let now = txn.now_ms();
+        run.attempts.push(Attempt {
+            number: self.attempt,
+            cluster: cluster.head.ordinal,
+            cluster_name: cluster.head.name.clone(),
+            phase: AttemptPhase::Placed,
+            placed_ms: now,
+            started_ms: None,
+            finished_ms: None,
+            message: String::new(),
+        });
+        objects.iter_mut().for_each(|object| object.due_ms = now);
+        run.objects.append(&mut objects);
+        run.place_tries = 0;
+        settle::enter(run, now, Phase::Placed, Reason::None, self.why.clone());
+    }
+
+    /// The objects that the attempt adds: its main object, and the members that the cluster does not have yet.
+    fn objects(&self, run: &Runnable, cluster: Ordinal) -> Vec<Object> {
+        let here = |planned: u16| {
+            run.objects.iter().any(|object| {
+                object.planned == planned && object.cluster == cluster && object.wanted && object.claims()
+            })
+        };
+        let new = |(planned, plan): (u16, &crate::record::Planned)| {
+            let main = planned == run.main;
+            if !main && here(planned) {
+                return None;
+            }
+            let numbered = main && self.attempt > 1;
+            let name = if numbered { format!("{}-a{}", plan.name, self.attempt) } else { plan.name.clone() };
+            Some(Object {
+                planned,
+                attempt: self.attempt,
+                cluster,
+                name,
+                wanted: true,
+                state: ObjectState::Absent,
+                uid: None,
+                pending: None,
+                due_ms: 0,
+                tries: 0,
+                held: false,
+                stripped: false,
+                delete_sent: false,
+                create_intended: false,
+                doubt_until_ms: 0,
+                seen: None,
+                message: String::new(),
+            })
+        };
+        (0..).zip(&run.planned).filter_map(new).collect()
+    }
+}
+
+fn allows(run: &Runnable, cluster: &Cluster) -> bool {
+    cluster.takes_work() && run.spec.placement.allows(cluster)
+}
+
+impl crate::record::Placement {
+    /// True if the submission may go to that cluster, whether or not it takes work now.
+    #[must_use]
+    pub fn allows(&self, cluster: &Cluster) -> bool {
+        let named = self.clusters.is_empty() || self.clusters.contains(&cluster.head.name);
+        named && self.selector.as_ref().is_none_or(|selector| selector.matches(&cluster.head.labels))
+    }
+}
+
+fn wait(txn: &Txn<'_>, run: &mut Runnable, reason: Reason, message: String) {
+    let now = txn.now_ms();
+    run.place_due_ms = now + settle::retry_delay_ms(run.place_tries).min(PLACE_DELAY_MS_MAX);
+    run.place_tries = run.place_tries.saturating_add(1);
+    settle::enter(run, now, Phase::Accepted, reason, message);
+}
+
+/// The longest a waiting run is left alone: a released name or a returned cluster is used soon.
+const PLACE_DELAY_MS_MAX: u64 = 10_000;
+
+/// Who holds one of the names, in words. Equal bytes of a member are shared, not held.
+fn holder(txn: &Txn<'_>, run: &Runnable, objects: &[Object]) -> Result<Option<String>, Damaged> {
+    for object in objects {
+        let Some(plan) = run.plan(object) else { continue };
+        let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
+        let holder = txn.find(Tag::Claim, claim, |record| match record {
+            Record::Runnable(other) => blocks(&other, run, object, plan).then_some(other),
+            _ => None,
+        })?;
+        if let Some(other) = holder {
+            return Ok(Some(format!(
+                "{} {}/{} is held by runnable {}/{}",
+                plan.kind, plan.namespace, object.name, other.head.namespace, other.head.name
+            )));
+        }
+    }
+    Ok(None)
+}
+
+fn blocks(other: &Runnable, run: &Runnable, object: &Object, plan: &crate::record::Planned) -> bool {
+    other.objects.iter().filter(|theirs| theirs.claims()).any(|theirs| {
+        let Some(their_plan) = other.plan(theirs) else { return false };
+        let same_name = theirs.cluster == object.cluster
+            && theirs.name == object.name
+            && (their_plan.kind, &their_plan.namespace) == (plan.kind, &plan.namespace);
+        let shared = their_plan.digest == plan.digest
+            && theirs.wanted
+            && !other.is_main(theirs)
+            && !run.is_main(object);
+        same_name && !shared
+    })
+}

@@ -1,0 +1,64 @@
+//! Start an ended run again, as one more attempt.
+//!
+//! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), or it has not ended, ended
+//! well, or is being removed (`Conflict`).
+
+use super::{Principal, settle};
+use crate::record::Record;
+use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Revision, Txn, Uid, limits};
+use serde::{Deserialize, Serialize};
+
+/// Which run to start again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// The tenant.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+    /// Only this one of that name.
+    pub uid: Option<Uid>,
+    /// Only at this revision.
+    pub revision: Option<Revision>,
+    /// In the user's words.
+    pub why: String,
+}
+
+impl Retry {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let mut run = match found {
+            Ok(run) => run,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let conflict = |why: String| Ok(Err(Refusal::new(RefusalKind::Conflict, why)));
+        if run.deletion.is_some() {
+            return conflict(format!("{} is being removed", self.name));
+        }
+        if !matches!(run.phase, Phase::Failed | Phase::Cancelled) {
+            return conflict(format!(
+                "{} is {}; only a failed or cancelled run is retried",
+                self.name, run.phase
+            ));
+        }
+        let tried = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX);
+        if tried >= limits::ATTEMPTS_MAX {
+            return conflict(format!(
+                "{} has had {tried} attempts, the most there may be; submit it anew",
+                self.name
+            ));
+        }
+        let now = txn.now_ms();
+        run.attempts_added = (tried + 1).saturating_sub(run.spec.attempts_max);
+        run.finished_ms = None;
+        run.cancel = None;
+        run.ending = None;
+        run.late = false;
+        run.place_due_ms = now;
+        run.place_tries = 0;
+        run.start_deadline_ms = now + run.spec.start_by_ms;
+        run.finish_deadline_ms = run.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms);
+        settle::enter(&mut run, now, Phase::Accepted, Reason::None, format!("{} asked for a retry", by.user));
+        let run = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+}

@@ -1,0 +1,243 @@
+//! What every command that touches a run ends with: the run's phase follows from its attempts and objects.
+//!
+//! Nothing here looks at how the state came about; each function takes the state as it is and moves it as far as
+//! it can go.
+
+use super::Observation;
+use crate::record::{Action, Attempt, AttemptPhase, Ending, Object, ObjectState, Record, Runnable, Seen};
+use crate::rule::Verdict;
+use crate::{Damaged, Phase, Reason, Tag, Txn, limits, lookup};
+
+/// The object exists as `item` says.
+pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
+    object.state = ObjectState::Live;
+    object.uid = Some(item.uid.clone());
+    object.held = item.held;
+    object.stripped = item.group.is_none() || item.submission.is_none();
+    object.doubt_until_ms = 0;
+    object.seen = Some(Seen { at_ms: now, ..item.seen.clone() });
+    if object.held && item.seen.deleting {
+        // The hold is all that keeps it: whatever was to be tried later is over.
+        object.due_ms = object.due_ms.min(now);
+    }
+    // A watch may be faster than the answer to the create: seen is seen.
+    if object.pending.is_some_and(|intent| intent.action == Action::Create) {
+        object.pending = None;
+        object.tries = 0;
+        object.due_ms = now;
+    }
+}
+
+/// The object with the known UID does not exist any more.
+pub(super) fn gone(object: &mut Object) {
+    object.state = ObjectState::Gone;
+    object.pending = None;
+    object.held = false;
+    object.tries = 0;
+}
+
+/// Moves the attempt of the object at `position` to what `item` says of its main object.
+pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, now: u64) {
+    let Some(object) = run.objects.get(position) else { return };
+    if object.planned != run.main {
+        return;
+    }
+    let (number, ending) = (object.attempt, run.ending.is_some());
+    let Some(attempt) = run.attempts.iter_mut().find(|attempt| attempt.number == number) else { return };
+    if attempt.phase.is_terminal() {
+        return;
+    }
+    attempt.message.clone_from(&item.seen.message);
+    if item.gone {
+        attempt.phase = if ending { AttemptPhase::Cancelled } else { AttemptPhase::Gone };
+        attempt.finished_ms = Some(now);
+        return;
+    }
+    attempt.phase = match item.verdict {
+        Some(Verdict::Succeeded) => AttemptPhase::Succeeded,
+        Some(Verdict::Failed) => AttemptPhase::Failed,
+        Some(Verdict::Running) => AttemptPhase::Running,
+        Some(Verdict::Pending) | None => AttemptPhase::Pending,
+    };
+    if attempt.phase != AttemptPhase::Pending && attempt.started_ms.is_none() {
+        attempt.started_ms = item.seen.started_ms.or(Some(now));
+    }
+    if attempt.phase.is_terminal() {
+        attempt.finished_ms = Some(now);
+    }
+}
+
+/// Decides on an end; the first decision stands.
+pub(super) fn decide(run: &mut Runnable, phase: Phase, reason: Reason, message: String) {
+    if run.ending.is_none() && !run.phase.is_terminal() {
+        run.ending = Some(Ending { phase, reason, message });
+    }
+}
+
+/// Moves the run as far as its attempts and objects allow.
+pub(super) fn settle(run: &mut Runnable, now: u64) {
+    if let Some(asked) = run.deletion.clone() {
+        decide(run, Phase::Cancelled, Reason::CancelRequested, format!("{} asked for its removal", asked.by));
+        run.objects.iter_mut().for_each(|object| object.wanted = false);
+    }
+    if run.ending.is_some() && !run.phase.is_terminal() {
+        // Members that were not made yet are not needed any more either; those that were stay until the ttl.
+        for object in &mut run.objects {
+            if object.planned == run.main || object.state == ObjectState::Absent {
+                object.wanted = false;
+            }
+        }
+    }
+    drop_void(run);
+    if !run.phase.is_terminal() {
+        advance(run, now);
+    }
+}
+
+fn drop_void(run: &mut Runnable) {
+    for object in run.objects.iter_mut().filter(|object| object.is_void()) {
+        object.state = ObjectState::Gone;
+    }
+}
+
+fn advance(run: &mut Runnable, now: u64) {
+    let Some(attempt) = run.attempt().cloned() else { return between(run, now) };
+    match attempt.phase {
+        _ if attempt.phase.is_terminal() && run.phase == Phase::Accepted => between(run, now),
+        AttemptPhase::Succeeded => end(run, now, Phase::Succeeded, Reason::Completed, attempt.message),
+        AttemptPhase::Failed => failed(run, now, &attempt),
+        AttemptPhase::Gone => {
+            let message = "its object was deleted on the cluster before its end was seen".to_owned();
+            end(run, now, Phase::Failed, Reason::ObjectGone, message);
+        }
+        AttemptPhase::Cancelled => end_as_decided(run, now),
+        phase => under_way(run, now, phase),
+    }
+}
+
+fn between(run: &mut Runnable, now: u64) {
+    if run.ending.is_some() {
+        end_as_decided(run, now);
+    }
+}
+
+fn under_way(run: &mut Runnable, now: u64, phase: AttemptPhase) {
+    if let Some(ending) = run.ending.clone() {
+        if run.main_object().is_none_or(|object| object.state == ObjectState::Gone) {
+            if let Some(attempt) = run.attempts.last_mut() {
+                let failed = ending.phase == Phase::Failed;
+                attempt.phase = if failed { AttemptPhase::Failed } else { AttemptPhase::Cancelled };
+                attempt.finished_ms = Some(now);
+                attempt.message.clone_from(&ending.message);
+            }
+            return end_as_decided(run, now);
+        }
+        return enter(run, now, Phase::Stopping, ending.reason, ending.message);
+    }
+    let phase = match phase {
+        AttemptPhase::Placed => Phase::Placed,
+        AttemptPhase::Sent => Phase::Sent,
+        AttemptPhase::Running => Phase::Running,
+        _ => Phase::Pending,
+    };
+    if phase != run.phase {
+        enter(run, now, phase, Reason::None, String::new());
+    }
+}
+
+fn failed(run: &mut Runnable, now: u64, attempt: &Attempt) {
+    let allowed = run.spec.attempts_max + run.attempts_added;
+    if run.ending.is_some() || attempt.number >= allowed {
+        return end(run, now, Phase::Failed, Reason::ObjectFailed, attempt.message.clone());
+    }
+    let doublings = attempt.number.saturating_sub(1).min(16);
+    let backoff_ms = (run.spec.backoff_ms << doublings).min(limits::DURATION_MS_MAX);
+    run.place_due_ms = now + backoff_ms;
+    run.place_tries = 0;
+    let message = format!("attempt {} failed: {}", attempt.number, attempt.message);
+    enter(run, now, Phase::Accepted, Reason::ObjectFailed, message);
+}
+
+fn end_as_decided(run: &mut Runnable, now: u64) {
+    let ending = run.ending.clone().unwrap_or(Ending {
+        phase: Phase::Cancelled,
+        reason: Reason::CancelRequested,
+        message: String::new(),
+    });
+    end(run, now, ending.phase, ending.reason, ending.message);
+}
+
+fn end(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, message: String) {
+    run.finished_ms = Some(now);
+    run.ending = None;
+    for object in run.objects.iter_mut().filter(|object| object.state == ObjectState::Absent) {
+        object.wanted = false;
+    }
+    drop_void(run);
+    enter(run, now, phase, reason, message);
+}
+
+/// Enters a phase, or stays in it with another reason.
+pub(super) fn enter(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, message: String) {
+    if run.phase != phase {
+        run.phase = phase;
+        run.phase_since_ms = now;
+    }
+    run.reason = reason;
+    run.message = message;
+}
+
+/// Writes a settled run: removes it if its removal was asked for and nothing of it is left on a cluster. Returns
+/// it as it was written last.
+pub(super) fn write(txn: &mut Txn<'_>, mut run: Runnable) -> Result<Runnable, Damaged> {
+    release_shared(txn, &mut run)?;
+    let all_gone = run.objects.iter().all(|object| object.state == ObjectState::Gone);
+    if run.deletion.is_some() && run.phase.is_terminal() && all_gone {
+        txn.remove(run.head.ordinal, run.parts)?;
+        run.head.revision = txn.meta.revision;
+        return Ok(run);
+    }
+    match txn.put(Record::Runnable(run))? {
+        Record::Runnable(run) => Ok(run),
+        other => Err(Damaged::at(crate::Key::record(other.ordinal()), "not a runnable")),
+    }
+}
+
+/// Members that are not wanted here but by another runnable of equal bytes stay; members on a cluster that was
+/// taken out are written off with it.
+fn release_shared(txn: &Txn<'_>, run: &mut Runnable) -> Result<(), Damaged> {
+    for position in 0..run.objects.len() {
+        let Some(object) = run.objects.get(position) else { continue };
+        if object.wanted || object.state != ObjectState::Live || object.delete_sent {
+            continue;
+        }
+        let cluster_gone = txn.cluster(object.cluster)?.is_none();
+        let shared = object.planned != run.main && is_shared(txn, run, object)?;
+        if (cluster_gone || shared)
+            && let Some(object) = run.objects.get_mut(position)
+        {
+            gone(object);
+        }
+    }
+    Ok(())
+}
+
+fn is_shared(txn: &Txn<'_>, run: &Runnable, object: &Object) -> Result<bool, Damaged> {
+    let Some(plan) = run.plan(object) else { return Ok(false) };
+    let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
+    let other = txn.find(Tag::Claim, claim, |record| match record {
+        Record::Runnable(other) if other.head.ordinal != run.head.ordinal => {
+            let same = |theirs: &Object| {
+                theirs.cluster == object.cluster && theirs.name == object.name && theirs.wanted
+            };
+            other.objects.iter().any(same).then_some(())
+        }
+        _ => None,
+    })?;
+    Ok(other.is_some())
+}
+
+/// The delay before the next try of a kube write.
+pub(super) fn retry_delay_ms(tries: u32) -> u64 {
+    (limits::RETRY_DELAY_MS_MIN << tries.min(16)).min(limits::RETRY_DELAY_MS_MAX)
+}

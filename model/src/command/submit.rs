@@ -1,0 +1,193 @@
+//! Take a runnable.
+//!
+//! Reads the name and the named clusters; writes the runnable and the parts of its manifests. Refused when the name
+//! is taken (`AlreadyExists`) or a named cluster is unknown (`Invalid`).
+
+use super::{Principal, settle};
+use crate::record::{Head, Planned, Record, Resource, RunSpec, Runnable};
+use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The name of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ManifestName {
+    /// As written.
+    Fixed(String),
+    /// This, and five characters made when the submission is accepted.
+    Generate(String),
+}
+
+/// One manifest of a submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmitManifest {
+    /// Its kind.
+    pub kind: crate::record::Kind,
+    /// Its namespace on the cluster.
+    pub namespace: String,
+    /// Its name.
+    pub name: ManifestName,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// Where its JSON starts in [`Submit::manifests`].
+    pub offset: u32,
+    /// How long its JSON is, in bytes.
+    pub length: u32,
+}
+
+/// A runnable as it was asked for, checked by [`manifest`](crate::manifest) before it was proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// Random, made by whoever took the request.
+    pub uid: Uid,
+    /// The tenant.
+    pub namespace: String,
+    /// The name, or what to make it from.
+    pub name: ManifestName,
+    /// The user's labels.
+    pub labels: BTreeMap<String, String>,
+    /// The user's annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Everything but the manifests.
+    pub spec: RunSpec,
+    /// Of manifests and placement.
+    pub digest: Digest,
+    /// Which object each manifest is of.
+    pub planned: Vec<SubmitManifest>,
+    /// Which of them decides how the run ends.
+    pub main: u16,
+    /// The manifests as JSON, joined.
+    pub manifests: Vec<u8>,
+}
+
+impl Submit {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+        let unknown = self.unknown_clusters(txn)?;
+        if !unknown.is_empty() {
+            let mut refusal =
+                Refusal::new(RefusalKind::Invalid, "spec.placement names a cluster that is not known");
+            refusal.causes = unknown;
+            return Ok(Err(refusal));
+        }
+        let name = match self.free_name(txn)? {
+            Ok(name) => name,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let run = self.runnable(txn, by, name);
+        for (part, bytes) in (1..=run.parts).zip(self.manifests.chunks(limits::PART_BYTES_MAX)) {
+            txn.put_part(run.head.ordinal, part, bytes);
+        }
+        let run = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+
+    fn unknown_clusters(&self, txn: &Txn<'_>) -> Result<Vec<Cause>, Damaged> {
+        let mut causes = Vec::new();
+        for (i, name) in self.spec.placement.clusters.iter().enumerate() {
+            if txn.named(Resource::Cluster, "", name)?.is_none() {
+                causes.push(Cause {
+                    field: format!("spec.placement.clusters[{i}]"),
+                    message: format!("there is no cluster {name:?}; `tallyman cluster list` shows them"),
+                });
+            }
+        }
+        Ok(causes)
+    }
+
+    fn free_name(&self, txn: &Txn<'_>) -> Result<Result<String, Refusal>, Damaged> {
+        let taken = |name: &str| txn.named(Resource::Runnable, &self.namespace, name);
+        match &self.name {
+            ManifestName::Fixed(name) => Ok(match taken(name)? {
+                None => Ok(name.clone()),
+                Some(_) => Err(Refusal::new(
+                    RefusalKind::AlreadyExists,
+                    format!(
+                        "runnables.tallyman.dev {name:?} already exists in namespace {:?}",
+                        self.namespace
+                    ),
+                )),
+            }),
+            ManifestName::Generate(prefix) => {
+                for salt in 0..GENERATE_TRIES_MAX {
+                    let name = format!("{prefix}{}", suffix(self.uid, salt));
+                    if taken(&name)?.is_none() {
+                        return Ok(Ok(name));
+                    }
+                }
+                let message = format!("no free name was found for generateName {prefix:?}; try again");
+                Ok(Err(Refusal::new(RefusalKind::AlreadyExists, message)))
+            }
+        }
+    }
+
+    fn runnable(&self, txn: &mut Txn<'_>, by: &Principal, name: String) -> Runnable {
+        let now = txn.now_ms();
+        let parts = self.manifests.len().div_ceil(limits::PART_BYTES_MAX);
+        Runnable {
+            head: Head {
+                ordinal: txn.new_ordinal(),
+                uid: self.uid,
+                namespace: self.namespace.clone(),
+                name,
+                labels: self.labels.clone(),
+                annotations: self.annotations.clone(),
+                created_ms: now,
+                created_by: by.user.clone(),
+                ..Head::default()
+            },
+            spec: self.spec.clone(),
+            digest: self.digest,
+            planned: self.planned.iter().enumerate().map(|(i, manifest)| self.plan(i, manifest)).collect(),
+            main: self.main,
+            parts: u16::try_from(parts).unwrap_or(u16::MAX),
+            phase: Phase::Accepted,
+            reason: Reason::None,
+            message: String::new(),
+            phase_since_ms: now,
+            attempts: Vec::new(),
+            objects: Vec::new(),
+            place_due_ms: now,
+            place_tries: 0,
+            start_deadline_ms: now + self.spec.start_by_ms,
+            finish_deadline_ms: self.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms),
+            late: false,
+            ending: None,
+            cancel: None,
+            deletion: None,
+            finished_ms: None,
+            attempts_added: 0,
+            history: Vec::new(),
+        }
+    }
+
+    fn plan(&self, i: usize, manifest: &SubmitManifest) -> Planned {
+        let salt = u32::try_from(i).unwrap_or(u32::MAX).saturating_add(MANIFEST_SALT);
+        let name = match &manifest.name {
+            ManifestName::Fixed(name) => name.clone(),
+            ManifestName::Generate(prefix) => format!("{prefix}{}", suffix(self.uid, salt)),
+        };
+        Planned {
+            kind: manifest.kind,
+            namespace: manifest.namespace.clone(),
+            name,
+            digest: manifest.digest,
+            offset: manifest.offset,
+            length: manifest.length,
+        }
+    }
+}
+
+/// Tries at a free generated name.
+const GENERATE_TRIES_MAX: u32 = 8;
+/// Suffixes of manifests are made apart from those of the submission.
+const MANIFEST_SALT: u32 = 1000;
+/// The letters that Kubernetes makes names of: no vowels, nothing that looks like another.
+const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Five characters that follow from `uid` and `salt`.
+fn suffix(uid: Uid, salt: u32) -> String {
+    let mut seed = uid.0.to_vec();
+    seed.extend(salt.to_be_bytes());
+    let digest = Digest::of(&seed);
+    digest.0.iter().take(5).map(|&byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()])).collect()
+}

@@ -1,0 +1,67 @@
+//! Change a cluster's settings; its identity only by confirming the one that it shows.
+//!
+//! Reads and writes the cluster. Refused when there is none of that name (`NotFound`) or it is not at the revision
+//! that was asked for (`Conflict`).
+
+use crate::record::{Credentials, Record, Resource};
+use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What to change; `None` leaves as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateCluster {
+    /// The name.
+    pub name: String,
+    /// Only at this revision.
+    pub revision: Option<Revision>,
+    /// All labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// All annotations.
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// How it is reached.
+    pub credentials: Option<Credentials>,
+    /// Gets no new work.
+    pub cordoned: Option<bool>,
+    /// No kube writes.
+    pub paused: Option<bool>,
+    /// The kube-system UID that the cluster shows now is accepted as its identity; ends a quarantine.
+    pub confirm_identity: Option<String>,
+}
+
+impl UpdateCluster {
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        let Some(Record::Cluster(mut cluster)) = txn.named(Resource::Cluster, "", &self.name)? else {
+            let message = format!("clusters.tallyman.dev {:?} not found", self.name);
+            return Ok(Err(Refusal::new(RefusalKind::NotFound, message)));
+        };
+        if self.revision.is_some_and(|revision| revision != cluster.head.revision) {
+            let message = format!("cluster {:?} has changed; read it again and repeat the change", self.name);
+            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+        }
+        let before = cluster.clone();
+        set(&mut cluster.head.labels, self.labels.as_ref());
+        set(&mut cluster.head.annotations, self.annotations.as_ref());
+        set(&mut cluster.credentials, self.credentials.as_ref());
+        set(&mut cluster.cordoned, self.cordoned.as_ref());
+        set(&mut cluster.paused, self.paused.as_ref());
+        if let Some(uid) = &self.confirm_identity {
+            if cluster.kube_system_uid.as_ref() != Some(uid) {
+                cluster.timeline += 1;
+            }
+            cluster.kube_system_uid = Some(uid.clone());
+            cluster.quarantined = false;
+        }
+        if cluster == before {
+            return Ok(Ok(Done::unchanged(Record::Cluster(cluster))));
+        }
+        let record = txn.put(Record::Cluster(cluster))?;
+        Ok(Ok(Done::with(txn, record)))
+    }
+}
+
+fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        slot.clone_from(value);
+    }
+}

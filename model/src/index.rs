@@ -1,0 +1,142 @@
+//! What a record is found by.
+
+mod memory;
+
+pub use memory::Index;
+
+use crate::record::{Kind, Object, ObjectState, Record, Resource, Runnable};
+use crate::{Key, Lane, Ordinal, Tag, Uid, lookup};
+
+/// The lookups of a record: a pure function of it, so that an index rebuilt from rows is the one that was kept.
+#[must_use]
+pub fn index(record: &Record) -> Vec<Key> {
+    let ordinal = record.ordinal();
+    let mut keys = vec![Key::lookup(Tag::Resource, record.resource() as u64, ordinal)];
+    if let Some(head) = record.head() {
+        let name = lookup::name_hash(record.resource(), &head.namespace, &head.name);
+        keys.push(Key::lookup(Tag::Name, name, ordinal));
+        keys.push(Key::lookup(Tag::Uid, uid_hash(head.uid), ordinal));
+        if record.resource() == Resource::Runnable {
+            keys.push(Key::lookup(Tag::Tenant, lookup::tenant_hash(&head.namespace), ordinal));
+            for (key, value) in &head.labels {
+                keys.push(Key::lookup(Tag::Label, lookup::label_hash(key, value), ordinal));
+                keys.push(Key::lookup(Tag::LabelKey, lookup::label_key_hash(key), ordinal));
+            }
+        }
+    }
+    match record {
+        Record::Runnable(run) => runnable(run, &mut keys),
+        Record::Receipt(receipt) => {
+            keys.push(Key::lookup(Tag::Receipt, receipt.key.short(), ordinal));
+            keys.push(Key::lookup(Tag::Receipts, lookup::tenant_hash(&receipt.namespace), ordinal));
+            keys.push(Key::lane(Lane::Expire, Ordinal(0), receipt.expires_ms, ordinal));
+        }
+        Record::Watch(watch) => {
+            keys.push(Key::lookup(Tag::Name, watch_hash(watch.cluster, watch.kind), ordinal))
+        }
+        Record::Cluster(_) | Record::Member(_) => {}
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// The lookup hash of a UID.
+pub(crate) fn uid_hash(uid: Uid) -> u64 {
+    // Random bytes need no hashing.
+    uid.0.iter().take(8).fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
+}
+
+/// The lookup hash of a watch.
+pub(crate) fn watch_hash(cluster: Ordinal, kind: Kind) -> u64 {
+    lookup::name_hash(Resource::Watch, &cluster.0.to_string(), kind.as_str())
+}
+
+fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
+    let ordinal = run.head.ordinal;
+    keys.push(Key::lookup(Tag::Phase, run.phase as u64, ordinal));
+    if let Some(attempt) = run.attempt() {
+        keys.push(Key::lookup(Tag::Cluster, attempt.cluster.0, ordinal));
+        if !attempt.phase.is_terminal() {
+            keys.push(Key::lookup(Tag::Active, attempt.cluster.0, ordinal));
+        }
+    }
+    for object in run.objects.iter().filter(|object| object.claims()) {
+        if let Some(plan) = run.plan(object) {
+            let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
+            keys.push(Key::lookup(Tag::Claim, claim, ordinal));
+        }
+        if let Some((lane, due_ms)) = lane(run, object) {
+            keys.push(Key::lane(lane, object.cluster, due_ms, ordinal));
+        }
+    }
+    if run.wants_cluster() {
+        keys.push(Key::lane(Lane::Place, Ordinal(0), run.place_due_ms, ordinal));
+    }
+    if let Some(due_ms) = run.expires_ms() {
+        keys.push(Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal));
+    }
+}
+
+/// The lane that an object's due work is in.
+fn lane(run: &Runnable, object: &Object) -> Option<(Lane, u64)> {
+    use crate::record::Action;
+    if object.pending.is_some() {
+        return Some((Lane::Resolve, object.due_ms));
+    }
+    if object.state == ObjectState::Absent && !object.wanted && object.doubt_until_ms > 0 {
+        return Some((Lane::Resolve, object.doubt_until_ms));
+    }
+    match object.next_action(run.has_ended(object))? {
+        // Members are made first; the main object's turn comes when all of them exist.
+        Action::Create if !run.is_turn(object) => None,
+        Action::Create => Some((Lane::Send, object.due_ms)),
+        Action::Delete => Some((Lane::Delete, object.due_ms)),
+        Action::Release | Action::Relabel => Some((Lane::Release, object.due_ms)),
+    }
+}
+
+impl Runnable {
+    /// True while the run waits for a cluster.
+    #[must_use]
+    pub fn wants_cluster(&self) -> bool {
+        let between = self.attempt().is_none_or(|attempt| attempt.phase.is_terminal());
+        self.phase == crate::Phase::Accepted && between && self.cancel.is_none() && self.deletion.is_none()
+    }
+
+    /// True if nothing that must exist before `object` is missing.
+    #[must_use]
+    pub fn is_turn(&self, object: &Object) -> bool {
+        !self.is_main(object)
+            || self
+                .objects
+                .iter()
+                .filter(|other| other.cluster == object.cluster && !self.is_main(other))
+                .all(|other| other.state == ObjectState::Live)
+    }
+
+    /// When the next deadline or retention of the run passes, ms since 1970.
+    #[must_use]
+    pub fn expires_ms(&self) -> Option<u64> {
+        if let Some(finished_ms) = self.finished_ms {
+            let objects =
+                self.objects.iter().any(|object| object.wanted && object.state != ObjectState::Gone);
+            return Some(if objects {
+                finished_ms + self.spec.ttl_after_finished_ms
+            } else {
+                finished_ms + crate::limits::RETENTION_MS.max(self.spec.ttl_after_finished_ms)
+            });
+        }
+        if self.phase == crate::Phase::Stopping {
+            return None;
+        }
+        let start = (!self.has_started()).then_some(self.start_deadline_ms);
+        [start, self.finish_deadline_ms].into_iter().flatten().min()
+    }
+
+    /// True once the main object of the last attempt is known to exist, or no start is waited for any more.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.main_object().is_some_and(|object| object.state != ObjectState::Absent)
+    }
+}

@@ -1,0 +1,50 @@
+//! Every bound of the model, with its unit.
+
+/// The manifests of a submission are cut into parts of at most this many bytes.
+pub const PART_BYTES_MAX: usize = 60 * 1024;
+/// Manifests of one submission.
+pub const MANIFESTS_MAX: usize = 100;
+/// Manifests of one submission together.
+pub const MANIFESTS_BYTES_MAX: usize = 1024 * 1024;
+/// Annotations of one object together, as Kubernetes counts them.
+pub const ANNOTATIONS_BYTES_MAX: usize = 256 * 1024;
+/// Labels of one record.
+pub const LABELS_MAX: usize = 64;
+/// Attempts of one runnable.
+pub const ATTEMPTS_MAX: u32 = 20;
+/// Kept ledger positions of one runnable.
+pub const HISTORY_MAX: usize = 256;
+/// Clusters named in one placement.
+pub const PLACEMENT_CLUSTERS_MAX: usize = 100;
+/// Bytes of a message that a cluster gave, kept on a record.
+pub const MESSAGE_BYTES_MAX: usize = 1024;
+/// Strays shown on a cluster.
+pub const STRAYS_MAX: usize = 100;
+/// How long an answer is kept under its idempotency key.
+pub const RECEIPT_MS: u64 = 24 * 3_600_000;
+/// Receipts of one tenant; a full table answers 429.
+pub const RECEIPTS_MAX: usize = 100_000;
+/// Records and receipts that one expire command ends.
+pub const EXPIRE_MAX: usize = 8;
+/// How long a record stays after its run ended.
+pub const RETENTION_MS: u64 = 30 * 24 * 3_600_000;
+/// `startBy` when none is given.
+pub const START_BY_MS: u64 = 24 * 3_600_000;
+/// `ttlAfterFinished` when none is given.
+pub const TTL_AFTER_FINISHED_MS: u64 = 24 * 3_600_000;
+/// `lossAfter` when none is given.
+pub const LOSS_AFTER_MS: u64 = 15 * 60_000;
+/// `attempts.backoff` when none is given.
+pub const BACKOFF_MS: u64 = 10_000;
+/// The longest duration of any field.
+pub const DURATION_MS_MAX: u64 = 366 * 24 * 3_600_000;
+/// The deadline of one kube write: admission webhooks take up to this long.
+pub const CALL_DEADLINE_MS: u64 = 10_000;
+/// How much longer than its deadline a request may still take effect at a far kube-apiserver.
+pub const CALL_DRAIN_MS: u64 = 60_000;
+/// The delay before the first repetition of a kube write.
+pub const RETRY_DELAY_MS_MIN: u64 = 500;
+/// The longest delay between repetitions of a kube write.
+pub const RETRY_DELAY_MS_MAX: u64 = 60_000;
+/// How long after its making our hold may be released by anybody, when Tallyman has not done so.
+pub const HOLD_MS: u64 = 7 * 24 * 3_600_000;

@@ -1,0 +1,13 @@
+//! Manifests: what is taken, and what is sent.
+
+mod accept;
+mod duration;
+mod fields;
+pub mod marks;
+mod materialise;
+pub mod names;
+mod object;
+
+pub use accept::accept;
+pub use duration::{parse as parse_duration, write as write_duration};
+pub use materialise::{Marks, materialise};

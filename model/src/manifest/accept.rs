@@ -1,0 +1,281 @@
+//! From a runnable as a user writes it to a [`Submit`] command. A field whose work is not built is refused, never
+//! ignored.
+
+use super::fields::{Faults, Fields};
+use super::object::{self, Checked};
+use super::{marks, names};
+use crate::command::{ManifestName, Submit};
+use crate::record::{OnLate, Placement, RunSpec};
+use crate::selector::{Selector, Test};
+use crate::{Cause, Digest, Uid, limits};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Reads a runnable, `value`, that was sent to the namespace `namespace`; `uid` will be its UID.
+///
+/// # Errors
+/// Every fault found, with its path and what would be right.
+pub fn accept(value: Value, namespace: &str, uid: Uid) -> Result<Submit, Vec<Cause>> {
+    let mut faults = Faults::default();
+    let mut root = Fields::of("", value, &mut faults);
+    for (field, expected) in [("apiVersion", "tallyman.dev/v1"), ("kind", "Runnable")] {
+        let found = root.text(field, &mut faults);
+        if found.as_deref() != Some(expected) {
+            faults.add(field, format!("must be {expected:?}, not {:?}", found.unwrap_or_default()));
+        }
+    }
+    root.take("status");
+    if let Err(why) = names::label(namespace) {
+        faults.add("metadata.namespace", format!("{namespace:?}: {why}"));
+    }
+    let metadata = root.take("metadata").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    let metadata = metadata_of(metadata, namespace, &mut faults);
+    let spec = match root.take("spec") {
+        Some(spec) => Some(spec_of(spec, namespace, &mut faults)),
+        None => {
+            faults.add("spec", "must be there, with manifests");
+            None
+        }
+    };
+    root.finish(&mut faults);
+    let (Some(Some((name, labels, annotations))), Some((spec, checked, main)), true) =
+        (Some(metadata), spec, faults.0.is_empty())
+    else {
+        return Err(faults.0);
+    };
+    let (planned, manifests) = join(checked);
+    let digest = digest(&spec.placement, &manifests);
+    let namespace = namespace.to_owned();
+    Ok(Submit { uid, namespace, name, labels, annotations, spec, digest, planned, main, manifests })
+}
+
+type Strings = BTreeMap<String, String>;
+
+fn metadata_of(
+    value: Value,
+    namespace: &str,
+    faults: &mut Faults,
+) -> Option<(ManifestName, Strings, Strings)> {
+    let mut metadata = Fields::of("metadata", value, faults);
+    for server_field in
+        ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"]
+    {
+        metadata.take(server_field);
+    }
+    if let Some(other) = metadata.text("namespace", faults).filter(|other| other != namespace) {
+        faults.add("metadata.namespace", format!("is {other:?}, and the request was sent to {namespace:?}"));
+    }
+    let labels = metadata.strings("labels", faults);
+    for (key, value) in &labels {
+        let checked = names::label_key(key).and_then(|()| names::label_value(value));
+        if let Err(why) = checked {
+            faults.add(format!("metadata.labels.{key}"), why);
+        }
+    }
+    let annotations = metadata.strings("annotations", faults);
+    for key in labels.keys().chain(annotations.keys()).filter(|key| key.starts_with(marks::PREFIX)) {
+        faults.add("metadata", format!("{key:?} is set by Tallyman only"));
+    }
+    if labels.len() > limits::LABELS_MAX {
+        faults.add("metadata.labels", format!("at most {}", limits::LABELS_MAX));
+    }
+    if annotations.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        > limits::ANNOTATIONS_BYTES_MAX
+    {
+        faults
+            .add("metadata.annotations", format!("at most {} bytes together", limits::ANNOTATIONS_BYTES_MAX));
+    }
+    let fixed = metadata.text("name", faults);
+    let prefix = metadata.text("generateName", faults);
+    metadata.finish(faults);
+    let name = match (fixed, prefix) {
+        (Some(name), _) => {
+            names::subdomain(&name, 253).map_err(|why| faults.add("metadata.name", why)).ok()?;
+            ManifestName::Fixed(name)
+        }
+        (None, Some(prefix)) => {
+            names::prefix(&prefix, 253).map_err(|why| faults.add("metadata.generateName", why)).ok()?;
+            ManifestName::Generate(prefix)
+        }
+        (None, None) => {
+            faults.add("metadata", "must have a name or a generateName");
+            return None;
+        }
+    };
+    Some((name, labels, annotations))
+}
+
+fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> (RunSpec, Vec<Checked>, u16) {
+    let mut spec = Fields::of("spec", value, faults);
+    if spec.take("approvals").is_some() {
+        faults.add("spec.approvals", "approvals are not supported yet; the submission was not taken");
+    }
+    let placement = spec.take("placement").map(|value| placement_of(value, faults)).unwrap_or_default();
+    let (attempts_max, backoff_ms) =
+        spec.take("attempts").map_or((1, limits::BACKOFF_MS), |value| attempts_of(value, faults));
+    let on_late = match spec.text("onLate", faults).as_deref() {
+        None | Some("Alert") => OnLate::Alert,
+        Some("Stop") => OnLate::Stop,
+        Some(other) => {
+            faults.add("spec.onLate", format!("must be Alert or Stop, not {other:?}"));
+            OnLate::Alert
+        }
+    };
+    let run_spec = RunSpec {
+        placement,
+        attempts_max,
+        backoff_ms,
+        start_by_ms: spec.duration("startBy", faults).unwrap_or(limits::START_BY_MS),
+        finish_by_ms: spec.duration("finishBy", faults),
+        on_late,
+        ttl_after_finished_ms: spec
+            .duration("ttlAfterFinished", faults)
+            .unwrap_or(limits::TTL_AFTER_FINISHED_MS),
+    };
+    let checked = manifests_of(&mut spec, namespace, attempts_max, faults);
+    let main = spec.take("main");
+    let main = main_of(main, &checked, faults);
+    spec.finish(faults);
+    (run_spec, checked, main)
+}
+
+fn placement_of(value: Value, faults: &mut Faults) -> Placement {
+    let mut placement = Fields::of("spec.placement", value, faults);
+    for field in ["onLoss", "lossAfter"] {
+        match (field, placement.text(field, faults).as_deref()) {
+            (_, None) | ("onLoss", Some("Wait")) => {}
+            _ => faults.add(
+                format!("spec.placement.{field}"),
+                "is not supported yet: a run waits for its cluster; leave it out",
+            ),
+        }
+    }
+    let clusters = placement.texts("clusters", faults);
+    if clusters.len() > limits::PLACEMENT_CLUSTERS_MAX {
+        faults.add("spec.placement.clusters", format!("at most {}", limits::PLACEMENT_CLUSTERS_MAX));
+    }
+    let selector = placement.take("clusterSelector").and_then(|value| selector_of(value, faults));
+    placement.finish(faults);
+    Placement { clusters, selector }
+}
+
+/// `matchLabels` only, or the one-line form of selectors.
+fn selector_of(value: Value, faults: &mut Faults) -> Option<Selector> {
+    const PATH: &str = "spec.placement.clusterSelector";
+    if let Value::String(text) = &value {
+        return Selector::parse(text).map_err(|why| faults.add(PATH, why)).ok();
+    }
+    let mut fields = Fields::of(PATH, value, faults);
+    let labels = fields.strings("matchLabels", faults);
+    fields.finish(faults);
+    Some(Selector(labels.into_iter().map(|(key, value)| (key, Test::In(vec![value]))).collect()))
+}
+
+fn attempts_of(value: Value, faults: &mut Faults) -> (u32, u64) {
+    let mut attempts = Fields::of("spec.attempts", value, faults);
+    let max = match attempts.take("max") {
+        None => 1,
+        Some(value) => match value.as_u64().and_then(|max| u32::try_from(max).ok()) {
+            Some(max) if (1..=limits::ATTEMPTS_MAX).contains(&max) => max,
+            _ => {
+                faults
+                    .add("spec.attempts.max", format!("must be 1 to {}, not {value}", limits::ATTEMPTS_MAX));
+                1
+            }
+        },
+    };
+    let backoff_ms = attempts.duration("backoff", faults).unwrap_or(limits::BACKOFF_MS);
+    attempts.finish(faults);
+    (max, backoff_ms)
+}
+
+fn manifests_of(spec: &mut Fields, namespace: &str, attempts_max: u32, faults: &mut Faults) -> Vec<Checked> {
+    let list = spec.list("manifests", faults).unwrap_or_default();
+    if list.is_empty() || list.len() > limits::MANIFESTS_MAX {
+        let message =
+            format!("must have 1 to {} Kubernetes objects, has {}", limits::MANIFESTS_MAX, list.len());
+        faults.add("spec.manifests", message);
+        return Vec::new();
+    }
+    let check =
+        |(i, value)| object::check(&format!("spec.manifests[{i}]"), value, namespace, attempts_max, faults);
+    let checked: Vec<Checked> = list.into_iter().enumerate().filter_map(check).collect();
+    for (i, one) in checked.iter().enumerate() {
+        let same = |other: &Checked| {
+            matches!(one.manifest.name, ManifestName::Fixed(_))
+                && (other.manifest.kind, &other.manifest.name) == (one.manifest.kind, &one.manifest.name)
+        };
+        if checked.iter().take(i).any(same) {
+            faults.add(format!("spec.manifests[{i}]"), "has the kind and name of an earlier one");
+        }
+    }
+    if checked.iter().map(|one| one.bytes.len()).sum::<usize>() > limits::MANIFESTS_BYTES_MAX {
+        faults.add("spec.manifests", format!("at most {} bytes together", limits::MANIFESTS_BYTES_MAX));
+    }
+    checked
+}
+
+fn main_of(main: Option<Value>, checked: &[Checked], faults: &mut Faults) -> u16 {
+    let completing: Vec<usize> =
+        checked.iter().enumerate().filter(|(_, one)| one.manifest.kind.completes()).map(|(i, _)| i).collect();
+    let position = match main {
+        None => match completing.as_slice() {
+            [only] => Some(*only),
+            [] if checked.is_empty() => None,
+            [] => {
+                faults.add("spec.manifests", "one of them must run to completion (a Job)");
+                None
+            }
+            _ => {
+                faults.add(
+                    "spec.main",
+                    "more than one manifest runs to completion: say which decides, {kind, name}",
+                );
+                None
+            }
+        },
+        Some(value) => {
+            let mut fields = Fields::of("spec.main", value, faults);
+            let kind = fields.text("kind", faults).unwrap_or_default();
+            let name = fields.text("name", faults).unwrap_or_default();
+            fields.finish(faults);
+            let is_it = |&i: &usize| {
+                checked.get(i).is_some_and(|one| {
+                    let (ManifestName::Fixed(text) | ManifestName::Generate(text)) = &one.manifest.name;
+                    one.manifest.kind.as_str() == kind && *text == name
+                })
+            };
+            let found = completing.iter().copied().find(is_it);
+            if found.is_none() {
+                faults.add("spec.main", format!("no manifest that runs to completion is {kind} {name:?}"));
+            }
+            // Other objects that run to completion would never be looked at.
+            if completing.len() > 1 {
+                faults.add(
+                    "spec.manifests",
+                    "more than one object that runs to completion is not supported yet",
+                );
+            }
+            found
+        }
+    };
+    u16::try_from(position.unwrap_or(0)).unwrap_or(0)
+}
+
+fn join(checked: Vec<Checked>) -> (Vec<crate::command::SubmitManifest>, Vec<u8>) {
+    let (mut planned, mut bytes) = (Vec::new(), Vec::new());
+    for one in checked {
+        let offset = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&one.bytes);
+        planned.push(crate::command::SubmitManifest { offset, ..one.manifest });
+    }
+    (planned, bytes)
+}
+
+/// What an approval must name: the bytes that are sent and where they may go.
+fn digest(placement: &Placement, manifests: &[u8]) -> Digest {
+    let mut bytes = serde_json::to_vec(placement).unwrap_or_default();
+    bytes.push(0);
+    bytes.extend_from_slice(manifests);
+    Digest::of(&bytes)
+}

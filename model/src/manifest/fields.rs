@@ -1,0 +1,126 @@
+//! Reading a JSON object field by field: what is not taken is unknown, and every fault is kept with its path.
+
+use crate::Cause;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// The faults found so far.
+#[derive(Default)]
+pub(super) struct Faults(pub(super) Vec<Cause>);
+
+/// Faults that one answer names.
+const FAULTS_MAX: usize = 50;
+
+impl Faults {
+    pub(super) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        if self.0.len() < FAULTS_MAX {
+            self.0.push(Cause { field: field.into(), message: message.into() });
+        }
+    }
+}
+
+/// An object whose fields are taken one by one.
+pub(super) struct Fields {
+    path: String,
+    map: Map<String, Value>,
+}
+
+impl Fields {
+    /// The fields of `value`; none, with a fault, if it is not an object.
+    pub(super) fn of(path: &str, value: Value, faults: &mut Faults) -> Self {
+        let map = match value {
+            Value::Object(map) => map,
+            other => {
+                faults.add(path, format!("must be an object, not {}", kind_of(&other)));
+                Map::new()
+            }
+        };
+        Self { path: path.to_owned(), map }
+    }
+
+    pub(super) fn path(&self, field: &str) -> String {
+        if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) }
+    }
+
+    /// The field's value; null counts as absent.
+    pub(super) fn take(&mut self, field: &str) -> Option<Value> {
+        self.map.remove(field).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn text(&mut self, field: &str, faults: &mut Faults) -> Option<String> {
+        match self.take(field)? {
+            Value::String(text) => Some(text),
+            other => {
+                faults.add(self.path(field), format!("must be a string, not {}", kind_of(&other)));
+                None
+            }
+        }
+    }
+
+    pub(super) fn duration(&mut self, field: &str, faults: &mut Faults) -> Option<u64> {
+        let text = self.text(field, faults)?;
+        super::duration::parse(&text).map_err(|why| faults.add(self.path(field), why)).ok()
+    }
+
+    pub(super) fn list(&mut self, field: &str, faults: &mut Faults) -> Option<Vec<Value>> {
+        match self.take(field)? {
+            Value::Array(list) => Some(list),
+            other => {
+                faults.add(self.path(field), format!("must be a list, not {}", kind_of(&other)));
+                None
+            }
+        }
+    }
+
+    pub(super) fn texts(&mut self, field: &str, faults: &mut Faults) -> Vec<String> {
+        let list = self.list(field, faults).unwrap_or_default();
+        let mut texts = Vec::new();
+        for (i, value) in list.into_iter().enumerate() {
+            match value {
+                Value::String(text) => texts.push(text),
+                other => faults.add(
+                    format!("{}[{i}]", self.path(field)),
+                    format!("must be a string, not {}", kind_of(&other)),
+                ),
+            }
+        }
+        texts
+    }
+
+    /// A map of strings, as labels and annotations are.
+    pub(super) fn strings(&mut self, field: &str, faults: &mut Faults) -> BTreeMap<String, String> {
+        let Some(value) = self.take(field) else { return BTreeMap::new() };
+        let inner = Fields::of(&self.path(field), value, faults);
+        let mut strings = BTreeMap::new();
+        for (key, value) in inner.map {
+            match value {
+                Value::String(text) => {
+                    strings.insert(key, text);
+                }
+                other => faults.add(
+                    format!("{}.{key}", inner.path),
+                    format!("must be a string, not {}; quote it", kind_of(&other)),
+                ),
+            }
+        }
+        strings
+    }
+
+    /// Fields that nobody took are unknown.
+    pub(super) fn finish(self, faults: &mut Faults) {
+        for field in self.map.keys() {
+            faults.add(self.path(field), "unknown field");
+        }
+    }
+}
+
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

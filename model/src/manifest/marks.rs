@@ -1,0 +1,26 @@
+//! What Tallyman writes on every object that it makes.
+
+/// Label: the group's id.
+pub const GROUP: &str = "tallyman.dev/group";
+/// Label: the submission's UID.
+pub const SUBMISSION_UID: &str = "tallyman.dev/submission-uid";
+/// Annotation: the attempt's number.
+pub const ATTEMPT: &str = "tallyman.dev/attempt";
+/// Annotation: the digest of the manifest.
+pub const DIGEST: &str = "tallyman.dev/digest";
+/// Annotation: the UID of the cluster that it was sent to.
+pub const CLUSTER_UID: &str = "tallyman.dev/cluster-uid";
+/// Annotation: from when anybody may release the hold, RFC 3339.
+pub const HOLD_UNTIL: &str = "tallyman.dev/hold-until";
+/// Finalizer: holds a main object until its end is in the log.
+pub const HOLD: &str = "tallyman.dev/hold";
+/// Finalizer, on our own records only: the objects are being removed from their cluster.
+pub const OBJECTS: &str = "tallyman.dev/objects";
+/// Users may not set anything under this prefix.
+pub const PREFIX: &str = "tallyman.dev/";
+
+/// The selector of everything that a group made.
+#[must_use]
+pub fn selector(group: crate::GroupId) -> String {
+    format!("{GROUP}={group}")
+}

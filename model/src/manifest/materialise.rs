@@ -1,0 +1,59 @@
+//! From a kept manifest to the object that is sent.
+
+use super::marks;
+use crate::record::{Object, Runnable};
+use crate::{GroupId, limits, time};
+use serde_json::{Map, Value};
+
+/// What is written on an object beside the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// The group that makes it.
+    pub group: GroupId,
+    /// The UID of the kube-system namespace of the cluster that it is for.
+    pub cluster_uid: String,
+    /// When the intent to create it was committed, ms since 1970.
+    pub at_ms: u64,
+}
+
+/// The JSON to send for `object` of `run`, whose kept manifests are `manifests`, joined.
+///
+/// `None` if those bytes are not what was accepted: the caller treats that as damage.
+#[must_use]
+pub fn materialise(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks) -> Option<Vec<u8>> {
+    let plan = run.plan(object)?;
+    let from = usize::try_from(plan.offset).ok()?;
+    let bytes = manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
+    if crate::Digest::of(bytes) != plan.digest {
+        return None;
+    }
+    let mut value: Value = serde_json::from_slice(bytes).ok()?;
+    let metadata = value.get_mut("metadata")?.as_object_mut()?;
+    let text = |text: &str| Value::String(text.to_owned());
+    metadata.insert("name".to_owned(), text(&object.name));
+    let labels = [(marks::GROUP, marks.group.to_string()), (marks::SUBMISSION_UID, run.head.uid.to_string())];
+    add(metadata, "labels", labels);
+    let annotations = [
+        (marks::ATTEMPT, object.attempt.to_string()),
+        (marks::DIGEST, plan.digest.to_string()),
+        (marks::CLUSTER_UID, marks.cluster_uid.clone()),
+    ];
+    add(metadata, "annotations", annotations);
+    if run.is_main(object) {
+        let until = time::format(marks.at_ms + limits::HOLD_MS);
+        add(metadata, "annotations", [(marks::HOLD_UNTIL, until)]);
+        metadata.insert("finalizers".to_owned(), Value::Array(vec![text(marks::HOLD)]));
+    }
+    serde_json::to_vec(&value).ok()
+}
+
+/// Sets the entries of a map of strings that may not be there yet.
+fn add<const N: usize>(metadata: &mut Map<String, Value>, field: &str, entries: [(&str, String); N]) {
+    let slot = metadata.entry(field).or_insert(Value::Null);
+    let mut map = match slot.take() {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    map.extend(entries.map(|(key, value)| (key.to_owned(), Value::String(value))));
+    *slot = Value::Object(map);
+}

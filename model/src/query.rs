@@ -1,0 +1,197 @@
+//! What readers ask of a view.
+
+mod due;
+mod list;
+
+pub use due::{due, next_due};
+pub use list::{FieldTest, Filter, Page, list};
+
+use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, Watch};
+use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, lookup};
+
+/// Clusters, replicas or watches that one listing of all gives.
+const ALL_MAX: usize = 10_000;
+
+/// The counters; the first ones before anything was written.
+///
+/// # Errors
+/// [`Damaged`] as every function here, when the state cannot be read.
+pub fn meta(view: &dyn View) -> Result<Meta, Damaged> {
+    match view.get(Key::META)? {
+        Some(Row::Meta(meta)) => Ok(meta),
+        None => Ok(Meta::default()),
+        Some(_) => Err(Damaged::at(Key::META, "not the counters")),
+    }
+}
+
+/// The record under an ordinal.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn record(view: &dyn View, ordinal: Ordinal) -> Result<Option<Record>, Damaged> {
+    let key = Key::record(ordinal);
+    match view.get(key)? {
+        Some(Row::Record(record)) => Ok(Some(*record)),
+        None => Ok(None),
+        Some(_) => Err(Damaged::at(key, "not a record")),
+    }
+}
+
+/// The record of that name.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn named(
+    view: &dyn View,
+    resource: Resource,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Record>, Damaged> {
+    let hash = lookup::name_hash(resource, namespace, name);
+    for ordinal in ordinals(view, Tag::Name, hash)? {
+        if let Some(record) = record(view, ordinal)?
+            && record.resource() == resource
+            && record.head().is_some_and(|head| head.namespace == namespace && head.name == name)
+        {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// The record with that UID.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn by_uid(view: &dyn View, uid: Uid) -> Result<Option<Record>, Damaged> {
+    for ordinal in ordinals(view, Tag::Uid, crate::index::uid_hash(uid))? {
+        if let Some(record) = record(view, ordinal)?
+            && record.head().is_some_and(|head| head.uid == uid)
+        {
+            return Ok(Some(record));
+        }
+    }
+    Ok(None)
+}
+
+/// The runnable of that name.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn runnable(view: &dyn View, namespace: &str, name: &str) -> Result<Option<Runnable>, Damaged> {
+    Ok(named(view, Resource::Runnable, namespace, name)?.and_then(|record| match record {
+        Record::Runnable(run) => Some(run),
+        _ => None,
+    }))
+}
+
+/// The cluster of that name.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn cluster(view: &dyn View, name: &str) -> Result<Option<Cluster>, Damaged> {
+    Ok(named(view, Resource::Cluster, "", name)?.and_then(|record| match record {
+        Record::Cluster(cluster) => Some(cluster),
+        _ => None,
+    }))
+}
+
+/// All clusters, in the order in which they were registered.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn clusters(view: &dyn View) -> Result<Vec<Cluster>, Damaged> {
+    let pick = |record| match record {
+        Record::Cluster(cluster) => Some(cluster),
+        _ => None,
+    };
+    all(view, Resource::Cluster, pick)
+}
+
+/// All replicas.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn members(view: &dyn View) -> Result<Vec<Member>, Damaged> {
+    let pick = |record| match record {
+        Record::Member(member) => Some(member),
+        _ => None,
+    };
+    all(view, Resource::Member, pick)
+}
+
+/// The cursor of one watch.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn watch(view: &dyn View, cluster: Ordinal, kind: Kind) -> Result<Option<Watch>, Damaged> {
+    for ordinal in ordinals(view, Tag::Name, crate::index::watch_hash(cluster, kind))? {
+        if let Some(Record::Watch(watch)) = record(view, ordinal)?
+            && (watch.cluster, watch.kind) == (cluster, kind)
+        {
+            return Ok(Some(watch));
+        }
+    }
+    Ok(None)
+}
+
+/// A runnable's manifests, joined.
+///
+/// # Errors
+/// [`Damaged`], also when a part is missing.
+pub fn manifests(view: &dyn View, run: &Runnable) -> Result<Vec<u8>, Damaged> {
+    let mut bytes = Vec::new();
+    for part in 1..=run.parts {
+        let key = Key::part(run.head.ordinal, part);
+        match view.get(key)? {
+            Some(Row::Part(part)) => bytes.extend_from_slice(&part),
+            _ => return Err(Damaged::at(key, "a part of the manifests is missing")),
+        }
+    }
+    Ok(bytes)
+}
+
+/// How many runs are under way on a cluster, counted up to `max`.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn active(view: &dyn View, cluster: Ordinal, max: usize) -> Result<usize, Damaged> {
+    view.count(
+        Key::lookup(Tag::Active, cluster.0, Ordinal(0)),
+        Key::lookup(Tag::Active, cluster.0 + 1, Ordinal(0)),
+        max,
+    )
+}
+
+/// The ordinals of runs whose last attempt is or was on a cluster, after `after`, at most `limit`.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn on_cluster(
+    view: &dyn View,
+    cluster: Ordinal,
+    after: Ordinal,
+    limit: usize,
+) -> Result<Vec<Ordinal>, Damaged> {
+    let from = Key::lookup(Tag::Cluster, cluster.0, after.next());
+    let to = Key::lookup(Tag::Cluster, cluster.0 + 1, Ordinal(0));
+    Ok(view.page(from, to, limit)?.into_iter().map(|(key, _)| key.ordinal()).collect())
+}
+
+fn all<T>(
+    view: &dyn View,
+    resource: Resource,
+    pick: impl Fn(Record) -> Option<T>,
+) -> Result<Vec<T>, Damaged> {
+    let mut found = Vec::new();
+    for ordinal in ordinals(view, Tag::Resource, resource as u64)? {
+        found.extend(record(view, ordinal)?.and_then(&pick));
+    }
+    Ok(found)
+}
+
+fn ordinals(view: &dyn View, tag: Tag, value: u64) -> Result<Vec<Ordinal>, Damaged> {
+    let from = Key { tag, a: value, b: 0, c: 0 };
+    let to = Key { tag, a: value, b: u64::MAX, c: u64::MAX };
+    Ok(view.page(from, to, ALL_MAX)?.into_iter().map(|(key, _)| key.ordinal()).collect())
+}

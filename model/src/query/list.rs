@@ -1,0 +1,157 @@
+//! Lists: a selector is an intersection of lookups, a page is a run of ordinals.
+
+use crate::record::{Record, Resource};
+use crate::selector::{Selector, Test};
+use crate::{Damaged, Key, Ordinal, Phase, Tag, View, lookup};
+
+/// A test of a field of a runnable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldTest {
+    /// `metadata.name`
+    Name(String),
+    /// `metadata.namespace`
+    Namespace(String),
+    /// `status.phase`
+    Phase(Phase),
+    /// `status.cluster`; empty: on none.
+    Cluster(String),
+}
+
+/// What to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Of which resource.
+    pub resource: Resource,
+    /// In which namespace; `None`: in all.
+    pub namespace: Option<String>,
+    /// With which labels.
+    pub labels: Selector,
+    /// Tests that must hold, or with false must not hold.
+    pub fields: Vec<(FieldTest, bool)>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// In the order of their ordinals.
+    pub records: Vec<Record>,
+    /// Where the next page starts, if there is more: pass it as `after`.
+    pub next: Option<Ordinal>,
+}
+
+impl Filter {
+    /// Everything of a resource.
+    #[must_use]
+    pub fn all(resource: Resource) -> Self {
+        Self { resource, namespace: None, labels: Selector::default(), fields: Vec::new() }
+    }
+
+    /// True if the record is of the list.
+    #[must_use]
+    pub fn matches(&self, record: &Record) -> bool {
+        let Some(head) = record.head().filter(|_| record.resource() == self.resource) else { return false };
+        self.namespace.as_ref().is_none_or(|namespace| *namespace == head.namespace)
+            && self.labels.matches(&head.labels)
+            && self.fields.iter().all(|(test, holds)| test.holds(record) == *holds)
+    }
+
+    /// Lookups that every record of the list has, and that few others have.
+    fn lookups(&self, view: &dyn View) -> Result<Vec<(Tag, u64)>, Damaged> {
+        let mut lookups = vec![(Tag::Resource, self.resource as u64)];
+        if self.resource != Resource::Runnable {
+            return Ok(lookups);
+        }
+        lookups.extend(self.namespace.iter().map(|namespace| (Tag::Tenant, lookup::tenant_hash(namespace))));
+        for (key, test) in &self.labels.0 {
+            match test {
+                Test::In(values) => match values.as_slice() {
+                    [value] => lookups.push((Tag::Label, lookup::label_hash(key, value))),
+                    _ => lookups.push((Tag::LabelKey, lookup::label_key_hash(key))),
+                },
+                Test::Exists => lookups.push((Tag::LabelKey, lookup::label_key_hash(key))),
+                Test::NotIn(_) | Test::Absent => {}
+            }
+        }
+        for (test, _) in self.fields.iter().filter(|(_, holds)| *holds) {
+            match test {
+                FieldTest::Phase(phase) => lookups.push((Tag::Phase, *phase as u64)),
+                FieldTest::Namespace(namespace) => {
+                    lookups.push((Tag::Tenant, lookup::tenant_hash(namespace)))
+                }
+                FieldTest::Name(name) => {
+                    let namespace = self.namespace.as_deref();
+                    let hash = namespace.map(|namespace| lookup::name_hash(self.resource, namespace, name));
+                    lookups.extend(hash.map(|hash| (Tag::Name, hash)));
+                }
+                FieldTest::Cluster(name) => {
+                    let cluster = super::cluster(view, name)?.map(|cluster| cluster.head.ordinal.0);
+                    lookups.extend(cluster.map(|ordinal| (Tag::Cluster, ordinal)));
+                }
+            }
+        }
+        Ok(lookups)
+    }
+}
+
+impl FieldTest {
+    fn holds(&self, record: &Record) -> bool {
+        let Some(head) = record.head() else { return false };
+        match (self, record) {
+            (FieldTest::Name(name), _) => head.name == *name,
+            (FieldTest::Namespace(namespace), _) => head.namespace == *namespace,
+            (FieldTest::Phase(phase), Record::Runnable(run)) => run.phase == *phase,
+            (FieldTest::Cluster(name), Record::Runnable(run)) => {
+                run.attempt().map_or("", |attempt| attempt.cluster_name.as_str()) == name
+            }
+            (FieldTest::Phase(_) | FieldTest::Cluster(_), _) => false,
+        }
+    }
+}
+
+/// Candidates looked at in one step.
+const STEP: usize = 256;
+
+/// The first `limit` records of the list with an ordinal above `after`.
+///
+/// # Errors
+/// [`Damaged`] when the state cannot be read.
+pub fn list(view: &dyn View, filter: &Filter, after: Ordinal, limit: usize) -> Result<Page, Damaged> {
+    let mut lookups = filter.lookups(view)?;
+    let mut counted = Vec::with_capacity(lookups.len());
+    for &(tag, value) in &lookups {
+        let to = Key::lookup(tag, value, Ordinal(u64::MAX));
+        counted.push(view.count(Key::lookup(tag, value, Ordinal(0)), to, COUNT_MAX)?);
+    }
+    let fewest = counted.iter().enumerate().min_by_key(|(_, count)| **count).map_or(0, |(i, _)| i);
+    let (tag, value) = lookups.swap_remove(fewest);
+    let (mut records, mut at) = (Vec::new(), after);
+    loop {
+        let from = Key::lookup(tag, value, at.next());
+        let candidates = view.page(from, Key::lookup(tag, value, Ordinal(u64::MAX)), STEP)?;
+        for (key, _) in &candidates {
+            at = key.ordinal();
+            let mut in_all = true;
+            for &(tag, value) in &lookups {
+                in_all = in_all && view.get(Key::lookup(tag, value, at))?.is_some();
+            }
+            if !in_all {
+                continue;
+            }
+            let Some(record) = super::record(view, at)?.filter(|record| filter.matches(record)) else {
+                continue;
+            };
+            if records.len() == limit {
+                // One more than asked for: there is a next page, after the last of this one.
+                let next = records.last().map(Record::ordinal);
+                return Ok(Page { records, next });
+            }
+            records.push(record);
+        }
+        if candidates.len() < STEP {
+            return Ok(Page { records, next: None });
+        }
+    }
+}
+
+/// Beyond this many, how many more does not decide anything.
+const COUNT_MAX: usize = 1_000_000;

@@ -1,0 +1,147 @@
+//! The records: what the inventory keeps, one row each.
+
+mod cluster;
+mod kind;
+mod member;
+mod meta;
+mod object;
+mod receipt;
+mod runnable;
+mod watch;
+
+pub use cluster::{Cluster, Credentials, Stray};
+pub use kind::Kind;
+pub use member::{Member, MemberState};
+pub use meta::{Lineage, Meta};
+pub use object::{Action, Intent, Object, ObjectState, Permit, Seen};
+pub use receipt::Receipt;
+pub use runnable::{Asked, Attempt, AttemptPhase, Ending, OnLate, Placement, Planned, RunSpec, Runnable};
+pub use watch::Watch;
+
+use crate::{Ordinal, Revision, Uid};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What every record that the API shows has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The row key.
+    pub ordinal: Ordinal,
+    /// The revision of the last change.
+    pub revision: Revision,
+    /// The revision of the creation.
+    pub created_revision: Revision,
+    /// Never reused.
+    pub uid: Uid,
+    /// The tenant; empty for records without one.
+    pub namespace: String,
+    /// Unique in its resource and namespace.
+    pub name: String,
+    /// As users set them.
+    pub labels: BTreeMap<String, String>,
+    /// As users set them.
+    pub annotations: BTreeMap<String, String>,
+    /// When the creating entry was proposed, ms since 1970.
+    pub created_ms: u64,
+    /// Who created it.
+    pub created_by: String,
+}
+
+/// One record of the inventory.
+#[expect(clippy::large_enum_variant, reason = "nearly all records are runnables")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// A submission that runs to completion.
+    Runnable(Runnable),
+    /// A workload cluster.
+    Cluster(Cluster),
+    /// The answer to a request with an idempotency key.
+    Receipt(Receipt),
+    /// How far a watch has come.
+    Watch(Watch),
+    /// A replica of the group.
+    Member(Member),
+}
+
+/// The resources of the API, as codes of [`Tag::Resource`](crate::Tag::Resource).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Resource {
+    /// `runnables`
+    Runnable = 1,
+    /// `clusters`
+    Cluster = 2,
+    /// Not shown.
+    Receipt = 3,
+    /// Not shown.
+    Watch = 4,
+    /// `replicas`
+    Member = 5,
+}
+
+impl Record {
+    /// The row key.
+    #[must_use]
+    pub fn ordinal(&self) -> Ordinal {
+        match self {
+            Record::Runnable(run) => run.head.ordinal,
+            Record::Cluster(cluster) => cluster.head.ordinal,
+            Record::Receipt(receipt) => receipt.ordinal,
+            Record::Watch(watch) => watch.ordinal,
+            Record::Member(member) => member.head.ordinal,
+        }
+    }
+
+    /// The revision of the last change.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        match self {
+            Record::Runnable(run) => run.head.revision,
+            Record::Cluster(cluster) => cluster.head.revision,
+            Record::Receipt(receipt) => receipt.revision,
+            Record::Watch(watch) => watch.revision,
+            Record::Member(member) => member.head.revision,
+        }
+    }
+
+    /// Which resource it is one of.
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        match self {
+            Record::Runnable(_) => Resource::Runnable,
+            Record::Cluster(_) => Resource::Cluster,
+            Record::Receipt(_) => Resource::Receipt,
+            Record::Watch(_) => Resource::Watch,
+            Record::Member(_) => Resource::Member,
+        }
+    }
+
+    /// What the API shows of every record; `None` for the ones that it does not show.
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
+        match self {
+            Record::Runnable(run) => Some(&run.head),
+            Record::Cluster(cluster) => Some(&cluster.head),
+            Record::Member(member) => Some(&member.head),
+            Record::Receipt(_) | Record::Watch(_) => None,
+        }
+    }
+
+    pub(crate) fn stamp(&mut self, revision: Revision) {
+        let (slot, created) = match self {
+            Record::Runnable(run) => (&mut run.head.revision, Some(&mut run.head.created_revision)),
+            Record::Cluster(cluster) => {
+                (&mut cluster.head.revision, Some(&mut cluster.head.created_revision))
+            }
+            Record::Member(member) => (&mut member.head.revision, Some(&mut member.head.created_revision)),
+            Record::Receipt(receipt) => (&mut receipt.revision, None),
+            Record::Watch(watch) => (&mut watch.revision, None),
+        };
+        *slot = revision;
+        if let Some(created) = created
+            && *created == Revision(0)
+        {
+            *created = revision;
+        }
+    }
+}

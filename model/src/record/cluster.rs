@@ -1,0 +1,74 @@
+//! A workload cluster.
+
+use super::{Head, Kind};
+use serde::{Deserialize, Serialize};
+
+/// Where the credentials are: references to files on the replicas, never the secret itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Absolute path of a kubeconfig that every replica can read.
+    pub kubeconfig: String,
+    /// The context to use; `None`: its current one.
+    pub context: Option<String>,
+}
+
+/// An object with our marks that is not proven ours: reported, never touched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stray {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID on the cluster.
+    pub uid: String,
+}
+
+/// A cluster and what is known of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Name, labels and so on.
+    pub head: Head,
+    /// How it is reached.
+    pub credentials: Credentials,
+    /// Gets no new work.
+    pub cordoned: bool,
+    /// No kube writes; watching goes on.
+    pub paused: bool,
+    /// Its identity: the UID of its kube-system namespace; `None` until first contact.
+    pub kube_system_uid: Option<String>,
+    /// The Kubernetes version that it reports.
+    pub version: String,
+    /// Grows with each rewind of its etcd.
+    pub timeline: u32,
+    /// Nothing is sent: it is not the cluster that it was.
+    pub quarantined: bool,
+    /// Whether the last contact worked; `None` before the first.
+    pub reachable: Option<bool>,
+    /// Since when, ms since 1970.
+    pub reachable_since_ms: u64,
+    /// The words of the last failure.
+    pub message: String,
+    /// The last finished sweep, ms since 1970; 0: none yet.
+    pub swept_ms: u64,
+    /// What sweeps found that is not proven ours, sorted, at most
+    /// [`STRAYS_MAX`](crate::limits::STRAYS_MAX).
+    pub strays: Vec<Stray>,
+    /// How many there were, also beyond the shown ones.
+    pub strays_count: u64,
+}
+
+impl Cluster {
+    /// True if work may be placed on it now.
+    #[must_use]
+    pub fn takes_work(&self) -> bool {
+        !self.cordoned && self.writable()
+    }
+
+    /// True if kube writes may be sent to it now.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        !self.paused && !self.quarantined && self.kube_system_uid.is_some()
+    }
+}

@@ -1,0 +1,149 @@
+//! One object on one cluster that a runnable asked for.
+
+use crate::{Ordinal, ReplicaId};
+use serde::{Deserialize, Serialize};
+
+/// Who may act: one leadership of one process. Every kube write is made under one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Permit {
+    /// The Raft term.
+    pub term: u64,
+    /// The leader of that term.
+    pub leader: ReplicaId,
+    /// The random number of the leader's process.
+    pub incarnation: u64,
+}
+
+/// A kube write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// POST the object.
+    Create,
+    /// DELETE it, by UID.
+    Delete,
+    /// PATCH away our hold finalizer, by UID.
+    Release,
+    /// PATCH our labels back, by UID.
+    Relabel,
+}
+
+/// A committed decision to make one kube write, until its outcome is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// What.
+    pub action: Action,
+    /// By whom.
+    pub permit: Permit,
+    /// Log index of the intent: its identity.
+    pub index: u64,
+    /// When it was committed, ms since 1970.
+    pub at_ms: u64,
+    /// The request may or may not have taken effect: it must be read back.
+    pub unknown: bool,
+}
+
+/// What is known of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ObjectState {
+    /// Not created, or not known to be.
+    Absent,
+    /// Exists under the recorded UID.
+    Live,
+    /// Was seen to be gone, by UID; or was never made and never will be.
+    Gone,
+}
+
+/// The projection of an object's status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// When the observation was committed, ms since 1970.
+    pub at_ms: u64,
+    /// The cluster's resourceVersion of it.
+    pub resource_version: String,
+    /// Something of it runs.
+    pub active: u32,
+    /// Parts that ended well.
+    pub succeeded: u32,
+    /// Parts that ended badly.
+    pub failed: u32,
+    /// When it says it started, ms since 1970 on the cluster's clock.
+    pub started_ms: Option<u64>,
+    /// When it says it ended.
+    pub finished_ms: Option<u64>,
+    /// It has been asked to go (deletionTimestamp).
+    pub deleting: bool,
+    /// The reason and message of its last condition.
+    pub message: String,
+}
+
+/// An object, its claim, and the work that is due for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Which manifest, an index into [`Runnable::planned`](super::Runnable::planned).
+    pub planned: u16,
+    /// The attempt that it belongs to, or for a member the one that needed it first.
+    pub attempt: u32,
+    /// Where.
+    pub cluster: Ordinal,
+    /// Its name on the cluster (of attempt n > 1 of the main object: `NAME-aN`).
+    pub name: String,
+    /// Whether it should exist.
+    pub wanted: bool,
+    /// What is known.
+    pub state: ObjectState,
+    /// Its UID on the cluster.
+    pub uid: Option<String>,
+    /// The kube write that is under way.
+    pub pending: Option<Intent>,
+    /// When the next kube write for it may be made, ms since 1970.
+    pub due_ms: u64,
+    /// Failed tries of the current kube write.
+    pub tries: u32,
+    /// Our finalizer is on it.
+    pub held: bool,
+    /// Our labels were taken off it.
+    pub stripped: bool,
+    /// A delete was sent and accepted.
+    pub delete_sent: bool,
+    /// A create of it was committed: an object with exactly its marks is ours.
+    pub create_intended: bool,
+    /// Until when a create whose outcome is unknown may still take effect, ms since 1970; 0: none is in doubt.
+    pub doubt_until_ms: u64,
+    /// Its last observed status.
+    pub seen: Option<Seen>,
+    /// The words of the last refusal or failure.
+    pub message: String,
+}
+
+impl Object {
+    /// The kube write that is due now or later, if none is under way.
+    #[must_use]
+    pub fn next_action(&self, ended: bool) -> Option<Action> {
+        if self.pending.is_some() {
+            return None;
+        }
+        let deleting = self.seen.as_ref().is_some_and(|seen| seen.deleting);
+        match self.state {
+            ObjectState::Absent if self.wanted => Some(Action::Create),
+            ObjectState::Live if self.held && (deleting || ended) => Some(Action::Release),
+            ObjectState::Live if !self.wanted => Some(Action::Delete),
+            ObjectState::Live if self.stripped && !deleting => Some(Action::Relabel),
+            _ => None,
+        }
+    }
+
+    /// True if it does not exist, should not, and nothing that was sent can still make it.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        !self.wanted
+            && self.state == ObjectState::Absent
+            && self.pending.is_none()
+            && self.doubt_until_ms == 0
+    }
+
+    /// True while its name is claimed on its cluster.
+    #[must_use]
+    pub fn claims(&self) -> bool {
+        self.state != ObjectState::Gone
+    }
+}

@@ -1,0 +1,231 @@
+//! A submission that runs to completion.
+
+use super::{Head, Kind, Object};
+use crate::selector::Selector;
+use crate::{Digest, Ordinal, Phase, Reason};
+use serde::{Deserialize, Serialize};
+
+/// Where a run may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// By name; empty: any that the selector matches.
+    pub clusters: Vec<String>,
+    /// By the cluster's labels; `None`: any.
+    pub selector: Option<Selector>,
+}
+
+/// What happens when a run is late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnLate {
+    /// It is shown and goes on.
+    #[default]
+    Alert,
+    /// It is stopped and ends Failed.
+    Stop,
+}
+
+/// What was asked for, beside the manifests; immutable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Where it may go.
+    pub placement: Placement,
+    /// How often the main object is tried, 1..=[`ATTEMPTS_MAX`](crate::limits::ATTEMPTS_MAX).
+    pub attempts_max: u32,
+    /// The delay before attempt 2; doubled for each further one.
+    pub backoff_ms: u64,
+    /// How long after acceptance it may start.
+    pub start_by_ms: u64,
+    /// How long after acceptance it must have ended.
+    pub finish_by_ms: Option<u64>,
+    /// What happens when it has not.
+    pub on_late: OnLate,
+    /// How long after the end its objects stay on the cluster.
+    pub ttl_after_finished_ms: u64,
+}
+
+/// A manifest: which object, and where its bytes are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace on the cluster.
+    pub namespace: String,
+    /// Its name, resolved.
+    pub name: String,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// Where its JSON starts in the joined manifests.
+    pub offset: u32,
+    /// How long its JSON is, in bytes.
+    pub length: u32,
+}
+
+/// Who asked for something, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The user.
+    pub by: String,
+    /// ms since 1970.
+    pub at_ms: u64,
+}
+
+/// An end that is decided and not reached yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// The terminal phase.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Reason,
+    /// Why, in words.
+    pub message: String,
+}
+
+/// Where one attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttemptPhase {
+    /// Has its claims.
+    Placed,
+    /// Its first intent is committed.
+    Sent,
+    /// Its main object exists.
+    Pending,
+    /// Its main object runs.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Ended badly.
+    Failed,
+    /// Was stopped.
+    Cancelled,
+    /// Its main object went away without an end that we saw.
+    Gone,
+}
+
+impl AttemptPhase {
+    /// True when it is over.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Placed | Self::Sent | Self::Pending | Self::Running)
+    }
+
+    /// The word that users see.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Placed => "Placed",
+            Self::Sent => "Sent",
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Cancelled",
+            Self::Gone => "Gone",
+        }
+    }
+}
+
+/// One try to run on one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// 1, 2, ...
+    pub number: u32,
+    /// Where.
+    pub cluster: Ordinal,
+    /// Its name there, kept for after the cluster's record is gone.
+    pub cluster_name: String,
+    /// Where it is.
+    pub phase: AttemptPhase,
+    /// When it was placed, ms since 1970.
+    pub placed_ms: u64,
+    /// When its main object was first seen running.
+    pub started_ms: Option<u64>,
+    /// When its end was committed.
+    pub finished_ms: Option<u64>,
+    /// In words, what its main object said last.
+    pub message: String,
+}
+
+/// A run and all that has become of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runnable {
+    /// Name, labels and so on.
+    pub head: Head,
+    /// What was asked for.
+    pub spec: RunSpec,
+    /// Of manifests and placement.
+    pub digest: Digest,
+    /// The manifests, in the order given.
+    pub planned: Vec<Planned>,
+    /// Which of them decides how it ended.
+    pub main: u16,
+    /// How many parts the joined manifests are stored in.
+    pub parts: u16,
+    /// Where it is.
+    pub phase: Phase,
+    /// Why.
+    pub reason: Reason,
+    /// Why, in words.
+    pub message: String,
+    /// When the phase began, ms since 1970.
+    pub phase_since_ms: u64,
+    /// Oldest first.
+    pub attempts: Vec<Attempt>,
+    /// What was made, or is to be, on which cluster.
+    pub objects: Vec<Object>,
+    /// From when it may be placed (again), ms since 1970.
+    pub place_due_ms: u64,
+    /// How often placing it failed in a row.
+    pub place_tries: u32,
+    /// By when it must have started, ms since 1970.
+    pub start_deadline_ms: u64,
+    /// By when it must have ended; `None` also after it was found late.
+    pub finish_deadline_ms: Option<u64>,
+    /// It was late.
+    pub late: bool,
+    /// The end that is to be committed as soon as nothing of the run is alive or in doubt.
+    pub ending: Option<Ending>,
+    /// Its stopping was asked for.
+    pub cancel: Option<Asked>,
+    /// Its removal was asked for.
+    pub deletion: Option<Asked>,
+    /// When its end was committed.
+    pub finished_ms: Option<u64>,
+    /// How many attempts a person's retries added to `attempts_max`.
+    pub attempts_added: u32,
+    /// Positions of its ledger records, the last [`HISTORY_MAX`](crate::limits::HISTORY_MAX).
+    pub history: Vec<u64>,
+}
+
+impl Runnable {
+    /// The attempt that is under way or was the last.
+    #[must_use]
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The main object of the last attempt.
+    #[must_use]
+    pub fn main_object(&self) -> Option<&Object> {
+        let number = self.attempt()?.number;
+        self.objects.iter().find(|object| object.planned == self.main && object.attempt == number)
+    }
+
+    /// The manifest of an object.
+    #[must_use]
+    pub fn plan(&self, object: &Object) -> Option<&Planned> {
+        self.planned.get(usize::from(object.planned))
+    }
+
+    /// True if the object is the main one of any attempt.
+    #[must_use]
+    pub fn is_main(&self, object: &Object) -> bool {
+        object.planned == self.main
+    }
+
+    /// True if the end that the object was held for is committed: of a main object, that of its attempt.
+    #[must_use]
+    pub fn has_ended(&self, object: &Object) -> bool {
+        let attempt = self.attempts.iter().find(|attempt| attempt.number == object.attempt);
+        attempt.is_none_or(|attempt| attempt.phase.is_terminal())
+    }
+}

@@ -1,0 +1,24 @@
+//! How far a watch has come.
+
+use super::Kind;
+use crate::{Ordinal, Revision};
+use serde::{Deserialize, Serialize};
+
+/// The cursor of one watch, committed in the entry of the observations before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The row key.
+    pub ordinal: Ordinal,
+    /// The revision of this row.
+    pub revision: Revision,
+    /// The cluster that is watched.
+    pub cluster: Ordinal,
+    /// The kind that is watched.
+    pub kind: Kind,
+    /// The resourceVersion reached; empty: everything must be listed.
+    pub cursor: String,
+    /// The timeline that the cursor belongs to.
+    pub timeline: u32,
+    /// When the cursor was committed, ms since 1970: how old the cluster's picture is at most.
+    pub observed_ms: u64,
+}

@@ -1,0 +1,70 @@
+//! Status rules: what an object's status means for a run. One file per kind.
+
+mod job;
+
+use crate::command::Observation;
+use crate::manifest::marks;
+use crate::record::{Kind, Seen};
+use crate::{Uid, limits};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a main object's status means for its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It exists and does not run yet.
+    Pending,
+    /// It runs.
+    Running,
+    /// It ended well.
+    Succeeded,
+    /// It ended badly.
+    Failed,
+}
+
+/// The projection of an object of `kind`, as a kube-apiserver sends it.
+///
+/// `None` if it lacks what every object has: name, UID, resourceVersion.
+#[must_use]
+pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
+    let metadata = object.get("metadata")?;
+    let text = |field: &str| metadata.get(field).and_then(Value::as_str);
+    let label =
+        |key: &str| metadata.pointer("/labels").and_then(|labels| labels.get(key)).and_then(Value::as_str);
+    let annotation =
+        |key: &str| metadata.pointer("/annotations").and_then(|all| all.get(key)).and_then(Value::as_str);
+    let finalizers = metadata.get("finalizers").and_then(Value::as_array);
+    let (mut seen, verdict) = match kind {
+        Kind::Job => {
+            let (seen, verdict) = job::judge(object);
+            (seen, Some(verdict))
+        }
+        Kind::ConfigMap => (Seen::default(), None),
+    };
+    seen.resource_version = text("resourceVersion")?.to_owned();
+    seen.deleting = text("deletionTimestamp").is_some();
+    truncate(&mut seen.message);
+    Some(Observation {
+        kind,
+        namespace: text("namespace").unwrap_or_default().to_owned(),
+        name: text("name")?.to_owned(),
+        uid: text("uid")?.to_owned(),
+        resource_version: seen.resource_version.clone(),
+        gone: false,
+        group: label(marks::GROUP).and_then(Uid::parse),
+        submission: label(marks::SUBMISSION_UID).and_then(Uid::parse),
+        attempt: annotation(marks::ATTEMPT).and_then(|number| number.parse().ok()),
+        digest: annotation(marks::DIGEST).map(str::to_owned),
+        held: finalizers.is_some_and(|all| all.iter().any(|name| name == marks::HOLD)),
+        seen,
+        verdict,
+    })
+}
+
+/// Cuts a message that came from outside to what a record may hold, at a character.
+pub(crate) fn truncate(message: &mut String) {
+    if message.len() > limits::MESSAGE_BYTES_MAX {
+        let end = (0..=limits::MESSAGE_BYTES_MAX).rev().find(|&end| message.is_char_boundary(end));
+        message.truncate(end.unwrap_or(0));
+    }
+}

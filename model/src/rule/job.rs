@@ -1,0 +1,94 @@
+//! `batch/v1 Job`: <https://kubernetes.io/docs/concepts/workloads/controllers/job/>
+
+use super::Verdict;
+use crate::record::Seen;
+use crate::time;
+use serde_json::Value;
+
+/// A Job has ended only with condition `Complete` or `Failed`; `SuccessCriteriaMet` and `FailureTarget` come before
+/// its Pods have stopped, and counts alone say nothing about an end.
+pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
+    let status = job.get("status");
+    let number = |field: &str| {
+        let value = status.and_then(|status| status.get(field)).and_then(Value::as_u64);
+        u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX)
+    };
+    let at = |field: &str| {
+        status.and_then(|status| status.get(field)).and_then(Value::as_str).and_then(time::parse)
+    };
+    let conditions = status.and_then(|status| status.get("conditions")).and_then(Value::as_array);
+    let holds = |kind: &str| {
+        conditions?.iter().find(|condition| {
+            condition.get("type").and_then(Value::as_str) == Some(kind)
+                && condition.get("status").and_then(Value::as_str) == Some("True")
+        })
+    };
+    let mut seen = Seen {
+        active: number("active"),
+        succeeded: number("succeeded"),
+        failed: number("failed"),
+        started_ms: at("startTime"),
+        finished_ms: at("completionTime"),
+        ..Seen::default()
+    };
+    if let Some(failed) = holds("Failed") {
+        seen.finished_ms =
+            seen.finished_ms.or_else(|| failed.get("lastTransitionTime")?.as_str().and_then(time::parse));
+        seen.message = words(failed);
+        return (seen, Verdict::Failed);
+    }
+    if holds("Complete").is_some() {
+        return (seen, Verdict::Succeeded);
+    }
+    if let Some(suspended) = holds("Suspended") {
+        seen.message = words(suspended);
+        return (seen, Verdict::Pending);
+    }
+    let ready =
+        number("ready") > 0 || (seen.active > 0 && status.is_some_and(|all| all.get("ready").is_none()));
+    let ran = seen.succeeded > 0 || seen.failed > 0;
+    let verdict = if ready || ran { Verdict::Running } else { Verdict::Pending };
+    (seen, verdict)
+}
+
+fn words(condition: &Value) -> String {
+    let word = |field: &str| condition.get(field).and_then(Value::as_str).unwrap_or_default();
+    match (word("reason"), word("message")) {
+        ("", message) => message.to_owned(),
+        (reason, "") => reason.to_owned(),
+        (reason, message) => format!("{reason}: {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn verdict(status: Value) -> Verdict {
+        judge(&json!({ "status": status })).1
+    }
+
+    #[test]
+    fn only_complete_and_failed_end_a_job() {
+        let condition = |kind: &str| json!({"conditions": [{"type": kind, "status": "True"}]});
+        assert_eq!(verdict(json!({})), Verdict::Pending);
+        assert_eq!(verdict(json!({"active": 1, "ready": 0})), Verdict::Pending);
+        assert_eq!(verdict(json!({"active": 1, "ready": 1})), Verdict::Running);
+        assert_eq!(verdict(json!({"succeeded": 1, "ready": 0})), Verdict::Running);
+        assert_eq!(verdict(condition("SuccessCriteriaMet")), Verdict::Pending);
+        assert_eq!(verdict(condition("FailureTarget")), Verdict::Pending);
+        assert_eq!(verdict(condition("Suspended")), Verdict::Pending);
+        assert_eq!(verdict(condition("Complete")), Verdict::Succeeded);
+        assert_eq!(verdict(condition("Failed")), Verdict::Failed);
+        assert_eq!(verdict(json!({"conditions": [{"type": "Failed", "status": "False"}]})), Verdict::Pending);
+    }
+
+    #[test]
+    fn a_failed_job_says_why() {
+        let failed =
+            json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"});
+        let (seen, _) = judge(&json!({"status": {"conditions": [failed]}}));
+        assert_eq!(seen.message, "BackoffLimitExceeded: m");
+    }
+}

@@ -1,0 +1,219 @@
+//! One command's work on the state: a layer, the counters, and the writes.
+
+use crate::command::Entry;
+use crate::ledger::{self, Chained, Subject};
+use crate::record::{Cluster, Meta, Record, Resource, Runnable};
+use crate::{
+    Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, Uid, View, Write, Writes,
+    index,
+};
+
+/// What a command reads and writes through. Dropping it drops all that it wrote.
+pub struct Txn<'a> {
+    layer: Layer<'a>,
+    /// The counters, as they will be.
+    pub(crate) meta: Meta,
+    /// What the entry is applied under.
+    pub(crate) ctx: Ctx,
+    before: Revision,
+    /// Ordinals of the runnables that changed: their history gets the ledger record's number.
+    touched: Vec<Ordinal>,
+    /// What was removed, for the ledger.
+    removed: Vec<Subject>,
+}
+
+impl<'a> Txn<'a> {
+    pub(crate) fn begin(view: &'a dyn View, ctx: &Ctx, clock_ms: u64) -> Result<Self, Damaged> {
+        let mut meta = match view.get(Key::META)? {
+            Some(Row::Meta(meta)) => meta,
+            None => Meta::default(),
+            Some(_) => return Err(Damaged::at(Key::META, "not the counters")),
+        };
+        meta.clock_ms = meta.clock_ms.max(clock_ms);
+        let before = meta.revision;
+        Ok(Self {
+            layer: Layer::over(view),
+            meta,
+            ctx: *ctx,
+            before,
+            touched: Vec::new(),
+            removed: Vec::new(),
+        })
+    }
+
+    /// The time of this entry, ms since 1970; never goes back.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.meta.clock_ms
+    }
+
+    pub(crate) fn is_changed(&self) -> bool {
+        !self.layer.writes().is_empty()
+    }
+
+    pub(crate) fn new_ordinal(&mut self) -> Ordinal {
+        self.meta.ordinal = self.meta.ordinal.next();
+        self.meta.ordinal
+    }
+
+    /// The record under that ordinal.
+    pub(crate) fn record(&self, ordinal: Ordinal) -> Result<Option<Record>, Damaged> {
+        let key = Key::record(ordinal);
+        match self.layer.get(key)? {
+            Some(Row::Record(record)) => Ok(Some(*record)),
+            None => Ok(None),
+            Some(_) => Err(Damaged::at(key, "not a record")),
+        }
+    }
+
+    pub(crate) fn runnable(&self, ordinal: Ordinal) -> Result<Option<Runnable>, Damaged> {
+        Ok(self.record(ordinal)?.and_then(|record| match record {
+            Record::Runnable(run) => Some(run),
+            _ => None,
+        }))
+    }
+
+    pub(crate) fn cluster(&self, ordinal: Ordinal) -> Result<Option<Cluster>, Damaged> {
+        Ok(self.record(ordinal)?.and_then(|record| match record {
+            Record::Cluster(cluster) => Some(cluster),
+            _ => None,
+        }))
+    }
+
+    /// The ordinals that a lookup value points to, at most `limit`.
+    pub(crate) fn ordinals(&self, tag: Tag, value: u64, limit: usize) -> Result<Vec<Ordinal>, Damaged> {
+        let page = self.layer.page(lookup_from(tag, value), lookup_to(tag, value), limit)?;
+        Ok(page.into_iter().map(|(key, _)| key.ordinal()).collect())
+    }
+
+    /// How many ordinals a lookup value points to, counted up to `max`.
+    pub(crate) fn count(&self, tag: Tag, value: u64, max: usize) -> Result<usize, Damaged> {
+        // Counted below this command's own layer: a command adds at most one receipt.
+        self.layer.count(lookup_from(tag, value), lookup_to(tag, value), max)
+    }
+
+    /// The first record under a hash that `is` accepts.
+    pub(crate) fn find<T>(
+        &self,
+        tag: Tag,
+        hash: u64,
+        is: impl Fn(Record) -> Option<T>,
+    ) -> Result<Option<T>, Damaged> {
+        for ordinal in self.ordinals(tag, hash, HASH_COLLISIONS_MAX)? {
+            if let Some(found) = self.record(ordinal)?.and_then(&is) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Entries `from <= key < to`.
+    pub(crate) fn page(&self, from: Key, to: Key, limit: usize) -> Result<Vec<Key>, Damaged> {
+        Ok(self.layer.page(from, to, limit)?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// Writes a record under the next revision, moves its lookups, and returns it as written.
+    pub(crate) fn put(&mut self, mut record: Record) -> Result<Record, Damaged> {
+        self.meta.revision = self.meta.revision.next();
+        record.stamp(self.meta.revision);
+        let ordinal = record.ordinal();
+        if let Record::Runnable(run) = &mut record {
+            // The record number of this command is known before its bytes are.
+            if !self.touched.contains(&ordinal) {
+                self.touched.push(ordinal);
+                run.history.push(self.meta.ledger_len + 1);
+                let excess = run.history.len().saturating_sub(crate::limits::HISTORY_MAX);
+                run.history.drain(..excess);
+            }
+        }
+        self.unindex(ordinal)?;
+        for key in index(&record) {
+            self.write(key, Some(Row::Mark));
+        }
+        self.write(Key::record(ordinal), Some(Row::Record(Box::new(record.clone()))));
+        Ok(record)
+    }
+
+    /// Removes a record, its parts and its lookups; the removal takes a revision.
+    pub(crate) fn remove(&mut self, ordinal: Ordinal, parts: u16) -> Result<(), Damaged> {
+        self.meta.revision = self.meta.revision.next();
+        if let Some(subject) = self.record(ordinal)?.as_ref().and_then(ledger::subject) {
+            self.removed.push(Subject { revision: self.meta.revision.0, ..subject });
+        }
+        self.unindex(ordinal)?;
+        self.write(Key::record(ordinal), None);
+        for part in 1..=parts {
+            self.write(Key::part(ordinal, part), None);
+        }
+        Ok(())
+    }
+
+    /// Writes a part (1..) of a record's manifests.
+    pub(crate) fn put_part(&mut self, ordinal: Ordinal, part: u16, bytes: &[u8]) {
+        self.write(Key::part(ordinal, part), Some(Row::Part(bytes.to_vec())));
+    }
+
+    fn unindex(&mut self, ordinal: Ordinal) -> Result<(), Damaged> {
+        if let Some(old) = self.record(ordinal)? {
+            for key in index(&old) {
+                self.write(key, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, key: Key, row: Option<Row>) {
+        self.layer.write(key, Write { revision: self.meta.revision, row });
+    }
+
+    /// Closes the command: chains its ledger record and writes the counters.
+    pub(crate) fn finish(mut self, entry: &Entry) -> Result<(Writes, Chained), Damaged> {
+        let changed =
+            ledger::Changed { before: self.before, after: self.meta.revision, writes: self.layer.writes() };
+        let chained = ledger::chain(&self.meta, &self.ctx, entry, &changed)
+            .map_err(|error| Damaged::at(Key::META, error.to_string()))?;
+        self.meta.ledger_len = chained.seq;
+        self.meta.ledger_head = chained.hash;
+        let meta = Row::Meta(self.meta.clone());
+        self.write(Key::META, Some(meta));
+        Ok((self.layer.into_writes(), chained))
+    }
+}
+
+/// More records than this under one 64-bit hash do not happen: it would take 2^32 tries to make two meet.
+const HASH_COLLISIONS_MAX: usize = 16;
+
+fn lookup_from(tag: Tag, value: u64) -> Key {
+    Key { tag, a: value, b: 0, c: 0 }
+}
+
+fn lookup_to(tag: Tag, value: u64) -> Key {
+    Key { tag, a: value, b: u64::MAX, c: u64::MAX }
+}
+
+impl Txn<'_> {
+    /// The runnable that a user's command names, or why it is not there to be changed.
+    pub(crate) fn runnable_named(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: Option<Uid>,
+        revision: Option<Revision>,
+    ) -> Result<Result<Runnable, Refusal>, Damaged> {
+        let Some(Record::Runnable(run)) = self.named(Resource::Runnable, namespace, name)? else {
+            let message = format!("runnables.tallyman.dev {name:?} not found in namespace {namespace:?}");
+            return Ok(Err(Refusal::new(RefusalKind::NotFound, message)));
+        };
+        if uid.is_some_and(|uid| uid != run.head.uid) {
+            let message = format!("{name:?} is another runnable now, with UID {}", run.head.uid);
+            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+        }
+        if revision.is_some_and(|revision| revision != run.head.revision) {
+            let message = format!(
+                "{name:?} has changed: it is at revision {}; read it again and repeat the change",
+                run.head.revision
+            );
+            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+        }
+        Ok(Ok(run))
+    }
+}

@@ -1,0 +1,9 @@
+//! The model from outside: stories of one run, and properties of any log.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+#[path = "model/property.rs"]
+mod property;
+#[path = "model/story.rs"]
+mod story;
+#[path = "model/world.rs"]
+mod world;

@@ -1,0 +1,270 @@
+//! Properties of any log: random commands, most of them such as a leader would propose.
+
+use crate::world::World;
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use tallyman_model::command::*;
+use tallyman_model::record::*;
+use tallyman_model::rule::Verdict;
+use tallyman_model::*;
+
+/// One random step; the numbers choose among what the state offers.
+#[derive(Clone, Debug)]
+enum Step {
+    Submit { name: u8, attempts: u8, shared: bool },
+    Place { run: u8, west: bool },
+    Intend { run: u8, object: u8, action: u8 },
+    Conclude { run: u8, object: u8, outcome: u8 },
+    Observe { run: u8, object: u8, verdict: u8, gone: bool, version: u8, other_uid: bool },
+    Cancel(u8),
+    Delete(u8),
+    Retry(u8),
+    Patch(u8, u8),
+    Expire { later_ms: u32 },
+    Cordon { west: bool, cordoned: bool },
+    NewLeader,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (any::<u8>(), 1..3_u8, any::<bool>()).prop_map(|(name, attempts, shared)| Step::Submit { name, attempts, shared }),
+        4 => (any::<u8>(), any::<bool>()).prop_map(|(run, west)| Step::Place { run, west }),
+        8 => (any::<u8>(), 0..4_u8, 0..4_u8).prop_map(|(run, object, action)| Step::Intend { run, object, action }),
+        8 => (any::<u8>(), 0..4_u8, 0..9_u8).prop_map(|(run, object, outcome)| Step::Conclude { run, object, outcome }),
+        8 => (any::<u8>(), 0..4_u8, 0..4_u8, prop::bool::weighted(0.2), any::<u8>(), prop::bool::weighted(0.1))
+            .prop_map(|(run, object, verdict, gone, version, other_uid)| Step::Observe { run, object, verdict, gone, version, other_uid }),
+        1 => any::<u8>().prop_map(Step::Cancel),
+        1 => any::<u8>().prop_map(Step::Delete),
+        1 => any::<u8>().prop_map(Step::Retry),
+        1 => any::<(u8, u8)>().prop_map(|(run, value)| Step::Patch(run, value)),
+        2 => (0..100_000_000_u32).prop_map(|later_ms| Step::Expire { later_ms }),
+        1 => any::<(bool, bool)>().prop_map(|(west, cordoned)| Step::Cordon { west, cordoned }),
+        1 => Just(Step::NewLeader),
+    ]
+}
+
+fn names(world: &World) -> Vec<String> {
+    let page = query::list(&world.view, &query::Filter::all(Resource::Runnable), Ordinal(0), 1000).unwrap();
+    page.records.iter().map(|record| record.head().unwrap().name.clone()).collect()
+}
+
+fn pick(world: &World, run: u8) -> Option<String> {
+    let names = names(world);
+    names.get(usize::from(run) % names.len().max(1)).cloned()
+}
+
+fn take(world: &mut World, step: &Step) {
+    let named = |world: &World, run: u8| pick(world, run).unwrap_or_default();
+    let namespace = || "risk".to_owned();
+    match step {
+        Step::Submit { name, attempts, shared } => {
+            let submit = world.submission(&format!("run-{}", name % 8), |value| {
+                value["spec"]["attempts"] = json!({"max": attempts});
+                if *shared {
+                    value["spec"]["manifests"][0]["metadata"]["name"] = json!("shared");
+                }
+            });
+            let _ = world.keyed(&format!("key-{}", name % 16), &[*name], Command::Submit(Box::new(submit)));
+        }
+        Step::Place { run, west } => {
+            let Some(name) = pick(world, *run) else { return };
+            let record = world.get(&name);
+            let cluster = world.cluster(if *west { "west" } else { "east" }).head.ordinal;
+            let attempt = record.attempts.len() as u32 + 1;
+            let (run, why) = (record.head.ordinal, String::new());
+            let _ = world.run(Command::Place(Place { run, attempt, choice: Choice::On(cluster), why }));
+        }
+        Step::Intend { run, object, action } => {
+            let Some(name) = pick(world, *run) else { return };
+            let action =
+                [Action::Create, Action::Delete, Action::Release, Action::Relabel][usize::from(*action)];
+            let _ = world.intend(&name, u16::from(*object), action);
+        }
+        Step::Conclude { run, object, outcome } => conclude(world, *run, *object, *outcome),
+        Step::Observe { run, object, verdict, gone, version, other_uid } => {
+            let Some(name) = pick(world, *run) else { return };
+            let record = world.get(&name);
+            let Some(sent) = record.objects.get(usize::from(*object)) else { return };
+            let verdicts = [Verdict::Pending, Verdict::Running, Verdict::Succeeded, Verdict::Failed];
+            let item = world.item(&name, u16::from(*object), json!({}), |item| {
+                item.verdict = Some(verdicts[usize::from(*verdict)]);
+                item.gone = *gone;
+                item.seen.resource_version = format!("{}", 100 + u32::from(*version));
+                item.resource_version.clone_from(&item.seen.resource_version);
+                if *other_uid {
+                    item.uid.push('x');
+                }
+            });
+            let (cluster, timeline) = (sent.cluster, 1);
+            let cursor = Some(version.to_string());
+            let _ = world.run(Command::Observe(Observe {
+                cluster,
+                kind: item.kind,
+                timeline,
+                cursor,
+                items: vec![item],
+            }));
+        }
+        Step::Cancel(run) => {
+            let name = named(world, *run);
+            let cancel =
+                Cancel { namespace: namespace(), name, uid: None, revision: None, why: String::new() };
+            let _ = world.run(Command::Cancel(cancel));
+        }
+        Step::Delete(run) => {
+            let name = named(world, *run);
+            let _ = world.run(Command::Delete(Delete {
+                namespace: namespace(),
+                name,
+                uid: None,
+                revision: None,
+            }));
+        }
+        Step::Retry(run) => {
+            let name = named(world, *run);
+            let retry = Retry { namespace: namespace(), name, uid: None, revision: None, why: String::new() };
+            let _ = world.run(Command::Retry(retry));
+        }
+        Step::Patch(run, value) => {
+            let name = named(world, *run);
+            let labels =
+                BTreeMap::from([("l".to_owned(), (value % 2 == 0).then(|| (value % 3).to_string()))]);
+            let annotations = BTreeMap::new();
+            let patch =
+                Patch { namespace: namespace(), name, uid: None, revision: None, labels, annotations };
+            let _ = world.run(Command::Patch(patch));
+        }
+        Step::Expire { later_ms } => {
+            world.now_ms += u64::from(*later_ms);
+            world.ok(Command::Expire(Expire {}));
+        }
+        Step::Cordon { west, cordoned } => {
+            let name = if *west { "west" } else { "east" }.to_owned();
+            let cordoned = Some(*cordoned);
+            world.ok(Command::UpdateCluster(UpdateCluster { name, cordoned, ..UpdateCluster::default() }));
+        }
+        Step::NewLeader => world.term += 1,
+    }
+}
+
+fn conclude(world: &mut World, run: u8, object: u8, outcome: u8) {
+    let Some(name) = pick(world, run) else { return };
+    let record = world.get(&name);
+    let Some(sent) = record.objects.get(usize::from(object)) else { return };
+    let intent = sent.pending.map_or(0, |intent| intent.index);
+    let message = "words".to_owned();
+    let refused = |permanent| Outcome::Refused {
+        reason: Reason::Refused,
+        message: "words".to_owned(),
+        permanent,
+        retry_after_ms: Some(1000),
+    };
+    let outcome = match outcome {
+        0..3 => Outcome::Done(Box::new(world.item(&name, u16::from(object), json!({}), |_| {}))),
+        3 => Outcome::Gone,
+        4 => Outcome::Absent,
+        5 => Outcome::Taken { uid: "foreign".to_owned() },
+        6 => Outcome::NotSent { message },
+        7 => refused(intent % 2 == 0),
+        _ => Outcome::Unknown { message },
+    };
+    let _ = world.conclude(&name, u16::from(object), intent, outcome);
+}
+
+/// What must hold of every state.
+fn check(world: &World) {
+    let mut rebuilt = BTreeSet::new();
+    let mut kept = BTreeSet::new();
+    let mut index = Index::default();
+    let mut mains: BTreeMap<(Ordinal, String), Ordinal> = BTreeMap::new();
+    for (key, row) in world.view.iter() {
+        if !key.is_row() {
+            kept.insert(*key);
+            continue;
+        }
+        let Row::Record(record) = row else { continue };
+        rebuilt.extend(tallyman_model::index(record));
+        tallyman_model::index(record).into_iter().for_each(|key| index.set(key));
+        let Record::Runnable(run) = record.as_ref() else { continue };
+        assert_eq!(run.phase.is_terminal(), run.finished_ms.is_some(), "{run:?}");
+        if run.phase.is_terminal() {
+            assert!(run.attempts.iter().all(|attempt| attempt.phase.is_terminal()), "{run:?}");
+            let doubt = |object: &Object| object.wanted && object.state == ObjectState::Absent;
+            assert!(!run.objects.iter().any(doubt), "an ended run still wants an object: {run:?}");
+        }
+        for object in run.objects.iter().filter(|object| object.claims() && run.is_main(object)) {
+            let name = (object.cluster, object.name.clone());
+            assert_eq!(mains.insert(name, run.head.ordinal), None, "two main objects claim one name");
+        }
+    }
+    assert_eq!(rebuilt, kept, "an index rebuilt from rows differs from the one that was kept");
+    let (from, to) = (
+        Key::lookup(Tag::Name, 0, Ordinal(0)),
+        Key { tag: Tag::Lane, a: u64::MAX, b: u64::MAX, c: u64::MAX },
+    );
+    assert_eq!(index.page(from, to, usize::MAX), kept.iter().copied().collect::<Vec<_>>());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_log_keeps_the_rules_and_gives_the_same_state_in_any_batches(
+        steps in prop::collection::vec(step(), 1..120),
+        batch in 1..20_usize,
+    ) {
+        let mut world = World::new();
+        for step in &steps {
+            let before = query::meta(&world.view).unwrap();
+            take(&mut world, step);
+            let after = query::meta(&world.view).unwrap();
+            prop_assert!(after.revision >= before.revision && after.clock_ms >= before.clock_ms);
+            prop_assert!(after.ledger_len - before.ledger_len <= 1);
+            prop_assert_eq!(after.ledger_len == before.ledger_len, after.revision == before.revision);
+            check(&world);
+        }
+        // The same log, several entries in one layer, as the store applies them.
+        let mut batched = MemoryView::default();
+        let mut head = Digest::default();
+        for entries in world.log.chunks(batch) {
+            let mut layer = Layer::over(&batched);
+            for (ctx, entry) in entries {
+                let applied = apply(&layer, ctx, entry).unwrap();
+                if let Some(chained) = &applied.ledger {
+                    head = ledger::next_hash(&head, &chained.bytes);
+                    prop_assert_eq!(head, chained.hash);
+                }
+                layer.absorb(applied.writes);
+            }
+            let writes = layer.into_writes();
+            batched.commit(writes);
+        }
+        prop_assert!(batched == world.view, "batches change the state");
+        prop_assert_eq!(head, query::meta(&world.view).unwrap().ledger_head);
+    }
+
+    #[test]
+    fn pages_of_the_memory_index_are_those_of_an_ordered_set(
+        keys in prop::collection::btree_set((1..13_u8, 0..4_u64, 0..6_u64, 0..3_u64), 0..80),
+        from in (1..13_u8, 0..4_u64, 0..6_u64, 0..3_u64),
+        to in (1..13_u8, 0..4_u64, 0..6_u64, 0..3_u64),
+        limit in 0..20_usize,
+    ) {
+        let tags = [Tag::Name, Tag::Uid, Tag::Receipt, Tag::Receipts, Tag::Claim, Tag::Resource, Tag::Tenant,
+            Tag::Phase, Tag::Cluster, Tag::Active, Tag::Label, Tag::LabelKey, Tag::Lane];
+        let key = |(tag, a, b, c): (u8, u64, u64, u64)| {
+            let tag = tags[usize::from(tag)];
+            Key { tag, a, b, c: if tag == Tag::Lane { c } else { 0 } }
+        };
+        let set: BTreeSet<Key> = keys.into_iter().map(key).collect();
+        let mut index = Index::default();
+        set.iter().for_each(|key| index.set(*key));
+        let (from, to) = (key(from), key(to));
+        let expected: Vec<Key> = if from < to { set.range(from..to).copied().collect() } else { Vec::new() };
+        prop_assert_eq!(index.page(from, to, limit), expected.iter().take(limit).copied().collect::<Vec<_>>());
+        prop_assert_eq!(index.count(from, to, 1000), expected.len());
+        set.iter().for_each(|key| index.unset(*key));
+        prop_assert_eq!(index, Index::default());
+    }
+}

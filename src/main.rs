@@ -1,0 +1,3 @@
+//! The Tallyman binary.
+
+fn main() {}
