@@ -167,8 +167,12 @@ impl<'a> Txn<'a> {
 
     /// Closes the command: chains its ledger record and writes the counters.
     pub(crate) fn finish(mut self, entry: &Entry) -> Result<(Writes, Chained), Damaged> {
-        let changed =
-            ledger::Changed { before: self.before, after: self.meta.revision, writes: self.layer.writes() };
+        let changed = ledger::Changed {
+            before: self.before,
+            after: self.meta.revision,
+            writes: self.layer.writes(),
+            removed: &self.removed,
+        };
         let chained = ledger::chain(&self.meta, &self.ctx, entry, &changed)
             .map_err(|error| Damaged::at(Key::META, error.to_string()))?;
         self.meta.ledger_len = chained.seq;
