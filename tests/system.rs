@@ -1,0 +1,19 @@
+//! Whole-system tests: real processes, real sockets, real files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+#[path = "system/bad_input.rs"]
+mod bad_input;
+#[path = "system/crashes.rs"]
+mod crashes;
+#[path = "system/dev.rs"]
+mod dev;
+#[path = "system/directories.rs"]
+mod directories;
+#[path = "system/history.rs"]
+mod history;
+#[path = "system/quorum.rs"]
+mod quorum;
+#[path = "system/readme.rs"]
+mod readme;
+#[path = "system/witness.rs"]
+mod witness;

@@ -1,0 +1,146 @@
+//! Replicas killed at random moments under load: nothing acknowledged is lost, nothing is created twice.
+
+use crate::dev::{Dev, PATIENCE, is_alive, path, runnable, signal, until};
+use crate::history::{Choices, Load, check_all_succeeded};
+use crate::witness::Witness;
+use rustix::process::Signal;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+fn seed() -> u64 {
+    std::process::id().into()
+}
+
+async fn under_load(rounds: u64, kill: impl AsyncFn(&Dev, &mut Choices)) {
+    let dev = Arc::new(Dev::start(&[]).await);
+    let (witness, watches) = Witness::of(dev.clusters());
+    let mut choices = Choices::seeded(seed());
+    let load = Load::start(&dev, 4, seed());
+    for _ in 0..rounds {
+        load.progress(5).await;
+        // The moment of the fault is random on purpose; nothing is waited for here.
+        sleep(Duration::from_millis(choices.below(400))).await;
+        kill(&dev, &mut choices).await;
+        load.progress(5).await;
+    }
+    let acknowledged = load.finish().await;
+    check_all_succeeded(&dev, &acknowledged).await;
+    let jobs = witness.jobs_of();
+    for one in &acknowledged {
+        assert_eq!(jobs.get(&one.uid), Some(&1), "Jobs ever made for {}", one.name);
+    }
+    assert!(jobs.values().all(|count| *count == 1), "{jobs:?}");
+    same_ledger_everywhere(&dev).await;
+    watches.iter().for_each(|watch| watch.abort());
+}
+
+async fn same_ledger_everywhere(dev: &Dev) {
+    let replicas = dev.replicas();
+    until("all replicas have the same ledger", async || {
+        let mut heads = Vec::new();
+        for replica in &replicas {
+            let answer = dev.get(&replica.url, "/operator/status").await?;
+            heads.push((answer.body["ledgerLength"].clone(), answer.body["ledgerHead"].clone()));
+        }
+        (heads[0].0 != json!(null) && heads.iter().all(|head| *head == heads[0])).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_leader_loses_nothing_and_nothing_runs_twice() {
+    under_load(4, async |dev, _| signal(dev.leader().await.pid, Signal::KILL)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_follower_loses_nothing_and_nothing_runs_twice() {
+    under_load(3, async |dev, choices| {
+        let followers = dev.followers().await;
+        signal(followers[choices.below(2) as usize].pid, Signal::KILL);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_replicas_killed_at_once_lose_nothing_and_nothing_runs_twice() {
+    under_load(2, async |dev, _| dev.replicas().iter().for_each(|replica| signal(replica.pid, Signal::KILL)))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_restarts_from_disk() {
+    let dev = Dev::start(&[]).await;
+    let url = dev.replicas()[0].url.clone();
+    let done = dev.submit(&url, "risk", &runnable("done", "50ms")).await.unwrap();
+    dev.until_phase("risk", "done", "Succeeded").await;
+    dev.submit(&url, "risk", &runnable("running", "2s")).await.unwrap();
+    dev.until_phase("risk", "running", "Running").await;
+    let (dir, _temporary) = dev.stop_keeping().await;
+
+    let dev = Dev::start_in(&dir, &[]).await;
+    let run = dev.until_phase("risk", "running", "Succeeded").await;
+    assert_eq!(run["status"]["attempts"].as_array().unwrap().len(), 1, "it went on and was not run again");
+    let again = dev.read(&dev.replicas()[2].url, "risk", "done").await.unwrap();
+    assert_eq!(again.body["metadata"]["uid"], done.body["metadata"]["uid"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_told_to_stop_hands_over_and_writes_go_on() {
+    let dev = Arc::new(Dev::start(&[]).await);
+    let load = Load::start(&dev, 2, seed());
+    load.progress(5).await;
+    let leader = dev.leader().await;
+    signal(leader.pid, Signal::TERM);
+    until("another replica leads", async || (dev.leader().await.id != leader.id).then_some(())).await;
+    load.progress(5).await;
+    let acknowledged = load.finish().await;
+    check_all_succeeded(&dev, &acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dev_says_what_became_of_a_killed_leader() {
+    let dev = Dev::start(&[]).await;
+    let leader = dev.leader().await;
+    signal(leader.pid, Signal::KILL);
+    until("dev says how long writes paused, who leads now, and that the replica has caught up", async || {
+        let output = dev.output();
+        let said = |words: &[&str]| output.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        (said(&["paused"]) && said(&["leads now"]) && said(&[&leader.id, "caught up"])).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_left_when_dev_is_killed() {
+    let dev = Dev::start(&[]).await;
+    let pids: Vec<i32> = dev.replicas().iter().map(|replica| replica.pid).collect();
+    signal(dev.pid(), Signal::KILL);
+    let all_gone =
+        until("its replicas are gone", async || pids.iter().all(|pid| !is_alive(*pid)).then_some(()));
+    timeout(PATIENCE, all_gone).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_on_three_replicas_at_once_is_one_submission() {
+    let dev = Dev::start(&[]).await;
+    for round in 0..10 {
+        let key = format!("key-{round}");
+        let body = json!({
+            "apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"generateName": "once-"},
+            "spec": runnable(&format!("once-{round}"), "10ms")["spec"],
+        });
+        let requests = dev.replicas().into_iter().map(|replica| {
+            let url = format!("{}{}", replica.url, path("namespaces/once/runnables"));
+            crate::dev::answer(dev.http.post(url).header("idempotency-key", &key).json(&body))
+        });
+        let answers = futures::future::join_all(requests).await;
+        let uids: Vec<_> =
+            answers.iter().map(|answer| &answer.as_ref().unwrap().body["metadata"]["uid"]).collect();
+        assert!(uids[0].is_string() && uids.iter().all(|uid| *uid == uids[0]), "{answers:?}");
+        let replayed =
+            answers.iter().filter(|answer| answer.as_ref().unwrap().header("idempotency-replayed") == "true");
+        assert_eq!(replayed.count(), 2);
+    }
+}

@@ -1,0 +1,261 @@
+//! A `tallyman dev` of one test, and what tests do to it.
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Once;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long anything that a test waits for may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at.
+const STEP: Duration = Duration::from_millis(20);
+
+/// Waits until `condition` gives something.
+pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        sleep(STEP).await;
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Replica {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) peer_url: String,
+    pub(crate) pid: i32,
+    pub(crate) dir: PathBuf,
+}
+
+pub(crate) struct Dev {
+    child: Child,
+    pub(crate) dir: PathBuf,
+    pub(crate) http: reqwest::Client,
+    _temporary: Option<TempDir>,
+}
+
+/// An answer: status, headers and body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> String {
+        self.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        self.body["metadata"]["resourceVersion"].as_str().unwrap_or_default().parse().unwrap_or(0)
+    }
+}
+
+pub(crate) fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_tallyman")
+}
+
+pub(crate) fn client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+impl Dev {
+    /// Three replicas and two clusters in a new directory, ready for writes.
+    pub(crate) async fn start(arguments: &[&str]) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let dir = temporary.path().join("dev");
+        let mut dev = Self::start_in(&dir, arguments).await;
+        dev._temporary = Some(temporary);
+        dev
+    }
+
+    /// The same in a directory that may have been used before.
+    pub(crate) async fn start_in(dir: &Path, arguments: &[&str]) -> Self {
+        let _ = fs::remove_file(dir.join("dev.json"));
+        let mut command = Command::new(binary());
+        command.arg("dev").arg("--dir").arg(dir).args(arguments);
+        let errors = fs::OpenOptions::new().create(true).append(true);
+        fs::create_dir_all(dir).unwrap();
+        let log = |name: &str| Stdio::from(errors.open(dir.join(name)).unwrap());
+        command.stdin(Stdio::piped()).stdout(log("stdout")).stderr(log("stderr")).kill_on_drop(true);
+        let child = command.spawn().unwrap();
+        let dev = Self { child, dir: dir.to_owned(), http: client(), _temporary: None };
+        dev.wait_ready().await;
+        dev
+    }
+
+    async fn wait_ready(&self) {
+        until("all replicas are ready", async || {
+            let replicas = self.replicas();
+            if replicas.is_empty() {
+                return None;
+            }
+            for replica in &replicas {
+                let answer = self.get(&replica.url, "/readyz").await?;
+                (answer.status == 200).then_some(())?;
+            }
+            Some(())
+        })
+        .await;
+        until("the clusters take work", async || {
+            let answer = self.get(&self.replicas()[0].url, &path("clusters")).await?;
+            let clusters = answer.body["items"].as_array()?.clone();
+            let ready = |cluster: &Value| cluster["status"]["reachable"] == json!(true);
+            (!clusters.is_empty() && clusters.iter().all(ready)).then_some(())
+        })
+        .await;
+    }
+
+    fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&fs::read(self.dir.join("dev.json")).ok()?).ok()
+    }
+
+    pub(crate) fn replicas(&self) -> Vec<Replica> {
+        let Some(json) = self.json() else { return Vec::new() };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let replica = |value: &Value| Replica {
+            id: text(&value["id"]),
+            url: text(&value["url"]),
+            peer_url: text(&value["peerUrl"]),
+            pid: value["pid"].as_i64().unwrap_or_default() as i32,
+            dir: PathBuf::from(text(&value["dir"])),
+        };
+        json["replicas"].as_array().into_iter().flatten().map(replica).collect()
+    }
+
+    /// Names and servers of the clusters.
+    pub(crate) fn clusters(&self) -> Vec<(String, String)> {
+        let json = self.json().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let clusters = json["clusters"].as_array().unwrap().iter();
+        clusters.map(|cluster| (text(&cluster["name"]), text(&cluster["server"]))).collect()
+    }
+
+    pub(crate) async fn get(&self, url: &str, path: &str) -> Option<Answer> {
+        answer(self.http.get(format!("{url}{path}"))).await
+    }
+
+    /// The replica that leads, as the others see it.
+    pub(crate) async fn leader(&self) -> Replica {
+        until("somebody leads", async || {
+            for replica in self.replicas() {
+                let Some(answer) = self.get(&replica.url, &path("replicas?consistency=stale")).await else {
+                    continue;
+                };
+                let leader = answer.header("tallyman-leader");
+                let found = self.replicas().into_iter().find(|replica| replica.id == leader);
+                if let Some(found) = found.filter(|found| !found.id.is_empty()) {
+                    return Some(found);
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    pub(crate) async fn followers(&self) -> Vec<Replica> {
+        let leader = self.leader().await;
+        self.replicas().into_iter().filter(|replica| replica.id != leader.id).collect()
+    }
+
+    /// Everything that `dev` has printed.
+    pub(crate) fn output(&self) -> String {
+        fs::read_to_string(self.dir.join("stdout")).unwrap_or_default()
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.id().unwrap() as i32
+    }
+
+    pub(crate) async fn stop(mut self) -> PathBuf {
+        signal(self.pid(), Signal::INT);
+        timeout(PATIENCE, self.child.wait()).await.expect("dev stops on Ctrl-C").unwrap();
+        self.dir.clone()
+    }
+
+    /// Stops on Ctrl-C and keeps the directory of [`start`](Self::start) alive.
+    pub(crate) async fn stop_keeping(mut self) -> (PathBuf, Option<TempDir>) {
+        let temporary = self._temporary.take();
+        (self.stop().await, temporary)
+    }
+}
+
+pub(crate) fn signal(pid: i32, signal: Signal) {
+    let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
+}
+
+pub(crate) fn is_alive(pid: i32) -> bool {
+    rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
+}
+
+/// Sends a request; `None` when no answer came.
+pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Option<Answer> {
+    let response = request.send().await.ok()?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let body = response.bytes().await.ok()?;
+    let body = serde_json::from_slice(&body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    Some(Answer { status, headers, body })
+}
+
+pub(crate) fn path(rest: &str) -> String {
+    format!("/apis/tallyman.dev/v1/{rest}")
+}
+
+/// A runnable with one Job that runs for `run_for` on a simulated cluster.
+pub(crate) fn runnable(name: &str, run_for: &str) -> Value {
+    json!({
+        "apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": name},
+        "spec": {"manifests": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("{name}-input")}, "data": {"a": "1"}},
+            {
+                "apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"name": name, "annotations": {"simulate.tallyman.dev/run-for": run_for}},
+                "spec": {"template": {"spec": {
+                    "restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}],
+                }}},
+            },
+        ]},
+    })
+}
+
+impl Dev {
+    pub(crate) async fn submit(&self, url: &str, namespace: &str, body: &Value) -> Option<Answer> {
+        answer(
+            self.http.post(format!("{url}{}", path(&format!("namespaces/{namespace}/runnables")))).json(body),
+        )
+        .await
+    }
+
+    pub(crate) async fn read(&self, url: &str, namespace: &str, name: &str) -> Option<Answer> {
+        self.get(url, &path(&format!("namespaces/{namespace}/runnables/{name}"))).await
+    }
+
+    /// Waits until a run is in `phase`, asking any replica.
+    pub(crate) async fn until_phase(&self, namespace: &str, name: &str, phase: &str) -> Value {
+        until(&format!("{namespace}/{name} is {phase}"), async || {
+            for replica in self.replicas() {
+                if let Some(answer) = self.read(&replica.url, namespace, name).await {
+                    return (answer.body["status"]["phase"] == json!(phase)).then_some(answer.body);
+                }
+            }
+            None
+        })
+        .await
+    }
+}

@@ -1,0 +1,59 @@
+//! What the documents say about the tree.
+
+use crate::tree::{files, root};
+
+#[test]
+fn links_in_documents_resolve() {
+    for file in files(&[".md"]) {
+        let folder = root().join(&file.path).parent().unwrap().to_owned();
+        for target in targets(&file.text) {
+            let path = target.split('#').next().unwrap();
+            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+                continue;
+            }
+            assert!(folder.join(path).exists(), "{}: {target} is not there", file.path);
+        }
+    }
+}
+
+/// The targets of `[text](target)`, outside code.
+fn targets(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        }
+        if fenced {
+            continue;
+        }
+        let mut rest = line;
+        while let Some(start) = rest.find("](") {
+            rest = &rest[start + 2..];
+            let Some(end) = rest.find(')') else { break };
+            found.push(rest[..end].to_owned());
+            rest = &rest[end..];
+        }
+    }
+    found
+}
+
+#[test]
+fn the_code_map_names_every_crate() {
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    for folder in
+        ["model/", "store/", "raft/", "cluster/", "leader/", "api/", "chaos/", "src/", "deploy/", "tests/"]
+    {
+        assert!(map.contains(&format!("`{folder}`")), "ARCHITECTURE.md does not say what {folder} is");
+    }
+}
+
+#[test]
+fn the_project_speaks_of_itself_only() {
+    for file in files(&[".rs", ".md", ".toml", ".sh", ".yaml"]) {
+        for word in ["../shared", "design.md", "/work/"] {
+            let own = file.path == "tests/tidy/docs.rs";
+            assert!(own || !file.text.contains(word), "{}: {word} is not of the project", file.path);
+        }
+    }
+}
