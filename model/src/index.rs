@@ -107,12 +107,17 @@ impl Runnable {
     /// True if nothing that must exist before `object` is missing.
     #[must_use]
     pub fn is_turn(&self, object: &Object) -> bool {
-        !self.is_main(object)
-            || self
-                .objects
-                .iter()
-                .filter(|other| other.cluster == object.cluster && !self.is_main(other))
-                .all(|other| other.state == ObjectState::Live)
+        // An earlier attempt's member may be gone; the one that was made in its place counts.
+        let exists = |planned: u16| {
+            let mut objects = self.objects.iter();
+            objects.any(|other| {
+                other.planned == planned
+                    && other.cluster == object.cluster
+                    && other.state == ObjectState::Live
+            })
+        };
+        let mut members = (0..).zip(&self.planned).filter(|(planned, _)| *planned != self.main);
+        !self.is_main(object) || members.all(|(planned, _)| exists(planned))
     }
 
     /// When the next deadline or retention of the run passes, ms since 1970.
@@ -121,11 +126,8 @@ impl Runnable {
         if let Some(finished_ms) = self.finished_ms {
             let objects =
                 self.objects.iter().any(|object| object.wanted && object.state != ObjectState::Gone);
-            return Some(if objects {
-                finished_ms + self.spec.ttl_after_finished_ms
-            } else {
-                finished_ms + crate::limits::RETENTION_MS.max(self.spec.ttl_after_finished_ms)
-            });
+            let ttl_ms = finished_ms + self.spec.ttl_after_finished_ms;
+            return Some(if objects { ttl_ms } else { self.keep_until_ms });
         }
         if self.phase == crate::Phase::Stopping {
             return None;

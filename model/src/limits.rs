@@ -18,6 +18,8 @@ pub const HISTORY_MAX: usize = 256;
 pub const PLACEMENT_CLUSTERS_MAX: usize = 100;
 /// Bytes of a message that a cluster gave, kept on a record.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
+/// Finalizers of others that are kept of one object. One that has as many or more cannot be released by us.
+pub const FINALIZERS_MAX: usize = 64;
 /// Strays shown on a cluster.
 pub const STRAYS_MAX: usize = 100;
 /// How long an answer is kept under its idempotency key.

@@ -43,6 +43,9 @@ pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
     };
     seen.resource_version = text("resourceVersion")?.to_owned();
     seen.deleting = text("deletionTimestamp").is_some();
+    let others =
+        finalizers.into_iter().flatten().filter_map(Value::as_str).filter(|name| *name != marks::HOLD);
+    seen.finalizers = others.take(limits::FINALIZERS_MAX).map(str::to_owned).collect();
     truncate(&mut seen.message);
     Some(Observation {
         kind,

@@ -3,8 +3,9 @@
 //! Reads and writes the runnable. Refused as `Outdated` when that intent is not open any more: a later one replaced
 //! it, or the watch was faster.
 
+use super::observe::is_older;
 use super::{Observation, settle};
-use crate::record::{Action, Intent, Object, Record, Runnable};
+use crate::record::{Action, Intent, Object, ObjectState, Record, Runnable};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, rule};
 use serde::{Deserialize, Serialize};
 
@@ -85,11 +86,25 @@ impl Conclude {
         if pending.map_or(0, |intent| intent.index) != self.intent {
             return Ok(Err(Refusal::outdated("that intent is not open")));
         }
+        if pending.is_none() && object.state != ObjectState::Absent {
+            return Ok(Err(Refusal::outdated("the object is not in doubt any more")));
+        }
         object.pending = None;
         match (&self.outcome, pending) {
             (Outcome::Done(item), _) => {
-                done(object, item, pending, now);
-                settle::observed(&mut run, position, item, now);
+                // A watch may have been faster: what it said later stands.
+                let newer = object.uid.as_ref() == Some(&item.uid)
+                    && object
+                        .seen
+                        .as_ref()
+                        .is_some_and(|seen| is_older(&item.resource_version, &seen.resource_version));
+                accepted(object, pending, now);
+                if !newer {
+                    settle::live(object, item, now);
+                    settle::observed(&mut run, position, item, now);
+                } else if object.held && object.seen.as_ref().is_some_and(|seen| seen.deleting) {
+                    object.due_ms = now;
+                }
             }
             (Outcome::Gone, _) => gone(&mut run, position, now),
             (Outcome::Absent, _) => absent(object, pending, now),
@@ -108,13 +123,12 @@ impl Conclude {
     }
 }
 
-fn done(object: &mut Object, item: &Observation, pending: Option<Intent>, now: u64) {
+fn accepted(object: &mut Object, pending: Option<Intent>, now: u64) {
     let deleted = pending.is_some_and(|intent| intent.action == Action::Delete);
     object.delete_sent |= deleted;
     object.due_ms = if deleted { now + DELETE_AGAIN_MS } else { now };
     object.tries = 0;
     object.message.clear();
-    settle::live(object, item, now);
 }
 
 /// How long after an accepted delete the object is asked for again, if no watch has said that it is gone.
@@ -166,8 +180,7 @@ fn again(object: &mut Object, now: u64, message: &str, retry_after_ms: Option<u6
 const RETRY_AFTER_MS_MAX: u64 = 600_000;
 
 fn refused(run: &mut Runnable, position: usize, reason: Reason, message: &str, permanent: bool) {
-    let create =
-        run.objects.get(position).is_some_and(|object| object.state == crate::record::ObjectState::Absent);
+    let create = run.objects.get(position).is_some_and(|object| object.state == ObjectState::Absent);
     if permanent && create {
         let mut message = message.to_owned();
         rule::truncate(&mut message);

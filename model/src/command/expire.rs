@@ -4,7 +4,7 @@
 //! time has come. Never refused; with nothing due it changes nothing.
 
 use super::settle;
-use crate::record::{OnLate, Record, Runnable};
+use crate::record::{Object, ObjectState, OnLate, Record, Runnable};
 use crate::{Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -27,14 +27,20 @@ impl Expire {
     }
 }
 
+/// How often a record with objects left on a cluster is looked at after its time.
+const DEBT_AGAIN_MS: u64 = 24 * 3_600_000;
+
 fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged> {
     if run.phase.is_terminal() {
-        let over = run.objects.iter().all(|object| !object.wanted);
-        if over {
-            // Retention: what is left on a cluster that never came back goes with the record.
+        let left = |object: &Object| object.state != ObjectState::Gone;
+        if run.objects.iter().any(|object| object.wanted && left(object)) {
+            run.objects.iter_mut().for_each(|object| object.wanted = false);
+        } else if run.objects.iter().any(left) {
+            // An unreachable cluster keeps its debts until it returns or is taken out.
+            run.keep_until_ms = now + DEBT_AGAIN_MS;
+        } else {
             return txn.remove(run.head.ordinal, run.parts);
         }
-        run.objects.iter_mut().for_each(|object| object.wanted = false);
     } else if run.finish_deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now) {
         run.finish_deadline_ms = None;
         run.late = true;

@@ -1,6 +1,7 @@
 //! The first entry of a group: its identity and its first replicas.
 //!
-//! Writes the counters and one member for each replica. Refused when the group has been founded (`Conflict`).
+//! Writes the counters and one member for each replica. Refused when the group has been founded (`Conflict`) or no
+//! replica is named (`Invalid`).
 
 use super::add_member::member;
 use crate::record::{MemberState, Record};
@@ -20,6 +21,9 @@ impl Found {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
         if txn.meta.group != GroupId::default() {
             return Ok(Err(Refusal::new(RefusalKind::Conflict, "the group has been founded already")));
+        }
+        if self.members.is_empty() {
+            return Ok(Err(Refusal::new(RefusalKind::Invalid, "a group has at least one replica")));
         }
         txn.meta.group = self.group;
         txn.meta.version = 1;

@@ -183,7 +183,7 @@ fn see(object: &mut Object, item: &Observation, now: u64) -> bool {
 }
 
 /// Decimal resourceVersions order by length, then digits; others do not order.
-fn is_older(this: &str, that: &str) -> bool {
+pub(super) fn is_older(this: &str, that: &str) -> bool {
     let decimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     decimal(this) && decimal(that) && (this.len(), this) < (that.len(), that)
 }

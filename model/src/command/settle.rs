@@ -169,6 +169,7 @@ fn end_as_decided(run: &mut Runnable, now: u64) {
 
 fn end(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, message: String) {
     run.finished_ms = Some(now);
+    run.keep_until_ms = now + limits::RETENTION_MS.max(run.spec.ttl_after_finished_ms);
     run.ending = None;
     for object in run.objects.iter_mut().filter(|object| object.state == ObjectState::Absent) {
         object.wanted = false;

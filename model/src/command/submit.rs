@@ -155,6 +155,7 @@ impl Submit {
             cancel: None,
             deletion: None,
             finished_ms: None,
+            keep_until_ms: 0,
             attempts_added: 0,
             history: Vec::new(),
         }

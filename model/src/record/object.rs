@@ -72,6 +72,9 @@ pub struct Seen {
     pub finished_ms: Option<u64>,
     /// It has been asked to go (deletionTimestamp).
     pub deleting: bool,
+    /// Finalizers beside our hold, in their order, at most
+    /// [`FINALIZERS_MAX`](crate::limits::FINALIZERS_MAX): what a release of the hold must leave.
+    pub finalizers: Vec<String>,
     /// The reason and message of its last condition.
     pub message: String,
 }

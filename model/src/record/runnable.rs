@@ -190,6 +190,8 @@ pub struct Runnable {
     pub deletion: Option<Asked>,
     /// When its end was committed.
     pub finished_ms: Option<u64>,
+    /// Until when the record stays after its end, ms since 1970; looked at only then.
+    pub keep_until_ms: u64,
     /// How many attempts a person's retries added to `attempts_max`.
     pub attempts_added: u32,
     /// Positions of its ledger records, the last [`HISTORY_MAX`](crate::limits::HISTORY_MAX).

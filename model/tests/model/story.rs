@@ -42,7 +42,10 @@ fn a_run_goes_from_accepted_to_succeeded_and_its_hold_is_released_after_its_end_
     assert_eq!(world.due(Lane::Release, east), vec![run.head.ordinal]);
 
     let intent = world.intend("report", MAIN, Action::Release).unwrap();
-    let item = world.item("report", MAIN, json!({}), |item| item.held = false);
+    let item = world.item("report", MAIN, json!({}), |item| {
+        item.held = false;
+        item.resource_version = "130".to_owned();
+    });
     world.conclude("report", MAIN, intent, Outcome::Done(Box::new(item))).unwrap();
     assert!(
         Lane::ALL.iter().filter(|lane| **lane != Lane::Expire).all(|lane| world.due(*lane, east).is_empty())
@@ -309,4 +312,28 @@ fn a_deleted_run_leaves_the_inventory_only_when_nothing_of_it_is_left_on_the_clu
         query::list(&world.view, &query::Filter::all(Resource::Runnable), Ordinal(0), 10).unwrap().records,
         []
     );
+}
+
+#[test]
+fn a_record_outlives_its_retention_while_its_cluster_keeps_objects_of_it_and_goes_when_that_is_taken_out() {
+    let mut world = World::new();
+    started(&mut world, "report");
+    world.observe_verdict("report", MAIN, Verdict::Succeeded, 120);
+    let intent = world.intend("report", MAIN, Action::Release).unwrap();
+    let item = world.item("report", MAIN, json!({}), |item| {
+        item.held = false;
+        item.resource_version = "130".to_owned();
+    });
+    world.conclude("report", MAIN, intent, Outcome::Done(Box::new(item))).unwrap();
+    for _ in 0..3 {
+        world.now_ms += limits::RETENTION_MS;
+        world.ok(Command::Expire(Expire {}));
+        assert_eq!(world.get("report").phase, Phase::Succeeded, "its objects are still on the cluster");
+    }
+    world.ok(Command::RemoveCluster(RemoveCluster { name: "east".to_owned(), revision: None }));
+    for _ in 0..3 {
+        world.now_ms += limits::RETENTION_MS;
+        world.ok(Command::Expire(Expire {}));
+    }
+    assert!(query::runnable(&world.view, "risk", "report").unwrap().is_none());
 }

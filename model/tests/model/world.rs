@@ -25,7 +25,13 @@ impl World {
             term: 1,
             next_uid: 0,
         };
-        world.ok(Command::Found(Found { group: Uid([7; 16]), members: Vec::new() }));
+        let member = AddMember {
+            directory: Uid([9; 16]),
+            datacenter: "here".to_owned(),
+            peer_address: "127.0.0.1:1".to_owned(),
+            api_url: "http://127.0.0.1:2".to_owned(),
+        };
+        world.ok(Command::Found(Found { group: Uid([7; 16]), members: vec![member] }));
         for name in ["east", "west"] {
             let uid = world.uid();
             world.ok(Command::AddCluster(AddCluster {
