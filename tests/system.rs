@@ -15,5 +15,7 @@ mod history;
 mod quorum;
 #[path = "system/readme.rs"]
 mod readme;
+#[path = "system/secured.rs"]
+mod secured;
 #[path = "system/witness.rs"]
 mod witness;
