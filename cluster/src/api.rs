@@ -1,0 +1,140 @@
+//! The seam to a cluster: all that Tallyman asks of one.
+
+use crate::CallError;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use serde_json::Value;
+use tallyman_model::command::Observation;
+use tallyman_model::record::Kind;
+
+/// A call's answer, as a future that can be put behind `dyn`.
+pub type Call<'a, T> = BoxFuture<'a, Result<T, CallError>>;
+
+/// What a watch says, in the cluster's order. It ends after [`WatchEvent::Error`] and [`WatchEvent::Eof`]; dropping
+/// it closes the watch.
+pub type WatchStream = BoxStream<'static, WatchEvent>;
+
+/// Which cluster answers, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The UID of its kube-system namespace: the cluster's identity.
+    pub kube_system_uid: String,
+    /// Its `gitVersion`.
+    pub version: String,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Its objects. One that cannot be projected is left out, and counted.
+    pub items: Vec<Observation>,
+    /// How many were left out.
+    pub skipped: usize,
+    /// The version of the whole listing.
+    pub resource_version: String,
+    /// Where the next page starts; `None`: this was the last one.
+    pub continue_token: Option<String>,
+}
+
+/// Names one object of one kind, in one life.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID: another life of the same name has another one.
+    pub uid: String,
+}
+
+impl ObjectKey {
+    /// The key of what was observed.
+    #[must_use]
+    pub fn of(item: &Observation) -> Self {
+        Self { namespace: item.namespace.clone(), name: item.name.clone(), uid: item.uid.clone() }
+    }
+}
+
+/// One line of a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchEvent {
+    /// ADDED or MODIFIED: the object as it is now.
+    Seen(Observation),
+    /// DELETED, or no longer selected: the last state, `gone`, with the resourceVersion of its going. Whether the
+    /// object is gone or only lost its label must be read.
+    Deleted(Observation),
+    /// An event of an object that cannot be projected.
+    Skipped {
+        /// How far the watch has come with it.
+        resource_version: String,
+    },
+    /// Nothing happened up to here.
+    Bookmark {
+        /// How far the watch has come.
+        resource_version: String,
+    },
+    /// The server gave up the watch.
+    Error {
+        /// The status code, 410 if the start is no longer known.
+        code: u16,
+        /// The `reason` of the `Status`.
+        reason: String,
+        /// Its words.
+        message: String,
+        /// For how long the server asked to be left alone.
+        retry_after_s: Option<u32>,
+    },
+    /// The stream ended: by its timeout, by silence, or because the connection broke. That is normal.
+    Eof,
+}
+
+/// A cluster. Every call ends by its deadline; what a failure means is in [`CallError`].
+pub trait ClusterApi: Send + Sync + 'static {
+    /// Reads which cluster this is.
+    fn identity(&self) -> Call<'_, Identity>;
+
+    /// Reads one page of at most `limit` objects that `selector` (of labels; empty: all) selects, in all namespaces,
+    /// in their newest state; with the `continue_token` of a page the next one of the same listing.
+    ///
+    /// A token that is too old is [`Expired`](crate::RefusedKind::Expired).
+    fn list<'a>(
+        &'a self,
+        kind: Kind,
+        selector: &'a str,
+        continue_token: Option<&'a str>,
+        limit: u32,
+    ) -> Call<'a, Page>;
+
+    /// Reads how far the cluster's history of `kind` has come, at the cost of one object.
+    fn newest(&self, kind: Kind) -> Call<'_, String> {
+        Box::pin(async move { Ok(self.list(kind, "", None, 1).await?.resource_version) })
+    }
+
+    /// Opens a watch of what happens after resourceVersion `from`, which must not be empty or `0`.
+    ///
+    /// A `from` that is too old is [`Expired`](crate::RefusedKind::Expired), here or as [`WatchEvent::Error`].
+    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream>;
+
+    /// Reads one object. `None` only if the cluster said that this very object is not there.
+    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>>;
+
+    /// Creates the object whose JSON is `body`. On success the answer is what was stored.
+    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation>;
+
+    /// Deletes the object of this UID and what it owns, in the foreground. Success means that the delete was
+    /// accepted; the object is gone only when a watch or a read says so. Another UID under this name is
+    /// [`Conflict`](crate::RefusedKind::Conflict), nothing is [`NotFound`](crate::RefusedKind::NotFound).
+    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()>;
+
+    /// Changes the object of this UID by a JSON merge patch, which must be a JSON object. If `resource_version` is
+    /// given, only if it is still at that. Another UID or version is [`Conflict`](crate::RefusedKind::Conflict).
+    fn patch<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+        resource_version: Option<&'a str>,
+        patch: &'a Value,
+    ) -> Call<'a, Observation>;
+}

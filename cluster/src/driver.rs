@@ -1,0 +1,13 @@
+//! Runs the [`machine`](crate::machine) of one kind on one cluster and hands what it saw to a [`Sink`].
+//!
+//! One task, no locks. A page is read while the one before it is committed; a watch is not read while the sink has
+//! more than a batch to take, so that a slow log slows the cluster's sending and nothing piles up here.
+
+mod batch;
+mod io;
+mod run;
+mod sink;
+
+pub use batch::Batch;
+pub use run::{WatchOptions, run};
+pub use sink::{Sink, SinkError};

@@ -1,0 +1,202 @@
+//! The loop.
+
+use super::batch::Pending;
+use super::io::Io;
+use super::{Sink, SinkError};
+use crate::api::ClusterApi;
+use crate::limits;
+use crate::machine::{Action, Input, State, Stored, step};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_model::record::Kind;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+/// What is watched, and how.
+#[derive(Clone, Debug)]
+pub struct WatchOptions {
+    /// The kind.
+    pub kind: Kind,
+    /// The label selector; empty: everything.
+    pub selector: String,
+    /// Objects on one page of a listing.
+    pub page_items: u32,
+    /// Objects in one batch, at least a page.
+    pub batch_items: usize,
+    /// How long the first event of a batch waits for others.
+    pub batch_linger: Duration,
+    /// How long a cursor that moved without events waits.
+    pub bookmark_linger: Duration,
+    /// Pages that are read at one time take a permit each: to be shared by all watches of a process, because a page
+    /// is large while it is decoded.
+    pub list_permits: Arc<Semaphore>,
+    /// Spreads the delays of watches that fail together.
+    pub seed: u64,
+}
+
+impl WatchOptions {
+    /// The usual sizes, and permits of its own.
+    #[must_use]
+    pub fn new(kind: Kind, selector: impl Into<String>, seed: u64) -> Self {
+        Self {
+            kind,
+            selector: selector.into(),
+            page_items: limits::PAGE_ITEMS_MAX,
+            batch_items: limits::BATCH_ITEMS_MAX,
+            batch_linger: Duration::from_millis(limits::BATCH_LINGER_MS),
+            bookmark_linger: Duration::from_millis(limits::BOOKMARK_LINGER_MS),
+            list_permits: Arc::new(Semaphore::new(limits::LISTS_MAX)),
+            seed,
+        }
+    }
+}
+
+/// Watches until the sink says [`SinkError::Stopped`] or the future is dropped, whichever comes first.
+///
+/// `stored` is what the log has of this watch. `timeline` says the cluster's timeline in the log, now and whenever it
+/// changes; its sender may go, the watch goes on. Dropping the future at any point is safe: what was not committed is
+/// read again from the last committed cursor.
+pub async fn run(
+    api: Arc<dyn ClusterApi>,
+    sink: Arc<dyn Sink>,
+    options: WatchOptions,
+    stored: Option<Stored>,
+    mut timeline: watch::Receiver<u32>,
+) {
+    let now = *timeline.borrow_and_update();
+    let mut driver = Driver {
+        io: Io::new(api, &options),
+        machine: Some(State::new(options.page_items, options.seed)),
+        started: Instant::now(),
+        sink,
+        options,
+        pending: Pending::default(),
+        commit: None,
+        tick_at: None,
+    };
+    driver.feed(Input::Start { stored, timeline: now });
+    while let Some(input) = driver.next(&mut timeline).await {
+        driver.feed(input);
+    }
+}
+
+struct Driver {
+    io: Io,
+    sink: Arc<dyn Sink>,
+    options: WatchOptions,
+    /// `None` only inside [`Driver::feed`].
+    machine: Option<State>,
+    started: Instant,
+    pending: Pending,
+    commit: Option<Commit>,
+    tick_at: Option<Instant>,
+}
+
+struct Commit {
+    through: u64,
+    cursor: Option<String>,
+    answer: BoxFuture<'static, Result<(), SinkError>>,
+}
+
+impl Driver {
+    fn feed(&mut self, input: Input) {
+        let Some(state) = self.machine.take() else { return };
+        let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let before = state.phase();
+        let (state, actions) = step(state, now_ms, input);
+        if state.phase() != before {
+            tracing::debug!(kind = %self.options.kind, from = before, to = state.phase(), "watch");
+        }
+        self.machine = Some(state);
+        for action in actions {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::List { listing, continue_token, limit } => {
+                self.io.start_list(listing, continue_token, limit)
+            }
+            Action::Watch { watch, from } => self.io.start_watch(watch, from),
+            Action::CloseWatch => self.io.close_watch(),
+            Action::Emit(emission) => self.pending.add(emission, Instant::now()),
+            Action::DropPending => self.pending = Pending::default(),
+            Action::Rewound { timeline } => {
+                tracing::warn!(kind = %self.options.kind, timeline, "the cluster's history went backwards");
+            }
+            Action::Wait { until_ms } => self.tick_at = Some(self.started + Duration::from_millis(until_ms)),
+        }
+    }
+
+    /// `None`: it is over.
+    async fn next(&mut self, timeline: &mut watch::Receiver<u32>) -> Option<Input> {
+        loop {
+            self.start_commit();
+            let due = self.due_at();
+            let takes_pages = self.pending.first_at().is_none();
+            let takes_events = self.pending.len() < self.options.batch_items;
+            tokio::select! {
+                result = answer(&mut self.commit) => {
+                    let commit = self.commit.take()?;
+                    return after_commit(commit, result);
+                }
+                Ok(()) = timeline.changed() => {
+                    return Some(Input::TimelineChanged { timeline: *timeline.borrow_and_update() });
+                }
+                () = at(self.tick_at) => {
+                    self.tick_at = None;
+                    return Some(Input::Tick);
+                }
+                input = self.io.next(takes_pages, takes_events) => return Some(input),
+                () = at(due) => {}
+            }
+        }
+    }
+
+    fn start_commit(&mut self) {
+        if self.commit.is_some() || self.due_at().is_none_or(|due| due > Instant::now()) {
+            return;
+        }
+        let (batch, through) = self.pending.take(self.options.kind);
+        let cursor = batch.cursor.clone();
+        let sink = Arc::clone(&self.sink);
+        let answer = Box::pin(async move { sink.commit(batch).await });
+        self.commit = Some(Commit { through, cursor, answer });
+    }
+
+    /// When what is pending is to be committed; `None` if nothing is, or another commit is under way.
+    fn due_at(&self) -> Option<Instant> {
+        let first_at = self.pending.first_at().filter(|_| self.commit.is_none())?;
+        let linger =
+            if self.pending.is_quiet() { self.options.bookmark_linger } else { self.options.batch_linger };
+        let is_full = self.pending.len() >= self.options.batch_items || self.io.has_arrived();
+        Some(if is_full { first_at } else { first_at + linger })
+    }
+}
+
+async fn answer(commit: &mut Option<Commit>) -> Result<(), SinkError> {
+    match commit {
+        Some(commit) => (&mut commit.answer).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn after_commit(commit: Commit, result: Result<(), SinkError>) -> Option<Input> {
+    match result {
+        Ok(()) => Some(Input::Committed { through: commit.through, cursor: commit.cursor }),
+        Err(SinkError::Refused { wait_ms, message }) => {
+            tracing::debug!(message, "what a watch said was not committed");
+            Some(Input::CommitRefused { wait_ms })
+        }
+        Err(SinkError::Stopped) => None,
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,123 @@
+//! A cluster with a limiter, a breaker and a fence before it.
+
+use crate::api::{Call, ClusterApi, Identity, Page, WatchStream};
+use crate::error::{CallError, NotSent};
+use crate::{Breaker, Limiter};
+use serde_json::Value;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_model::command::Observation;
+use tallyman_model::limits::CALL_DEADLINE_MS;
+use tallyman_model::record::Kind;
+
+/// Says whether the leadership that writes are made for still holds. Asked after a write got its slot, right before
+/// it is sent.
+pub type Fence = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// Any [`ClusterApi`], so that a dead cluster is not called in vain, an overloaded one is spared, and nothing is
+/// written for a leadership that is over.
+///
+/// What it holds back is [`CallError::NotSent`].
+pub struct Guarded {
+    inner: Arc<dyn ClusterApi>,
+    limiter: Limiter,
+    breaker: Breaker,
+    fence: Fence,
+    slot_wait: Duration,
+}
+
+impl fmt::Debug for Guarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("limiter", &self.limiter)
+            .field("breaker", &self.breaker)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guarded {
+    /// One for a cluster and a leadership. `limiter` and `breaker` belong to the cluster and outlive leaderships.
+    #[must_use]
+    pub fn new(inner: Arc<dyn ClusterApi>, limiter: Limiter, breaker: Breaker, fence: Fence) -> Self {
+        Self { inner, limiter, breaker, fence, slot_wait: Duration::from_millis(CALL_DEADLINE_MS) }
+    }
+
+    async fn read<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        let pass = self.breaker.enter().ok_or(CallError::unsent(NotSent::BreakerOpen))?;
+        let result = call.await;
+        pass.finish(&result);
+        result
+    }
+
+    /// A future does nothing before it is polled, so the fence is asked before the first byte is sent.
+    async fn write<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        self.check_breaker()?;
+        let slot =
+            self.limiter.acquire_within(self.slot_wait).await.ok_or(CallError::unsent(NotSent::Busy))?;
+        self.check_breaker()?;
+        if !(self.fence)() {
+            return Err(CallError::unsent(NotSent::Fenced));
+        }
+        let result = call.await;
+        self.breaker.note_write(&result);
+        slot.finish(&result);
+        result
+    }
+
+    fn check_breaker(&self) -> Result<(), CallError> {
+        if self.breaker.is_open() { Err(CallError::unsent(NotSent::BreakerOpen)) } else { Ok(()) }
+    }
+}
+
+impl ClusterApi for Guarded {
+    fn identity(&self) -> Call<'_, Identity> {
+        Box::pin(self.read(self.inner.identity()))
+    }
+
+    fn list<'a>(
+        &'a self,
+        kind: Kind,
+        selector: &'a str,
+        continue_token: Option<&'a str>,
+        limit: u32,
+    ) -> Call<'a, Page> {
+        Box::pin(self.read(self.inner.list(kind, selector, continue_token, limit)))
+    }
+
+    fn newest(&self, kind: Kind) -> Call<'_, String> {
+        Box::pin(self.read(self.inner.newest(kind)))
+    }
+
+    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+        Box::pin(self.read(self.inner.watch(kind, selector, from)))
+    }
+
+    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
+        Box::pin(self.read(self.inner.get(kind, namespace, name)))
+    }
+
+    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
+        Box::pin(self.write(self.inner.create(kind, namespace, body)))
+    }
+
+    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+        Box::pin(self.write(self.inner.delete(kind, namespace, name, uid)))
+    }
+
+    fn patch<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+        resource_version: Option<&'a str>,
+        patch: &'a Value,
+    ) -> Call<'a, Observation> {
+        Box::pin(self.write(self.inner.patch(kind, namespace, name, uid, resource_version, patch)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

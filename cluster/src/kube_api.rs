@@ -1,0 +1,92 @@
+//! [`ClusterApi`] over a socket, with kube's reading of credentials and our own requests.
+//!
+//! Nothing is repeated here, nothing is taken from the environment, and no body reaches a log.
+
+mod client;
+mod connect;
+mod exchange;
+mod kubeconfig;
+mod list;
+mod path;
+mod retry_after;
+mod watch;
+mod write;
+
+pub use connect::{ConnectError, ConnectOptions, Timing};
+
+use crate::api::{Call, ClusterApi, Identity, Page, WatchStream};
+use client::Transport;
+use serde_json::Value;
+use tallyman_model::command::Observation;
+use tallyman_model::record::Kind;
+
+/// A cluster behind a kubeconfig.
+///
+/// Watches and reads of lists have connections of their own, so that a burst of events cannot stall a write.
+#[derive(Clone, Debug)]
+pub struct KubeApi {
+    watch: Transport,
+    write: Transport,
+    timing: Timing,
+    server: String,
+}
+
+impl KubeApi {
+    /// Reads credentials and prepares connections; sends nothing.
+    ///
+    /// # Errors
+    /// [`ConnectError`] names the file or field that cannot be used. Nothing was sent.
+    pub async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
+        connect::connect(options).await
+    }
+
+    /// The address of the kube-apiserver.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+}
+
+impl ClusterApi for KubeApi {
+    fn identity(&self) -> Call<'_, Identity> {
+        Box::pin(list::identity(self))
+    }
+
+    fn list<'a>(
+        &'a self,
+        kind: Kind,
+        selector: &'a str,
+        continue_token: Option<&'a str>,
+        limit: u32,
+    ) -> Call<'a, Page> {
+        Box::pin(list::page(self, kind, selector, continue_token, limit))
+    }
+
+    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+        Box::pin(watch::open(self, kind, selector, from))
+    }
+
+    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
+        Box::pin(list::get(self, kind, namespace, name))
+    }
+
+    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
+        Box::pin(write::create(self, kind, namespace, body))
+    }
+
+    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+        Box::pin(write::delete(self, kind, namespace, name, uid))
+    }
+
+    fn patch<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+        resource_version: Option<&'a str>,
+        patch: &'a Value,
+    ) -> Call<'a, Observation> {
+        Box::pin(write::patch(self, kind, namespace, name, uid, resource_version, patch))
+    }
+}

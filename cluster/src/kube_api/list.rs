@@ -1,0 +1,139 @@
+//! Reads: identity, one object, one page.
+
+use super::exchange::{Ask, exchange, object};
+use super::{KubeApi, path};
+use crate::api::{Identity, Page};
+use crate::error::{CallError, RefusedKind, Unknown};
+use crate::limits::INLINE_DECODE_BYTES_MAX;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tallyman_model::command::Observation;
+use tallyman_model::record::Kind;
+use tallyman_model::rule::project;
+
+#[derive(Deserialize)]
+struct Listed<'a> {
+    metadata: ListMeta,
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListMeta {
+    resource_version: String,
+    #[serde(rename = "continue", default)]
+    continue_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: NamedMeta,
+}
+
+#[derive(Deserialize)]
+struct NamedMeta {
+    uid: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    git_version: String,
+}
+
+pub(super) async fn identity(api: &KubeApi) -> Result<Identity, CallError> {
+    let deadline = api.timing.read;
+    let version = exchange(&api.write, Ask::get("/version"), deadline).await?;
+    let system = exchange(&api.write, Ask::get("/api/v1/namespaces/kube-system"), deadline).await?;
+    let version: Version = decode(&version)?;
+    let system: Named = decode(&system)?;
+    if system.metadata.uid.is_empty() {
+        return Err(CallError::lost(Unknown::Body));
+    }
+    Ok(Identity { kube_system_uid: system.metadata.uid, version: version.git_version })
+}
+
+pub(super) async fn get(
+    api: &KubeApi,
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Observation>, CallError> {
+    let path = path::object(kind, namespace, name);
+    match exchange(&api.write, Ask::get(&path), api.timing.read).await {
+        Ok(body) => object(kind, &body).map(Some),
+        Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) async fn page(
+    api: &KubeApi,
+    kind: Kind,
+    selector: &str,
+    continue_token: Option<&str>,
+    limit: u32,
+) -> Result<Page, CallError> {
+    let mut path = path::collection(kind, None);
+    let limit = limit.to_string();
+    let pairs =
+        [("labelSelector", selector), ("limit", &limit), ("continue", continue_token.unwrap_or_default())];
+    path::query(&mut path, &pairs);
+    let body = exchange(&api.watch, Ask::get(&path), api.timing.list).await?;
+    if body.len() <= INLINE_DECODE_BYTES_MAX {
+        return decode_page(kind, &body);
+    }
+    let decoded = tokio::task::spawn_blocking(move || decode_page(kind, &body)).await;
+    decoded.map_err(|error| CallError::unknown(Unknown::Body, error))?
+}
+
+/// One object at a time is held as a tree.
+fn decode_page(kind: Kind, body: &[u8]) -> Result<Page, CallError> {
+    let listed: Listed<'_> = decode(body)?;
+    let raw = listed.items.unwrap_or_default();
+    let project = |raw: &&RawValue| project(kind, &serde_json::from_str::<Value>(raw.get()).ok()?);
+    let items: Vec<Observation> = raw.iter().filter_map(project).collect();
+    Ok(Page {
+        skipped: raw.len() - items.len(),
+        items,
+        resource_version: listed.metadata.resource_version,
+        continue_token: listed.metadata.continue_token.filter(|token| !token.is_empty()),
+    })
+}
+
+fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
+    serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn one_object_that_cannot_be_read_does_not_hide_the_others() {
+        let good = json!({"metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7"}});
+        let body = json!({
+            "metadata": {"resourceVersion": "9", "continue": ""},
+            "items": [good, {"metadata": {}}, 5],
+        });
+        let page = decode_page(Kind::Job, body.to_string().as_bytes()).unwrap();
+        assert_eq!((page.items.len(), page.skipped, page.continue_token), (1, 2, None));
+    }
+
+    #[test]
+    fn an_empty_page_may_say_null() {
+        let page = decode_page(Kind::Job, br#"{"metadata":{"resourceVersion":"9"},"items":null}"#).unwrap();
+        assert_eq!((page.items.len(), page.resource_version.as_str()), (0, "9"));
+    }
+
+    #[test]
+    fn a_page_that_is_none_is_not_an_empty_one() {
+        for body in ["", "{}", "<html>", r#"{"metadata":{}}"#] {
+            assert!(decode_page(Kind::Job, body.as_bytes()).is_err(), "{body}");
+        }
+    }
+}

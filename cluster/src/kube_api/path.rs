@@ -1,0 +1,72 @@
+//! Paths and queries.
+
+use std::fmt::Write as _;
+use tallyman_model::record::Kind;
+
+/// `/apis/GROUP/VERSION/...`, in one namespace or in all.
+pub(super) fn collection(kind: Kind, namespace: Option<&str>) -> String {
+    let root = if kind.group().is_empty() { "/api" } else { "/apis" };
+    let mut path = format!("{root}/{}", kind.api_version());
+    if let Some(namespace) = namespace {
+        path.push_str("/namespaces/");
+        encode(&mut path, namespace);
+    }
+    path.push('/');
+    path.push_str(kind.plural());
+    path
+}
+
+/// The path of one object.
+pub(super) fn object(kind: Kind, namespace: &str, name: &str) -> String {
+    let mut path = collection(kind, Some(namespace));
+    path.push('/');
+    encode(&mut path, name);
+    path
+}
+
+/// Appends `?key=value&...`; empty values are left out.
+pub(super) fn query(path: &mut String, pairs: &[(&str, &str)]) {
+    let mut mark = '?';
+    for (key, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        path.push(mark);
+        path.push_str(key);
+        path.push('=');
+        encode(path, value);
+        mark = '&';
+    }
+}
+
+/// All but the unreserved characters of RFC 3986 are written as `%XX`.
+fn encode(out: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_follow_group_and_namespace() {
+        assert_eq!(collection(Kind::Job, None), "/apis/batch/v1/jobs");
+        assert_eq!(collection(Kind::ConfigMap, Some("a")), "/api/v1/namespaces/a/configmaps");
+        assert_eq!(object(Kind::Job, "a", "b"), "/apis/batch/v1/namespaces/a/jobs/b");
+    }
+
+    #[test]
+    fn nothing_in_a_name_can_change_the_path() {
+        assert_eq!(
+            object(Kind::Job, "a/../b", "c?d#e"),
+            "/apis/batch/v1/namespaces/a%2F..%2Fb/jobs/c%3Fd%23e"
+        );
+        let mut path = String::new();
+        query(&mut path, &[("labelSelector", "a/b=c,d"), ("continue", ""), ("limit", "5")]);
+        assert_eq!(path, "?labelSelector=a%2Fb%3Dc%2Cd&limit=5");
+    }
+}

@@ -1,0 +1,34 @@
+//! One Kubernetes cluster as Tallyman sees it: requests, what is certain about them, and watches.
+//!
+//! - [`ClusterApi`] is the seam: all that is asked of a cluster. [`KubeApi`] is it over a socket; simulations have
+//!   their own. Every call has a deadline, and every failure says whether the request [was not sent, was refused, or
+//!   may have taken effect](CallError).
+//! - [`Guarded`] puts a write limiter, a breaker and the fence of the leadership before any of them.
+//! - [`machine`] is the watch as a pure function over its inputs; [`driver`] runs it and hands what it saw to a
+//!   [`Sink`](driver::Sink), each batch with the cursor behind its last event.
+//!
+//! ```text
+//!   driver ──► machine::step (pure)
+//!     │  ▲
+//!     │  └── pages, events ──── ClusterApi ◄── Guarded { limiter, breaker, fence } ──► KubeApi
+//!     └──► Sink::commit(batch, cursor)
+//! ```
+
+mod api;
+mod breaker;
+pub mod driver;
+mod error;
+mod guarded;
+mod kube_api;
+mod limiter;
+pub mod limits;
+pub mod machine;
+mod version;
+
+pub use api::{Call, ClusterApi, Identity, ObjectKey, Page, WatchEvent, WatchStream};
+pub use breaker::Breaker;
+pub use error::{CallError, Class, NotSent, Refused, RefusedKind, Unknown};
+pub use guarded::{Fence, Guarded};
+pub use kube_api::{ConnectError, ConnectOptions, KubeApi, Timing};
+pub use limiter::{Limiter, Slot};
+pub use version::is_older;

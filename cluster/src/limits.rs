@@ -1,0 +1,64 @@
+//! Every bound of this crate, with its unit.
+
+pub use tallyman_model::limits::CALL_DEADLINE_MS;
+
+/// The deadline of a read of one object.
+pub const READ_DEADLINE_MS: u64 = 10_000;
+/// The deadline of one page of a listing.
+pub const LIST_DEADLINE_MS: u64 = 30_000;
+/// How long the head of a watch's answer may take.
+pub const WATCH_OPEN_DEADLINE_MS: u64 = 15_000;
+/// How long DNS, TCP and TLS together may take. Below every call's deadline, so that a call that failed by it is
+/// known to be unsent.
+pub const CONNECT_DEADLINE_MS: u64 = 5_000;
+/// How long reading credentials from disk may take.
+pub const BUILD_DEADLINE_MS: u64 = 5_000;
+/// The shortest time that a watch asks to be kept open. Quiet flows are dropped silently after 240 s by some
+/// balancers.
+pub const WATCH_TIMEOUT_S_MIN: u64 = 180;
+/// The longest time that a watch asks to be kept open.
+pub const WATCH_TIMEOUT_S_MAX: u64 = 220;
+/// How much longer than it asked for a watch may be silent before it is taken for dead.
+pub const WATCH_GRACE_MS: u64 = 5_000;
+/// Bytes of one answer.
+pub const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one line of a watch.
+pub const WATCH_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Answers up to this many bytes are decoded where they arrive, larger ones on a thread of their own.
+pub const INLINE_DECODE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a kubeconfig.
+pub const KUBECONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Objects on one page of a listing.
+pub const PAGE_ITEMS_MAX: u32 = 500;
+/// Pages of all clusters together that are read at one time.
+pub const LISTS_MAX: usize = 16;
+/// Objects in one batch for the sink.
+pub const BATCH_ITEMS_MAX: usize = 512;
+/// How long the first event of a batch waits for others.
+pub const BATCH_LINGER_MS: u64 = 4;
+/// How long a cursor that moved without events waits for events to be committed with.
+pub const BOOKMARK_LINGER_MS: u64 = 5_000;
+/// The first delay after a failed list or watch.
+pub const WATCH_DELAY_MS_MIN: u64 = 500;
+/// The longest delay after failed lists and watches.
+pub const WATCH_DELAY_MS_MAX: u64 = 60_000;
+/// A watch that stayed open this long was healthy: delays start small again.
+pub const HEALTHY_MS: u64 = 60_000;
+/// Two watches, or two listings, start at least this far apart.
+pub const REOPEN_MS_MIN: u64 = 1_000;
+/// How often it is tried again where it is not allowed, or where the kind does not exist.
+pub const DENIED_PROBE_MS: u64 = 60_000;
+/// Answers that the server is behind our cursor before everything is listed anew.
+pub const BEHIND_MAX: u32 = 5;
+/// Writes under way to one cluster.
+pub const WRITES_MAX: u32 = 64;
+/// Writes under way to a cluster that has just been met.
+pub const WRITES_START: u32 = 8;
+/// The longest Retry-After that is honoured.
+pub const RETRY_AFTER_S_MAX: u32 = 300;
+/// Calls in a row that reached nobody before the breaker opens.
+pub const BREAKER_FAILURES: u32 = 3;
+/// How long the breaker is open at first.
+pub const BREAKER_OPEN_MS_MIN: u64 = 1_000;
+/// How long the breaker is open at most before the next probe.
+pub const BREAKER_OPEN_MS_MAX: u64 = 30_000;
