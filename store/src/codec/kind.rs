@@ -1,0 +1,84 @@
+//! What an envelope can hold.
+
+use std::fmt;
+
+/// Every persisted kind. Numbers are never reused or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum Kind {
+    /// The content of one entry of the Raft log.
+    LogEntry = 1,
+    /// A Raft vote in the log.
+    Vote = 2,
+    /// The identity of a data directory.
+    Identity = 3,
+    /// How far the log is known to be on disk.
+    Watermark = 4,
+    /// A row of the inventory.
+    Row = 5,
+    /// A changed row in the change file.
+    Change = 6,
+    /// The beginning of one file of the change file.
+    ChangeHeader = 7,
+    /// The seal of a full segment of the ledger.
+    LedgerSeal = 8,
+    /// The beginning of a snapshot.
+    SnapshotHeader = 9,
+    /// Rows or ledger lines of a snapshot.
+    SnapshotFrame = 10,
+    /// The end of a snapshot.
+    SnapshotTrailer = 11,
+    /// What the inventory knows about itself: applied log id, membership, ledger head.
+    InventoryMeta = 12,
+    /// The mark that an inventory was closed in good order, or on which boot of the machine it was opened.
+    InventoryMark = 13,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 13] = [
+        Kind::LogEntry,
+        Kind::Vote,
+        Kind::Identity,
+        Kind::Watermark,
+        Kind::Row,
+        Kind::Change,
+        Kind::ChangeHeader,
+        Kind::LedgerSeal,
+        Kind::SnapshotHeader,
+        Kind::SnapshotFrame,
+        Kind::SnapshotTrailer,
+        Kind::InventoryMeta,
+        Kind::InventoryMark,
+    ];
+
+    /// The format that this version writes, the newest that it reads.
+    #[must_use]
+    pub fn format(self) -> u16 {
+        1
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Kind::LogEntry => "log entry",
+            Kind::Vote => "vote",
+            Kind::Identity => "identity",
+            Kind::Watermark => "watermark",
+            Kind::Row => "row",
+            Kind::Change => "change",
+            Kind::ChangeHeader => "change file header",
+            Kind::LedgerSeal => "ledger seal",
+            Kind::SnapshotHeader => "snapshot header",
+            Kind::SnapshotFrame => "snapshot frame",
+            Kind::SnapshotTrailer => "snapshot trailer",
+            Kind::InventoryMeta => "inventory meta",
+            Kind::InventoryMark => "inventory mark",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}

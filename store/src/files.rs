@@ -1,0 +1,65 @@
+//! The two file operations whose order of syncs must be right.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// The ending of a file that is not complete yet; such files are removed when their directory is opened.
+pub(crate) const UNFINISHED: &str = "unfinished";
+
+/// Puts `bytes` under `path`, whole or not at all: written aside, fsynced, renamed, directory fsynced.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let aside = path.with_extension(UNFINISHED);
+    let mut file = File::create(&aside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    publish(&aside, path)
+}
+
+/// Gives a complete, fsynced file its name, durably.
+pub(crate) fn publish(aside: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(aside, path)?;
+    match path.parent() {
+        Some(dir) => sync_dir(dir),
+        None => Ok(()),
+    }
+}
+
+/// Makes what was created, renamed or removed in `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Makes `dir` if it is not there, and removes what was left unfinished in it.
+pub(crate) fn prepare_dir(dir: &Path) -> io::Result<()> {
+    if !dir.is_dir() {
+        fs::create_dir_all(dir)?;
+        if let Some(parent) = dir.parent() {
+            sync_dir(parent)?;
+        }
+    }
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new(UNFINISHED)) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of the files called `NUMBER.extension` in `dir`, in order.
+pub(crate) fn numbered(dir: &Path, extension: &str) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension() != Some(OsStr::new(extension)) {
+            continue;
+        }
+        if let Some(number) = path.file_stem().and_then(OsStr::to_str).and_then(|stem| stem.parse().ok()) {
+            numbers.push(number);
+        }
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}

@@ -1,0 +1,241 @@
+//! The data directory of one replica: whose it is, and that nobody else has it open.
+
+use crate::codec::{self, CodecError, Kind};
+use crate::files;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+const IDENTITY: &str = "identity";
+const LOCK: &str = "lock";
+/// What only a replica that was used leaves behind.
+const USED: [&str; 5] = ["watermark", "log", "inventory", "ledger", "snapshots"];
+
+/// Who a data directory belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The group's id; `None` until this replica was initialised or has joined.
+    pub group: Option<[u8; 16]>,
+    /// The replica's id; `None` until it has joined. It is never changed.
+    pub replica: Option<u64>,
+    /// How often the directory was opened: one process has one number, and no later one has it again.
+    pub incarnation: u64,
+}
+
+/// Why a data directory cannot be used. Nothing in it was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HomeError {
+    /// The file system refused.
+    #[error("failed to use the data directory {}", dir.display())]
+    Io {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process has it open.
+    #[error(
+        "failed to open the data directory {}: another process uses it; stop that one, or give this replica a directory of its own",
+        dir.display()
+    )]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The identity cannot be read.
+    #[error(
+        "failed to read whose data directory {} is; move it away and start with an empty one: the replica joins under a new id",
+        dir.display()
+    )]
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: CodecError,
+    },
+    /// Data without an identity.
+    #[error(
+        "failed to open the data directory {}: it holds data ({found}) but no identity; move it away and start with an empty one: the replica joins under a new id",
+        dir.display()
+    )]
+    IdentityMissing {
+        /// The directory.
+        dir: PathBuf,
+        /// What is in it.
+        found: &'static str,
+    },
+    /// It belongs to another group.
+    #[error(
+        "failed to use the data directory {}: it belongs to group {}, not to {}; check `data_dir` and `group` in the configuration",
+        dir.display(), hex(found), hex(wanted)
+    )]
+    OtherGroup {
+        /// The directory.
+        dir: PathBuf,
+        /// The group that it belongs to.
+        found: [u8; 16],
+        /// The group that it was to be used for.
+        wanted: [u8; 16],
+    },
+    /// It belongs to another replica.
+    #[error(
+        "failed to use the data directory {}: it is of replica r{found}, not of r{wanted}; an id is never given to other data",
+        dir.display()
+    )]
+    OtherReplica {
+        /// The directory.
+        dir: PathBuf,
+        /// The replica that it belongs to.
+        found: u64,
+        /// The replica that it was to be used for.
+        wanted: u64,
+    },
+}
+
+/// An open, locked data directory.
+#[derive(Debug)]
+pub struct Home {
+    dir: PathBuf,
+    identity: Identity,
+    // Held for the lock that it carries.
+    _lock: File,
+}
+
+impl Home {
+    /// Opens `dir`, makes it if it is not there, locks it for this process and counts the incarnation.
+    ///
+    /// # Errors
+    /// A [`HomeError`] that says what to do.
+    pub fn open(dir: &Path) -> Result<Self, HomeError> {
+        let failed = |source| HomeError::Io { dir: dir.to_owned(), source };
+        fs::create_dir_all(dir).map_err(failed)?;
+        let lock = File::create(dir.join(LOCK)).map_err(failed)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
+            rustix::io::Errno::WOULDBLOCK => HomeError::InUse { dir: dir.to_owned() },
+            other => failed(other.into()),
+        })?;
+        let identity = Self::read(dir)?;
+        let mut home = Self { dir: dir.to_owned(), identity, _lock: lock };
+        home.write(Identity { incarnation: identity.incarnation + 1, ..identity })?;
+        Ok(home)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whose directory it is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Binds the directory to `group`, durably; nothing happens when it is bound to it already.
+    ///
+    /// # Errors
+    /// [`HomeError::OtherGroup`], or the write failed.
+    pub fn bind_group(&mut self, group: [u8; 16]) -> Result<(), HomeError> {
+        match self.identity.group {
+            Some(found) if found != group => {
+                Err(HomeError::OtherGroup { dir: self.dir.clone(), found, wanted: group })
+            }
+            Some(_) => Ok(()),
+            None => self.write(Identity { group: Some(group), ..self.identity }),
+        }
+    }
+
+    /// Binds the directory to the replica id `replica`, durably; nothing happens when it has it already.
+    ///
+    /// # Errors
+    /// [`HomeError::OtherReplica`], or the write failed.
+    pub fn bind_replica(&mut self, replica: u64) -> Result<(), HomeError> {
+        match self.identity.replica {
+            Some(found) if found != replica => {
+                Err(HomeError::OtherReplica { dir: self.dir.clone(), found, wanted: replica })
+            }
+            Some(_) => Ok(()),
+            None => self.write(Identity { replica: Some(replica), ..self.identity }),
+        }
+    }
+
+    fn read(dir: &Path) -> Result<Identity, HomeError> {
+        match fs::read(dir.join(IDENTITY)) {
+            Ok(bytes) => codec::decode(Kind::Identity, &bytes)
+                .map_err(|source| HomeError::Damaged { dir: dir.to_owned(), source }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match USED.iter().copied().find(|name| dir.join(name).exists()) {
+                    Some(found) => Err(HomeError::IdentityMissing { dir: dir.to_owned(), found }),
+                    None => Ok(Identity::default()),
+                }
+            }
+            Err(source) => Err(HomeError::Io { dir: dir.to_owned(), source }),
+        }
+    }
+
+    fn write(&mut self, identity: Identity) -> Result<(), HomeError> {
+        let dir = || self.dir.clone();
+        let bytes = codec::encode(Kind::Identity, &identity)
+            .map_err(|source| HomeError::Damaged { dir: dir(), source })?;
+        files::write_whole(&self.dir.join(IDENTITY), &bytes)
+            .map_err(|source| HomeError::Io { dir: dir(), source })?;
+        self.identity = identity;
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn an_identity_is_kept_and_each_opening_is_a_new_incarnation() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = Home::open(dir.path()).unwrap();
+        assert_eq!(home.identity(), Identity { group: None, replica: None, incarnation: 1 });
+        home.bind_group([7; 16]).unwrap();
+        home.bind_replica(3).unwrap();
+        drop(home);
+        let home = Home::open(dir.path()).unwrap();
+        assert_eq!(home.identity(), Identity { group: Some([7; 16]), replica: Some(3), incarnation: 2 });
+    }
+
+    #[test]
+    fn one_directory_is_not_opened_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        assert!(matches!(Home::open(dir.path()), Err(HomeError::InUse { .. })));
+        drop(home);
+        Home::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn the_directory_of_another_group_or_replica_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut home = Home::open(dir.path()).unwrap();
+        home.bind_group([7; 16]).unwrap();
+        home.bind_replica(3).unwrap();
+        assert!(matches!(home.bind_group([8; 16]), Err(HomeError::OtherGroup { .. })));
+        assert!(matches!(home.bind_replica(4), Err(HomeError::OtherReplica { found: 3, wanted: 4, .. })));
+        home.bind_group([7; 16]).unwrap();
+    }
+
+    #[test]
+    fn data_without_an_identity_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("log")).unwrap();
+        assert!(matches!(Home::open(dir.path()), Err(HomeError::IdentityMissing { found: "log", .. })));
+    }
+}

@@ -1,0 +1,218 @@
+//! Committed entries become rows.
+
+use super::Inventory;
+use super::rows::Rows;
+use super::state::{BOOKKEEPING, Bookkeeping, State, row_hash};
+use super::view::{self, ROW_KEY_BYTES};
+use crate::changes::Change;
+use crate::codec::{self, Blob, Kind};
+use crate::ledger::LedgerLine;
+use crate::log::LogId;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+use tallyman_model::record::Meta;
+use tallyman_model::{Ctx, Damaged, Done, Entry, Key, Layer, Refusal, ReplicaId, Row, Writes};
+
+/// Entries of one batch. sled keeps every reader of the process waiting while a batch is written.
+const BATCH_ENTRIES_MAX: usize = 64;
+/// A batch takes no further entry when it has changed this many rows.
+const BATCH_ROWS: usize = 256;
+
+/// A committed log entry.
+#[derive(Clone, Debug)]
+pub struct ToApply {
+    /// Its id.
+    pub id: LogId,
+    /// Its content.
+    pub payload: Payload,
+}
+
+/// The content of a log entry.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// Nothing: a new leader's first entry.
+    Blank,
+    /// The group's membership, in bytes that are not looked into.
+    Membership(Vec<u8>),
+    /// A command.
+    Entry(Box<Entry>),
+}
+
+/// The answer to a command; `None` for entries that are none.
+pub type Reply = Option<Result<Done, Refusal>>;
+
+impl Inventory {
+    /// Applies committed entries in order, and answers each. Readers see the entries of a batch at once.
+    ///
+    /// # Errors
+    /// [`Damaged`]: an unknown part of the entries was applied, and this replica must stop serving. Opening the
+    /// inventory again finds a state from which the log can be applied.
+    pub fn apply(&mut self, entries: Vec<ToApply>) -> Result<Vec<Reply>, Damaged> {
+        let mut replies = Vec::with_capacity(entries.len());
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() {
+            let batch = Batch::stage(&self.shared.state(), &mut entries, &mut replies)?;
+            self.commit(batch)?;
+            self.shared.publish();
+        }
+        Ok(replies)
+    }
+
+    fn commit(&mut self, batch: Batch) -> Result<(), Damaged> {
+        let failed = |what: &dyn Display| Damaged::at(Key::META, what.to_string());
+        self.shared.ledger.append(&batch.lines).map_err(|error| failed(&error))?;
+        self.shared.changes.append(&batch.changes).map_err(|error| failed(&error))?;
+        let bookkeeping = Bookkeeping {
+            applied: batch.applied,
+            membership: batch.membership.clone().map(|(id, bytes)| (id, Blob(bytes))),
+            state_hash: batch.hash.to_be_bytes(),
+        };
+        let bookkeeping = codec::encode(Kind::InventoryMeta, &bookkeeping).map_err(|error| failed(&error))?;
+        let rows =
+            batch.rows.into_iter().map(|(key, stored)| (key.to_vec(), stored.map(Arc::unwrap_or_clone)));
+        let mut state = self.shared.state_mut();
+        self.shared.scrub().follow(&batch.moved);
+        let written = state.rows.write(rows.chain([(BOOKKEEPING.to_vec(), Some(bookkeeping))]));
+        written.map_err(|error| failed(&error))?;
+        for (key, write) in batch.writes.into_iter().filter(|(key, _)| !key.is_row()) {
+            match write.row {
+                Some(_) => state.index.set(key),
+                None => state.index.unset(key),
+            }
+        }
+        state.applied = batch.applied;
+        state.membership = batch.membership;
+        state.hash = batch.hash;
+        state.meta = batch.meta;
+        Ok(())
+    }
+}
+
+/// What a few entries change.
+struct Batch {
+    applied: Option<LogId>,
+    membership: Option<(LogId, Vec<u8>)>,
+    hash: u128,
+    meta: Meta,
+    /// The rows as they will be stored.
+    rows: BTreeMap<[u8; ROW_KEY_BYTES], Option<Arc<Vec<u8>>>>,
+    /// By how much each row moves the state hash.
+    moved: BTreeMap<[u8; ROW_KEY_BYTES], u128>,
+    /// All rows and lookups that change.
+    writes: Writes,
+    changes: Vec<Change>,
+    lines: Vec<LedgerLine>,
+}
+
+impl Batch {
+    fn stage(
+        state: &State,
+        entries: &mut impl Iterator<Item = ToApply>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<Self, Damaged> {
+        let mut batch = Self {
+            applied: state.applied,
+            membership: state.membership.clone(),
+            hash: state.hash,
+            meta: state.meta.clone(),
+            rows: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            writes: Writes::new(),
+            changes: Vec::new(),
+            lines: Vec::new(),
+        };
+        let mut layer = Layer::over(state);
+        for _ in 0..BATCH_ENTRIES_MAX {
+            if batch.rows.len() >= BATCH_ROWS {
+                break;
+            }
+            let Some(ToApply { id, payload }) = entries.next() else { break };
+            batch.follow(id)?;
+            replies.push(match payload {
+                Payload::Blank => None,
+                Payload::Membership(bytes) => {
+                    batch.membership = Some((id, bytes));
+                    None
+                }
+                Payload::Entry(entry) => Some(batch.entry(&state.rows, &mut layer, id, &entry)?),
+            });
+        }
+        batch.writes = layer.into_writes();
+        Ok(batch)
+    }
+
+    fn follow(&mut self, id: LogId) -> Result<(), Damaged> {
+        if self.applied.is_some_and(|applied| id.index <= applied.index) {
+            return Err(Damaged::at(
+                Key::META,
+                format!("entry {id} comes after {:?} was applied", self.applied),
+            ));
+        }
+        self.applied = Some(id);
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        rows: &Rows,
+        layer: &mut Layer<'_>,
+        id: LogId,
+        entry: &Entry,
+    ) -> Result<Result<Done, Refusal>, Damaged> {
+        let ctx = Ctx { index: id.index, term: id.term, leader: ReplicaId(id.leader) };
+        let applied = tallyman_model::apply(layer, &ctx, entry)?;
+        if let Some(write) = applied.writes.get(&Key::META)
+            && let Some(Row::Meta(meta)) = &write.row
+        {
+            self.meta = meta.clone();
+        }
+        let begin = self.changes.len();
+        for (key, write) in applied.writes.iter().filter(|(key, _)| key.is_row()) {
+            let after = write.row.as_ref().map(|row| view::encode(*key, row)).transpose()?.map(Arc::new);
+            let before = self.replace(rows, *key, after.clone())?;
+            if *key == Key::META {
+                continue;
+            }
+            // A record has a revision of its own; its parts are of the command as a whole.
+            let revision = if key.b == 0 { write.revision } else { self.meta.revision };
+            self.changes.push(Change {
+                revision: revision.0,
+                index: id.index,
+                key: Blob(key.row_bytes().to_vec()),
+                before: before.map(|stored| Blob(Arc::unwrap_or_clone(stored))),
+                after: after.map(|stored| Blob(stored.to_vec())),
+            });
+        }
+        if let Some(changes) = self.changes.get_mut(begin..) {
+            changes.sort_by_key(|change| change.revision);
+        }
+        if let Some(chained) = applied.ledger {
+            self.lines.push(LedgerLine { seq: chained.seq, bytes: chained.bytes, hash: chained.hash.0 });
+        }
+        layer.absorb(applied.writes);
+        Ok(applied.reply)
+    }
+
+    /// Stages a row, moves the state hash, and gives what was there before.
+    fn replace(
+        &mut self,
+        rows: &Rows,
+        key: Key,
+        after: Option<Arc<Vec<u8>>>,
+    ) -> Result<Option<Arc<Vec<u8>>>, Damaged> {
+        let bytes = key.row_bytes();
+        let before = match self.rows.get(&bytes) {
+            Some(staged) => staged.clone(),
+            None => rows.get(&bytes).map_err(|error| view::unreadable(key, &error))?.map(Arc::new),
+        };
+        let hash =
+            |stored: &Option<Arc<Vec<u8>>>| stored.as_ref().map_or(0, |stored| row_hash(&bytes, stored));
+        let by = hash(&after).wrapping_sub(hash(&before));
+        self.hash = self.hash.wrapping_add(by);
+        let moved = self.moved.entry(bytes).or_default();
+        *moved = moved.wrapping_add(by);
+        self.rows.insert(bytes, after);
+        Ok(before)
+    }
+}

@@ -1,0 +1,165 @@
+//! Where rows are kept: sled, or a map in memory for simulation.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use thiserror::Error;
+
+/// Where rows are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// In sled, on disk.
+    #[default]
+    Sled,
+    /// In memory: after a restart everything comes from the snapshot and the log.
+    Memory,
+}
+
+/// Why rows could not be read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// The database refused.
+    #[error("failed to use the rows: {0}")]
+    Database(String),
+    /// The file system refused.
+    #[error("failed to use the rows in {}", path.display())]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A key with its stored bytes.
+pub(super) type Stored = (Vec<u8>, Vec<u8>);
+
+/// Cache of sled, in bytes. Its real memory is several times that.
+const CACHE_BYTES: u64 = 32 * 1024 * 1024;
+/// A leaf of several rows with parts must stay below a quarter of this, or sled puts it into a file of its own.
+const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
+const FLUSH_INTERVAL_MS: u64 = 500;
+
+/// The rows of one generation of the inventory.
+#[derive(Debug)]
+pub(super) enum Rows {
+    Sled { db: sled::Db, dir: PathBuf },
+    Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
+}
+
+impl Rows {
+    pub(super) fn open(backend: Backend, dir: &Path) -> Result<Self, RowsError> {
+        if backend == Backend::Memory {
+            return Ok(Self::Memory(RwLock::default()));
+        }
+        remove_generating(dir).map_err(|source| RowsError::Io { path: dir.to_owned(), source })?;
+        let config = sled::Config::default()
+            .path(dir)
+            .cache_capacity(CACHE_BYTES)
+            .segment_size(SEGMENT_BYTES)
+            .flush_every_ms(Some(FLUSH_INTERVAL_MS));
+        Ok(Self::Sled { db: config.open().map_err(database)?, dir: dir.to_owned() })
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
+        match self {
+            Self::Sled { db, .. } => Ok(db.get(key).map_err(database)?.map(|value| value.to_vec())),
+            Self::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
+        }
+    }
+
+    /// At most `limit` rows between the bounds, in key order. Each row is read as it is at its moment.
+    pub(super) fn page(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, RowsError> {
+        match self {
+            Self::Sled { db, .. } => {
+                let rows = db.range::<&[u8], _>((from, to)).take(limit);
+                rows.map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(database))
+                    .collect()
+            }
+            Self::Memory(map) => {
+                let map = map.read().unwrap_or_else(PoisonError::into_inner);
+                let rows = map.range::<[u8], _>((from, to)).take(limit);
+                Ok(rows.map(|(key, value)| (key.clone(), value.clone())).collect())
+            }
+        }
+    }
+
+    /// Writes all or nothing; `None` removes. Not durable.
+    pub(super) fn write(
+        &self,
+        rows: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
+    ) -> Result<(), RowsError> {
+        match self {
+            Self::Sled { db, .. } => {
+                let mut batch = sled::Batch::default();
+                for (key, value) in rows {
+                    match value {
+                        Some(value) => batch.insert(key, value),
+                        None => batch.remove(key),
+                    }
+                }
+                db.apply_batch(batch).map_err(database)
+            }
+            Self::Memory(map) => {
+                let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
+                for (key, value) in rows {
+                    match value {
+                        Some(value) => map.insert(key, value),
+                        None => map.remove(&key),
+                    };
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes everything durable: sled's own flush syncs neither its file nor the directory on Linux.
+    pub(super) fn sync(&self) -> Result<(), RowsError> {
+        let Self::Sled { db, dir } = self else { return Ok(()) };
+        db.flush().map_err(database)?;
+        sync_all(dir).map_err(|source| RowsError::Io { path: dir.clone(), source })
+    }
+}
+
+fn database(error: sled::Error) -> RowsError {
+    RowsError::Database(error.to_string())
+}
+
+fn sync_all(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_all(&path)?;
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
+}
+
+/// A kill while sled opens can leave a half-written `snap.N.generating`, which every later open takes for the newest
+/// one and fails on. It was not renamed, so nothing in it is needed.
+fn remove_generating(dir: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! The state as the model sees it.
+
+use super::rows::{RowsError, Stored};
+use super::state::State;
+use crate::codec::{self, Kind};
+use std::ops::Bound;
+use tallyman_model::{Damaged, Key, Row, Tag, View};
+
+/// Bytes of a row's key.
+pub(super) const ROW_KEY_BYTES: usize = 16;
+
+/// The first key that is no row.
+const FIRST_LOOKUP: Key = Key { tag: Tag::Name, a: 0, b: 0, c: 0 };
+
+impl View for State {
+    fn get(&self, key: Key) -> Result<Option<Row>, Damaged> {
+        if !key.is_row() {
+            return Ok(self.index.contains(key).then_some(Row::Mark));
+        }
+        match self.rows.get(&key.row_bytes()) {
+            Ok(stored) => stored.map(|stored| decode(key, &stored)).transpose(),
+            Err(error) => Err(unreadable(key, &error)),
+        }
+    }
+
+    fn page(&self, from: Key, to: Key, limit: usize) -> Result<Vec<(Key, Row)>, Damaged> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        if from.is_row() {
+            let (first, end) = (from.row_bytes(), to.row_bytes());
+            let end = if to.is_row() { Bound::Excluded(end.as_slice()) } else { Bound::Unbounded };
+            // One more, because the store's own row may lie among them.
+            let rows = self.rows.page(Bound::Included(first.as_slice()), end, limit.saturating_add(1));
+            for stored in rows.map_err(|error| unreadable(from, &error))? {
+                if let Some((key, stored)) = row_key(&stored).filter(|_| found.len() < limit) {
+                    found.push((key, decode(key, stored)?));
+                }
+            }
+        }
+        if !to.is_row() {
+            let keys = self.index.page(from.max(FIRST_LOOKUP), to, limit - found.len());
+            found.extend(keys.into_iter().map(|key| (key, Row::Mark)));
+        }
+        Ok(found)
+    }
+
+    fn count(&self, from: Key, to: Key, max: usize) -> Result<usize, Damaged> {
+        if from.is_row() {
+            return Ok(self.page(from, to, max)?.len());
+        }
+        Ok(self.index.count(from, to, max))
+    }
+}
+
+/// The model's key of a stored row; `None` for the store's own row.
+pub(super) fn row_key((key, stored): &Stored) -> Option<(Key, &[u8])> {
+    let key: [u8; ROW_KEY_BYTES] = key.as_slice().try_into().ok()?;
+    Some((Key::from_row_bytes(key), stored))
+}
+
+pub(super) fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
+    codec::decode(Kind::Row, stored).map_err(|error| Damaged::at(key, chained(&error)))
+}
+
+pub(super) fn encode(key: Key, row: &Row) -> Result<Vec<u8>, Damaged> {
+    codec::encode(Kind::Row, row).map_err(|error| Damaged::at(key, chained(&error)))
+}
+
+pub(super) fn unreadable(key: Key, error: &RowsError) -> Damaged {
+    Damaged::at(key, error.to_string())
+}
+
+fn chained(error: &codec::CodecError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,303 @@
+//! Segments: the open one, and the seals of full ones.
+
+use super::{Chain, LedgerError, LedgerLine, damaged, io_error, line};
+use crate::codec::{self, Kind};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) const LINES: &str = "jsonl";
+pub(super) const SEAL: &str = "seal";
+
+pub(super) fn path(dir: &Path, first: u64) -> PathBuf {
+    dir.join(format!("{first:012}.{LINES}"))
+}
+
+pub(super) fn seal_path(dir: &Path, first: u64) -> PathBuf {
+    dir.join(format!("{first:012}.{SEAL}"))
+}
+
+/// What a full segment holds. Segments with equal seals are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// The number of its first record.
+    pub first: u64,
+    /// The number of its last record.
+    pub last: u64,
+    /// How many records.
+    pub count: u64,
+    /// The hash of its last record.
+    pub head: [u8; 32],
+    /// Of all bytes of the segment.
+    pub sha256: [u8; 32],
+}
+
+impl Seal {
+    pub(super) fn read(dir: &Path, first: u64) -> Result<Self, LedgerError> {
+        let path = seal_path(dir, first);
+        let bytes = fs::read(&path).map_err(|source| io_error(&path, source))?;
+        let seal: Self = codec::decode(Kind::LedgerSeal, &bytes)
+            .map_err(|source| LedgerError::Seal { path: path.clone(), source })?;
+        if seal.first != first {
+            return Err(LedgerError::Gap { path, expected: first, found: seal.first });
+        }
+        Ok(seal)
+    }
+
+    pub(super) fn write(&self, dir: &Path) -> Result<(), LedgerError> {
+        let path = seal_path(dir, self.first);
+        let bytes = codec::encode(Kind::LedgerSeal, self)
+            .map_err(|source| LedgerError::Seal { path: path.clone(), source })?;
+        files::write_whole(&path, &bytes).map_err(|source| io_error(&path, source))
+    }
+
+    /// That `bytes` are what was sealed.
+    pub(super) fn check(&self, path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
+        let sha256: [u8; 32] = Sha256::digest(bytes).into();
+        if sha256 == self.sha256 {
+            Ok(())
+        } else {
+            Err(damaged(path, self.first, "the segment is not what was sealed"))
+        }
+    }
+
+    pub(super) fn read_segment(&self, dir: &Path) -> Result<Vec<u8>, LedgerError> {
+        let path = path(dir, self.first);
+        let bytes = fs::read(&path).map_err(|source| io_error(&path, source))?;
+        self.check(&path, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Lines of a full segment from record `from` on; each must follow from the one before it.
+    pub(super) fn lines(
+        &self,
+        dir: &Path,
+        from: u64,
+        limit: usize,
+        chain: Chain,
+    ) -> Result<Vec<LedgerLine>, LedgerError> {
+        let path = path(dir, self.first);
+        let bytes = fs::read(&path).map_err(|source| io_error(&path, source))?;
+        let mut lines: Vec<LedgerLine> = Vec::new();
+        let mut rest = bytes.as_slice();
+        let mut before: Option<[u8; 32]> = None;
+        for seq in self.first..=self.last {
+            let (bytes, after) = line::length(rest)
+                .and_then(|len| rest.split_at_checked(len))
+                .ok_or_else(|| damaged(&path, seq, "the segment ends"))?;
+            rest = after;
+            if seq + 1 < from {
+                continue;
+            }
+            let line = parsed(&path, seq, bytes)?;
+            if before.is_some_and(|before| chain(&before, &line.bytes) != line.hash) {
+                return Err(damaged(&path, seq, "its hash does not follow from the one before"));
+            }
+            before = Some(line.hash);
+            if seq >= from {
+                lines.push(line);
+            }
+            if lines.len() == limit {
+                break;
+            }
+        }
+        Ok(lines)
+    }
+}
+
+/// The segment that is appended to.
+#[derive(Debug)]
+pub(super) struct OpenSegment {
+    path: PathBuf,
+    /// Made with the first record, so that a full segment with nothing after it is all there is.
+    file: Option<Arc<File>>,
+    first: u64,
+    /// Where each line begins, and where the last one ends.
+    ends: Vec<u64>,
+    before: [u8; 32],
+    head: [u8; 32],
+}
+
+impl OpenSegment {
+    /// Opens the segment that begins with record `first`; `before` is the hash before it.
+    pub(super) fn open(dir: &Path, first: u64, before: [u8; 32], chain: Chain) -> Result<Self, LedgerError> {
+        let path = path(dir, first);
+        let mut segment = Self { path, file: None, first, ends: vec![0], before, head: before };
+        if !segment.path.exists() {
+            return Ok(segment);
+        }
+        let bytes = fs::read(&segment.path).map_err(|source| io_error(&segment.path, source))?;
+        let mut rest = bytes.as_slice();
+        while let Some((line, after)) = line::length(rest).and_then(|len| rest.split_at_checked(len)) {
+            let Some((record, hash)) = line::parse(line) else { break };
+            if chain(&segment.head, record) != hash {
+                break;
+            }
+            segment.head = hash;
+            segment.ends.push((bytes.len() - after.len()) as u64);
+            rest = after;
+        }
+        let io = |source| io_error(&segment.path, source);
+        let file = OpenOptions::new().read(true).write(true).open(&segment.path).map_err(io)?;
+        if !rest.is_empty() {
+            tracing::warn!(path = %segment.path.display(), record = segment.last() + 1, bytes = rest.len(), "the ledger is cut after its last intact record");
+            file.set_len(segment.end()).map_err(io)?;
+            file.sync_all().map_err(io)?;
+        }
+        segment.file = Some(Arc::new(file));
+        Ok(segment)
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.ends.len() as u64 - 1
+    }
+
+    /// The number of the last record, of this segment or the one before.
+    pub(super) fn last(&self) -> u64 {
+        self.first - 1 + self.count()
+    }
+
+    pub(super) fn before(&self) -> &[u8; 32] {
+        &self.before
+    }
+
+    pub(super) fn head(&self) -> [u8; 32] {
+        self.head
+    }
+
+    fn end(&self) -> u64 {
+        self.ends.last().copied().unwrap_or_default()
+    }
+
+    pub(super) fn file(&self) -> Result<(Arc<File>, PathBuf), LedgerError> {
+        match &self.file {
+            Some(file) => Ok((Arc::clone(file), self.path.clone())),
+            // Nothing was appended since the last seal, which was fsynced.
+            None => {
+                let dir = self.path.parent().unwrap_or(Path::new("."));
+                let file = File::open(dir).map_err(|source| io_error(dir, source))?;
+                Ok((Arc::new(file), dir.to_owned()))
+            }
+        }
+    }
+
+    pub(super) fn append(&mut self, lines: &[LedgerLine], chain: Chain) -> Result<(), LedgerError> {
+        let (mut bytes, mut ends, mut head) = (Vec::new(), Vec::with_capacity(lines.len()), self.head);
+        for (line, expected) in lines.iter().zip(self.last() + 1..) {
+            if line.seq != expected {
+                return Err(LedgerError::OutOfOrder { expected, found: line.seq });
+            }
+            if line.bytes.contains(&b'\n') || chain(&head, &line.bytes) != line.hash {
+                return Err(damaged(&self.path, line.seq, "it is not the next of the chain"));
+            }
+            line::format(&line.bytes, &line.hash, &mut bytes);
+            ends.push(self.end() + bytes.len() as u64);
+            head = line.hash;
+        }
+        let file = self.create()?;
+        file.write_all_at(&bytes, self.end()).map_err(|source| io_error(&self.path, source))?;
+        self.ends.extend(ends);
+        self.head = head;
+        Ok(())
+    }
+
+    fn create(&mut self) -> Result<Arc<File>, LedgerError> {
+        if let Some(file) = &self.file {
+            return Ok(Arc::clone(file));
+        }
+        let io = |source| io_error(&self.path, source);
+        let file = OpenOptions::new().create_new(true).read(true).write(true).open(&self.path).map_err(io)?;
+        if let Some(dir) = self.path.parent() {
+            files::sync_dir(dir).map_err(io)?;
+        }
+        let file = Arc::new(file);
+        self.file = Some(Arc::clone(&file));
+        Ok(file)
+    }
+
+    pub(super) fn lines(&self, from: u64, limit: usize) -> Result<Vec<LedgerLine>, LedgerError> {
+        let Some(file) = &self.file else { return Ok(Vec::new()) };
+        let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        let places = self.ends.get(skip..).unwrap_or_default();
+        let mut lines = Vec::new();
+        for (pair, seq) in places.windows(2).take(limit).zip(self.first + skip as u64..) {
+            let &[begin, end] = pair else { break };
+            let mut bytes = vec![0; (end - begin) as usize];
+            file.read_exact_at(&mut bytes, begin).map_err(|source| io_error(&self.path, source))?;
+            lines.push(parsed(&self.path, seq, &bytes)?);
+        }
+        Ok(lines)
+    }
+
+    pub(super) fn truncate_to(&mut self, len: u64) -> Result<(), LedgerError> {
+        let keep = usize::try_from((len + 1).saturating_sub(self.first)).unwrap_or(usize::MAX);
+        if keep as u64 >= self.count() {
+            return Ok(());
+        }
+        let head = match keep.checked_sub(1) {
+            Some(_) => self.lines(len, 1)?.first().map(|line| line.hash),
+            None => Some(self.before),
+        };
+        self.head = head.ok_or_else(|| damaged(&self.path, len, "it is not there"))?;
+        self.ends.truncate(keep + 1);
+        if let Some(file) = &self.file {
+            let io = |source| io_error(&self.path, source);
+            file.set_len(self.end()).map_err(io)?;
+            file.sync_all().map_err(io)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the full segment durable and writes its seal.
+    pub(super) fn seal(&self, dir: &Path) -> Result<Seal, LedgerError> {
+        let io = |source| io_error(&self.path, source);
+        if let Some(file) = &self.file {
+            file.sync_all().map_err(io)?;
+        }
+        let bytes = fs::read(&self.path).map_err(io)?;
+        let seal = Seal {
+            first: self.first,
+            last: self.last(),
+            count: self.count(),
+            head: self.head,
+            sha256: Sha256::digest(&bytes).into(),
+        };
+        seal.write(dir)?;
+        Ok(seal)
+    }
+}
+
+/// That every line of `bytes` continues the chain after `before`. Gives the last hash.
+pub(super) fn check_chain(
+    path: &Path,
+    bytes: &[u8],
+    first: u64,
+    before: &[u8; 32],
+    chain: Chain,
+) -> Result<[u8; 32], LedgerError> {
+    let (mut head, mut rest, mut seq) = (*before, bytes, first);
+    while !rest.is_empty() {
+        let (line, after) = line::length(rest)
+            .and_then(|len| rest.split_at_checked(len))
+            .ok_or_else(|| damaged(path, seq, "the line has no end"))?;
+        let line = parsed(path, seq, line)?;
+        if chain(&head, &line.bytes) != line.hash {
+            return Err(damaged(path, seq, "its hash does not follow from the one before"));
+        }
+        (head, rest, seq) = (line.hash, after, seq + 1);
+    }
+    Ok(head)
+}
+
+fn parsed(path: &Path, seq: u64, bytes: &[u8]) -> Result<LedgerLine, LedgerError> {
+    let (record, hash) = line::parse(bytes).ok_or_else(|| damaged(path, seq, "it is not a ledger line"))?;
+    Ok(LedgerLine { seq, bytes: record.to_vec(), hash })
+}

@@ -1,0 +1,199 @@
+//! The Raft log, the vote and the committed index: what makes a write durable.
+//!
+//! The files are those of the `raft-log` crate, under our own codec ([`types`]). What this module adds:
+//!
+//! - **Order and batching.** Calls go into one queue. One thread takes all that is queued, hands it to raft-log,
+//!   waits for one fdatasync and then calls back, in call order. raft-log's own batching is off: with a wait of
+//!   zero it syncs each request apart, with any other wait a lone write pays for it.
+//! - **Verification.** raft-log ends a chunk where a record reads as incomplete, and cuts it there; a flipped bit in
+//!   a length does the same to records that were fsynced. So every record is read before raft-log sees the files
+//!   ([`scan`]), and a tail is cut only above the [watermark](crate::watermark), never when an intact record
+//!   follows it. Anything else is [`OpenError::Damaged`], and the replica must not vote or serve.
+//! - **Failure.** The first failed write or fsync ends the log for ever: its callbacks and all later calls get the
+//!   error, and the hook given at open is called, which ends the process. Nothing is tried again, because after
+//!   a failed fsync the kernel no longer knows what is on disk.
+//!
+//! raft-log opens its files itself, so there is no seam at the file calls. The seam is one step above: a
+//! [`FlushGate`] holds back everything that is queued before raft-log gets it, and can drop it as a power cut does.
+
+mod error;
+mod gate;
+mod options;
+mod queue;
+mod scan;
+mod types;
+mod writer;
+
+pub use error::{LogError, OpenError};
+pub use gate::FlushGate;
+pub use options::{LogOptions, OnFatal};
+pub use types::{LogId, LogState, Vote};
+
+use crate::watermark::WatermarkFile;
+use queue::{Op, Queue};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use types::LogTypes;
+use writer::{Shared, Writer};
+
+/// Called once, when the write is on disk or has failed.
+pub type OnDurable = Box<dyn FnOnce(io::Result<()>) + Send>;
+
+/// A handle to the open log; clones are the same log. The log is closed when the last handle goes: what is
+/// queued is written first, unless its gate is held.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+    // Dropped with the last handle: stops the threads.
+    _writer: Arc<Writer>,
+}
+
+impl Log {
+    /// Opens or makes the log of the data directory `dir`: `dir/log/` and `dir/watermark`. Every record is read and
+    /// verified. Takes as long as reading the files twice.
+    ///
+    /// # Errors
+    /// [`OpenError::Damaged`]: this replica no longer has what it once confirmed; it must not vote or serve.
+    /// [`OpenError::Io`]: nothing is known.
+    pub fn open(dir: &Path, options: LogOptions) -> Result<Self, OpenError> {
+        let log_dir = dir.join("log");
+        let io = |source| OpenError::Io { path: log_dir.clone(), source };
+        crate::files::prepare_dir(&log_dir).map_err(io)?;
+        let config = options.raft_log_config(&log_dir);
+        let path = dir.join("watermark");
+        let chunks = scan::chunk_starts(&log_dir).map_err(io)?;
+        let watermark = match WatermarkFile::open(&path)? {
+            Some(file) => file,
+            None if chunks.is_empty() => WatermarkFile::create(&path)?,
+            None => return Err(OpenError::WatermarkMissing { path }),
+        };
+        let found = scan::verify(&config, chunks, watermark.get())?;
+        let raft_log = raft_log::RaftLog::<LogTypes>::open(Arc::new(config)).map_err(io)?;
+        let queue = Queue::new(found.state, found.sizes);
+        let (shared, writer) = Writer::start(raft_log, queue, watermark, found.end, options).map_err(io)?;
+        Ok(Self { shared, _writer: Arc::new(writer) })
+    }
+
+    /// What the log holds, writes that are still queued included.
+    #[must_use]
+    pub fn state(&self) -> LogState {
+        self.shared.queue().state()
+    }
+
+    /// Bytes of the entries that are held, for the decision when to take a snapshot.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shared.queue().bytes()
+    }
+
+    /// Appends `entries`, which follow the last one. They can be read when this returns and are durable when
+    /// `on_durable` is called with `Ok`; it is called on the log's own thread and must not wait. Callbacks come in
+    /// call order.
+    ///
+    /// # Errors
+    /// Nothing was appended and `on_durable` is not called: the entries do not follow the log
+    /// ([`LogError::OutOfOrder`]), or the log has failed.
+    pub fn append(&self, entries: Vec<(LogId, Vec<u8>)>, on_durable: OnDurable) -> Result<(), LogError> {
+        self.shared.push(|queue| queue.append(entries, on_durable))
+    }
+
+    /// Saves `vote`; `on_durable` is called as in [`append`](Self::append), after everything that was called before.
+    ///
+    /// # Errors
+    /// Nothing was saved: `vote` is older than the saved one, or the log has failed.
+    pub fn save_vote_then(&self, vote: Vote, on_durable: OnDurable) -> Result<(), LogError> {
+        self.shared.push(|queue| queue.save_vote(vote, on_durable))
+    }
+
+    /// Saves `vote` and waits until it is durable. Blocks the thread for one fdatasync.
+    ///
+    /// # Errors
+    /// As [`save_vote_then`](Self::save_vote_then); a failed write leaves unknown whether the vote is saved.
+    pub fn save_vote(&self, vote: Vote) -> Result<(), LogError> {
+        let (done, wait) = std::sync::mpsc::sync_channel(1);
+        self.save_vote_then(
+            vote,
+            Box::new(move |result| {
+                let _ = done.send(result);
+            }),
+        )?;
+        match wait.recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(LogError::failed(&error)),
+            Err(_) => Err(LogError::Closed),
+        }
+    }
+
+    /// Remembers that entries up to `id` are committed, without waiting for the disk. An id that is older than the
+    /// remembered one, or beyond the last entry, is left out.
+    ///
+    /// # Errors
+    /// The log has failed.
+    pub fn save_committed(&self, id: Option<LogId>) -> Result<(), LogError> {
+        let Some(id) = id else { return Ok(()) };
+        self.shared.push(|queue| {
+            queue.save_committed(id);
+            Ok(())
+        })
+    }
+
+    /// Removes all entries after `last` (`None`: all). Takes effect for readers at once and on disk in call order.
+    ///
+    /// # Errors
+    /// Nothing was removed: `last` is not in the log, committed entries would go, or the log has failed.
+    pub fn truncate_after(&self, last: Option<LogId>) -> Result<(), LogError> {
+        self.shared.push(|queue| queue.truncate_after(last))
+    }
+
+    /// Removes all entries up to and including `upto`, which may lie beyond the last one (after a snapshot was
+    /// installed). Takes effect for readers at once and on disk in call order.
+    ///
+    /// # Errors
+    /// The log has failed.
+    pub fn purge(&self, upto: LogId) -> Result<(), LogError> {
+        self.shared.push(|queue| {
+            queue.purge(upto);
+            Ok(())
+        })
+    }
+
+    /// The entries with `from <= index < to_exclusive` that the log holds, in order and without gaps: as many as fit
+    /// into `bytes_max`, but at least one if there is any. Bounds outside the log are moved into it.
+    ///
+    /// # Errors
+    /// An entry cannot be read as it was written, or the log has failed.
+    pub fn read(
+        &self,
+        from: u64,
+        to_exclusive: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<(LogId, Vec<u8>)>, LogError> {
+        self.shared.read(from, to_exclusive, bytes_max)
+    }
+
+    /// Waits until everything that was called before is on disk.
+    ///
+    /// # Errors
+    /// The log has failed: what is on disk is unknown.
+    pub fn sync(&self) -> Result<(), LogError> {
+        let (done, wait) = std::sync::mpsc::sync_channel(1);
+        self.shared.push(|queue| {
+            queue.push(Op::Sync(Box::new(move |result| {
+                let _ = done.send(result);
+            })));
+            Ok(())
+        })?;
+        match wait.recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(LogError::failed(&error)),
+            Err(_) => Err(LogError::Closed),
+        }
+    }
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

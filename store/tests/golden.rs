@@ -1,0 +1,173 @@
+//! The bytes of every persisted kind, as they were first written. A difference here means that data directories of
+//! released versions can no longer be read, or that replicas of two versions no longer write the same bytes.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use tallyman_model::record::Meta;
+use tallyman_model::{Digest, Ordinal, Revision, Row, Uid};
+use tallyman_store::changes::{Change, Changes};
+use tallyman_store::codec::{self, Kind};
+use tallyman_store::identity::Home;
+use tallyman_store::ledger::{Ledger, LedgerLine, Seal};
+use tallyman_store::log::{Log, LogId, LogOptions, Vote};
+use tallyman_store::snapshot::{Contents, SnapshotReader, SnapshotWriter};
+use tallyman_store::watermark::{Watermark, WatermarkFile};
+
+fn golden_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+#[track_caller]
+fn assert_golden(name: &str, bytes: &[u8]) {
+    let expected = fs::read(golden_path(name)).unwrap_or_default();
+    if expected != bytes {
+        let written = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&written, bytes).unwrap();
+        panic!("{name} is not as ever; what is written now is in {}", written.display());
+    }
+}
+
+fn id(index: u64) -> LogId {
+    LogId { term: 2, leader: 3, index }
+}
+
+#[test]
+fn the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), LogOptions::default()).unwrap();
+    let vote = Vote { term: 2, voted_for: Some(3), committed: true };
+    log.save_vote(vote).unwrap();
+    log.append((0..5).map(|index| (id(index), vec![index as u8; 3])).collect(), Box::new(|_| {})).unwrap();
+    log.save_committed(Some(id(2))).unwrap();
+    log.truncate_after(Some(id(3))).unwrap();
+    log.purge(id(0)).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    let name = "r-00_000_000_000_000_000_000.wal";
+    assert_golden("log.wal", &fs::read(dir.path().join("log").join(name)).unwrap());
+    fs::copy(golden_path("log.wal"), dir.path().join("log").join(name)).unwrap();
+    let log = Log::open(dir.path(), LogOptions::default()).unwrap();
+    assert_eq!(log.read(0, 10, 1000).unwrap(), [1, 2, 3].map(|index| (id(index), vec![index as u8; 3])));
+    assert_eq!((log.state().vote, log.state().committed), (Some(vote), Some(id(2))));
+}
+
+#[test]
+fn the_watermark() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("watermark");
+    let vote = Vote { term: 2, voted_for: None, committed: false };
+    let watermark = Watermark { position: 1234, last: Some(id(9)), vote: Some(vote) };
+    WatermarkFile::create(&path).unwrap().put(watermark).unwrap();
+    assert_golden("watermark.bin", &fs::read(&path).unwrap());
+    fs::copy(golden_path("watermark.bin"), &path).unwrap();
+    assert_eq!(WatermarkFile::open(&path).unwrap().unwrap().get(), watermark);
+}
+
+#[test]
+fn the_identity() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut home = Home::open(dir.path()).unwrap();
+    home.bind_group([7; 16]).unwrap();
+    home.bind_replica(3).unwrap();
+    let path = dir.path().join("identity");
+    assert_golden("identity.bin", &fs::read(&path).unwrap());
+    drop(home);
+    fs::copy(golden_path("identity.bin"), &path).unwrap();
+    let identity = Home::open(dir.path()).unwrap().identity();
+    assert_eq!((identity.group, identity.replica, identity.incarnation), (Some([7; 16]), Some(3), 2));
+}
+
+#[test]
+fn the_change_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let change = |revision: u64, before: Option<&[u8]>, after: Option<&[u8]>| Change {
+        revision,
+        index: revision + 10,
+        key: vec![revision as u8; 16].into(),
+        before: before.map(Into::into),
+        after: after.map(Into::into),
+    };
+    let all =
+        [change(6, None, Some(b"new")), change(7, Some(b"old"), Some(b"new")), change(8, Some(b"old"), None)];
+    Changes::open(dir.path(), 1 << 20, 5).unwrap().append(&all).unwrap();
+    let path = fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    assert_golden("changes.bin", &fs::read(&path).unwrap());
+    fs::copy(golden_path("changes.bin"), &path).unwrap();
+    assert_eq!(Changes::open(dir.path(), 1 << 20, 8).unwrap().newer_than(5).unwrap(), all);
+}
+
+#[test]
+fn the_ledger() {
+    let chain =
+        |before: &[u8; 32], bytes: &[u8]| tallyman_model::ledger::next_hash(&Digest(*before), bytes).0;
+    let dir = tempfile::tempdir().unwrap();
+    let mut head = [0; 32];
+    let lines: Vec<_> = (1..=2)
+        .map(|seq| {
+            let bytes = format!("{{\"seq\":{seq}}}").into_bytes();
+            head = chain(&head, &bytes);
+            LedgerLine { seq, bytes, hash: head }
+        })
+        .collect();
+    Ledger::open_with(dir.path(), chain, 2).unwrap().append(&lines).unwrap();
+    for (file, name) in [("000000000001.jsonl", "ledger.jsonl"), ("000000000001.seal", "ledger-seal.bin")] {
+        assert_golden(name, &fs::read(dir.path().join(file)).unwrap());
+        fs::copy(golden_path(name), dir.path().join(file)).unwrap();
+    }
+    let ledger = Ledger::open_with(dir.path(), chain, 2).unwrap();
+    assert_eq!(ledger.verify().unwrap(), (2, head));
+}
+
+#[test]
+fn a_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = SnapshotWriter::create(dir.path(), "golden").unwrap();
+    writer.row(&[1; 16], Some(b"row")).unwrap();
+    writer.row(&[2; 16], None).unwrap();
+    writer.ledger(vec![LedgerLine { seq: 3, bytes: b"{}".to_vec(), hash: [4; 32] }]).unwrap();
+    let contents = Contents {
+        last: Some(id(9)),
+        membership: Some((id(1), vec![1, 2].into())),
+        revision: 8,
+        state_hash: [6; 16],
+        seals: vec![Seal { first: 1, last: 2, count: 2, head: [5; 32], sha256: [6; 32] }],
+    };
+    let file = writer.finish(contents.clone()).unwrap();
+    assert_eq!(file.path.file_name().unwrap(), "00000000000000000009-00000000000000000002.snapshot");
+    assert_golden("snapshot.bin", &fs::read(&file.path).unwrap());
+    let read = SnapshotReader::open(&golden_path("snapshot.bin")).unwrap().verify().unwrap();
+    assert_eq!(read.contents, contents);
+}
+
+#[test]
+fn rows() {
+    let part = Row::Part(b"{\"kind\":\"Job\"}".to_vec());
+    let meta = Row::Meta(Meta {
+        group: Uid([1; 16]),
+        revision: Revision(2),
+        ordinal: Ordinal(3),
+        clock_ms: 4,
+        version: 5,
+        ledger_len: 6,
+        ledger_head: Digest([7; 32]),
+        lineages: Vec::new(),
+    });
+    for (name, row) in [("row-part.bin", part), ("row-meta.bin", meta)] {
+        assert_golden(name, &codec::encode(Kind::Row, &row).unwrap());
+        assert_eq!(codec::decode::<Row>(Kind::Row, &fs::read(golden_path(name)).unwrap()).unwrap(), row);
+    }
+}
+
+#[test]
+fn every_kind_is_there() {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(golden_path("")).unwrap() {
+        all.extend(fs::read(entry.unwrap().path()).unwrap());
+    }
+    for kind in Kind::ALL {
+        let header =
+            [b"TLYM".as_slice(), &kind.format().to_le_bytes(), &(kind as u16).to_le_bytes()].concat();
+        assert!(all.windows(header.len()).any(|window| window == header), "no golden bytes of a {kind}");
+    }
+}
