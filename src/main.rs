@@ -1,3 +1,46 @@
-//! The Tallyman binary.
+//! The `tallyman` binary: one replica, a whole group on one machine, and the client.
 
-fn main() {}
+mod bundle;
+mod chain;
+mod cli;
+mod client;
+mod config;
+mod dev;
+mod env;
+mod environment;
+mod exit;
+mod output;
+mod runnable;
+mod screen;
+mod server;
+mod telemetry;
+mod timeline;
+mod verb;
+
+use clap::Parser as _;
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match run(cli) {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => {
+            screen::complain(&failure.text());
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: cli::Cli) -> Result<(), Failure> {
+    // Whoever installed one before us installed the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Failure::new(Exit::Failed, format!("failed to start: {error}"), "check the limits of threads and open files")
+    })?;
+    let ended = runtime.block_on(cli.run());
+    // A thread that still reads standard input must not hold the process.
+    runtime.shutdown_background();
+    ended
+}

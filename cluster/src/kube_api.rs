@@ -5,6 +5,7 @@
 mod client;
 mod connect;
 mod exchange;
+mod hold;
 mod kubeconfig;
 mod list;
 mod path;
@@ -38,6 +39,21 @@ impl KubeApi {
     /// [`ConnectError`] names the file or field that cannot be used. Nothing was sent.
     pub async fn connect(options: ConnectOptions) -> Result<Self, ConnectError> {
         connect::connect(options).await
+    }
+
+    /// Reads from when anybody may release our hold on the object of this UID, in ms since 1970; `None` if it is gone
+    /// or does not say.
+    ///
+    /// # Errors
+    /// A [`CallError`](crate::CallError); nothing was learnt.
+    pub async fn hold_until(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<Option<u64>, crate::CallError> {
+        hold::until(self, kind, namespace, name, uid).await
     }
 
     /// The address of the kube-apiserver.

@@ -84,7 +84,7 @@ fn lane(run: &Runnable, object: &Object) -> Option<(Lane, u64)> {
     if object.pending.is_some() {
         return Some((Lane::Resolve, object.due_ms));
     }
-    if object.state == ObjectState::Absent && !object.wanted && object.doubt_until_ms > 0 {
+    if object.is_in_doubt() {
         return Some((Lane::Resolve, object.doubt_until_ms));
     }
     match object.next_action(run.has_ended(object))? {

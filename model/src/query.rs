@@ -178,6 +178,32 @@ pub fn on_cluster(
     Ok(view.page(from, to, limit)?.into_iter().map(|(key, _)| key.ordinal()).collect())
 }
 
+/// The runnables that claim the name of an object on a cluster: several where a member is shared.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn claimants(
+    view: &dyn View,
+    cluster: Ordinal,
+    kind: Kind,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<Runnable>, Damaged> {
+    let mut runs = Vec::new();
+    for ordinal in ordinals(view, Tag::Claim, lookup::claim_hash(cluster, kind, namespace, name))? {
+        let Some(Record::Runnable(run)) = record(view, ordinal)? else { continue };
+        let claims = |object: &crate::record::Object| {
+            let planned =
+                run.plan(object).is_some_and(|plan| plan.kind == kind && plan.namespace == namespace);
+            planned && object.claims() && object.cluster == cluster && object.name == name
+        };
+        if run.objects.iter().any(claims) {
+            runs.push(run);
+        }
+    }
+    Ok(runs)
+}
+
 fn all<T>(
     view: &dyn View,
     resource: Resource,

@@ -48,6 +48,14 @@ impl Refusal {
         Self { kind, message: message.into(), causes: Vec::new(), retry_after_s: None }
     }
 
+    /// The record is not at the revision that was asked for: the cause names that field, so that a conflict of
+    /// revisions can be told from one of states.
+    pub(crate) fn changed(message: impl Into<String>) -> Self {
+        let field = "metadata.resourceVersion".to_owned();
+        let causes = vec![Cause { field, message: "is not the record's revision any more".to_owned() }];
+        Self { causes, ..Self::new(RefusalKind::Conflict, message) }
+    }
+
     /// The leader's picture was out of date.
     pub(crate) fn outdated(message: impl Into<String>) -> Self {
         Self::new(RefusalKind::Outdated, message)

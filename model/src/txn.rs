@@ -216,7 +216,7 @@ impl Txn<'_> {
                 "{name:?} has changed: it is at revision {}; read it again and repeat the change",
                 run.head.revision
             );
-            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+            return Ok(Err(Refusal::changed(message)));
         }
         Ok(Ok(run))
     }

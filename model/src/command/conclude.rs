@@ -86,8 +86,14 @@ impl Conclude {
         if pending.map_or(0, |intent| intent.index) != self.intent {
             return Ok(Err(Refusal::outdated("that intent is not open")));
         }
-        if pending.is_none() && object.state != ObjectState::Absent {
+        if pending.is_none() && !object.is_in_doubt() {
             return Ok(Err(Refusal::outdated("the object is not in doubt any more")));
+        }
+        if let Outcome::Done(item) = &self.outcome
+            && object.state == ObjectState::Gone
+            && object.uid.as_ref() == Some(&item.uid)
+        {
+            return Ok(Err(Refusal::outdated("that object is known to be gone")));
         }
         object.pending = None;
         match (&self.outcome, pending) {
@@ -99,6 +105,11 @@ impl Conclude {
                         .as_ref()
                         .is_some_and(|seen| is_older(&item.resource_version, &seen.resource_version));
                 accepted(object, pending, now);
+                if object.state == ObjectState::Gone {
+                    // A late second object: it is ours, and not wanted any more.
+                    object.wanted = false;
+                    object.delete_sent = false;
+                }
                 if !newer {
                     settle::live(object, item, now);
                     settle::observed(&mut run, position, item, now);
@@ -136,7 +147,7 @@ const DELETE_AGAIN_MS: u64 = 30_000;
 
 fn gone(run: &mut Runnable, position: usize, now: u64) {
     let Some(object) = run.objects.get_mut(position) else { return };
-    settle::gone(object);
+    settle::gone(object, now);
     let (main, number) = (object.planned == run.main, object.attempt);
     let ending = run.ending.is_some();
     let attempt = run.attempts.iter_mut().find(|attempt| main && attempt.number == number);
@@ -157,8 +168,11 @@ fn absent(object: &mut Object, pending: Option<Intent>, now: u64) {
 
 fn taken(run: &mut Runnable, position: usize, uid: &str) {
     let Some(object) = run.objects.get_mut(position) else { return };
-    object.wanted = false;
     object.doubt_until_ms = 0;
+    if object.state == ObjectState::Gone {
+        return;
+    }
+    object.wanted = false;
     let name = object.name.clone();
     let planned = object.planned;
     let Some(plan) = run.planned.get(usize::from(planned)) else { return };

@@ -4,7 +4,7 @@
 //! time has come. Never refused; with nothing due it changes nothing.
 
 use super::settle;
-use crate::record::{Object, ObjectState, OnLate, Record, Runnable};
+use crate::record::{Object, OnLate, Record, Runnable};
 use crate::{Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ const DEBT_AGAIN_MS: u64 = 24 * 3_600_000;
 
 fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged> {
     if run.phase.is_terminal() {
-        let left = |object: &Object| object.state != ObjectState::Gone;
+        let left = |object: &Object| object.claims();
         if run.objects.iter().any(|object| object.wanted && left(object)) {
             run.objects.iter_mut().for_each(|object| object.wanted = false);
         } else if run.objects.iter().any(left) {

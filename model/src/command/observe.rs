@@ -166,7 +166,7 @@ fn see(object: &mut Object, item: &Observation, now: u64) -> bool {
         return false;
     }
     if item.gone {
-        settle::gone(object);
+        settle::gone(object, now);
         return true;
     }
     let known = object.seen.as_ref().map(|seen| seen.resource_version.as_str());

@@ -78,7 +78,10 @@ impl Place {
     fn objects(&self, run: &Runnable, cluster: Ordinal) -> Vec<Object> {
         let here = |planned: u16| {
             run.objects.iter().any(|object| {
-                object.planned == planned && object.cluster == cluster && object.wanted && object.claims()
+                object.planned == planned
+                    && object.cluster == cluster
+                    && object.wanted
+                    && object.state != ObjectState::Gone
             })
         };
         let new = |(planned, plan): (u16, &crate::record::Planned)| {

@@ -14,7 +14,6 @@ pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
     object.uid = Some(item.uid.clone());
     object.held = item.held;
     object.stripped = item.group.is_none() || item.submission.is_none();
-    object.doubt_until_ms = 0;
     object.seen = Some(Seen { at_ms: now, ..item.seen.clone() });
     if object.held && item.seen.deleting {
         // The hold is all that keeps it: whatever was to be tried later is over.
@@ -29,9 +28,12 @@ pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
 }
 
 /// The object with the known UID does not exist any more.
-pub(super) fn gone(object: &mut Object) {
+pub(super) fn gone(object: &mut Object, now: u64) {
     object.state = ObjectState::Gone;
     object.pending = None;
+    if object.doubt_until_ms <= now {
+        object.doubt_until_ms = 0;
+    }
     object.held = false;
     object.tries = 0;
 }
@@ -192,7 +194,7 @@ pub(super) fn enter(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, 
 /// it as it was written last.
 pub(super) fn write(txn: &mut Txn<'_>, mut run: Runnable) -> Result<Runnable, Damaged> {
     release_shared(txn, &mut run)?;
-    let all_gone = run.objects.iter().all(|object| object.state == ObjectState::Gone);
+    let all_gone = run.objects.iter().all(|object| !object.claims());
     if run.deletion.is_some() && run.phase.is_terminal() && all_gone {
         txn.remove(run.head.ordinal, run.parts)?;
         run.head.revision = txn.meta.revision;
@@ -217,7 +219,7 @@ fn release_shared(txn: &Txn<'_>, run: &mut Runnable) -> Result<(), Damaged> {
         if (cluster_gone || shared)
             && let Some(object) = run.objects.get_mut(position)
         {
-            gone(object);
+            gone(object, txn.now_ms());
         }
     }
     Ok(())

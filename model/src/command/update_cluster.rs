@@ -37,7 +37,7 @@ impl UpdateCluster {
         };
         if self.revision.is_some_and(|revision| revision != cluster.head.revision) {
             let message = format!("cluster {:?} has changed; read it again and repeat the change", self.name);
-            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+            return Ok(Err(Refusal::changed(message)));
         }
         let before = cluster.clone();
         set(&mut cluster.head.labels, self.labels.as_ref());

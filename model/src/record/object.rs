@@ -110,7 +110,8 @@ pub struct Object {
     pub delete_sent: bool,
     /// A create of it was committed: an object with exactly its marks is ours.
     pub create_intended: bool,
-    /// Until when a create whose outcome is unknown may still take effect, ms since 1970; 0: none is in doubt.
+    /// Until when a create that was sent may still take effect though its outcome was never known, ms since 1970;
+    /// 0: none is in doubt. Also while the object lives or is gone: there may have been several requests.
     pub doubt_until_ms: u64,
     /// Its last observed status.
     pub seen: Option<Seen>,
@@ -144,9 +145,16 @@ impl Object {
             && self.doubt_until_ms == 0
     }
 
+    /// True while it should not exist, does not as far as is known, and a request that was sent may still make it.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        let nothing = self.state == ObjectState::Gone || (self.state == ObjectState::Absent && !self.wanted);
+        nothing && self.pending.is_none() && self.doubt_until_ms > 0
+    }
+
     /// True while its name is claimed on its cluster.
     #[must_use]
     pub fn claims(&self) -> bool {
-        self.state != ObjectState::Gone
+        self.state != ObjectState::Gone || self.doubt_until_ms > 0
     }
 }

@@ -1,0 +1,128 @@
+//! The ledger as a resource: what a list or watch of it selects, and its documents.
+
+use crate::ask::Ask;
+use crate::backend::{Backend, LedgerEntry};
+use crate::filter::{self, Term};
+use crate::noun::Noun;
+use crate::status::Failure;
+use crate::view;
+use crate::{render, table};
+use tallyman_model::ledger::LedgerRecord;
+use tallyman_model::query;
+use tallyman_model::record::Runnable;
+
+/// Which records are wanted.
+pub(crate) struct AuditFilter {
+    terms: Vec<Term>,
+    /// The submission that is asked for, as it is now: others of its name are not meant.
+    subject: Option<Subject>,
+}
+
+struct Subject {
+    namespace: String,
+    name: String,
+    run: Option<Runnable>,
+}
+
+impl AuditFilter {
+    /// Reads the selectors; looks up the submission in this replica's state.
+    pub(crate) fn of(ask: &Ask) -> Result<Self, Failure> {
+        if ask.params.get("labelSelector").is_some() {
+            return Err(Failure::bad_request("labelSelector: auditrecords have no labels"));
+        }
+        let terms = filter::terms(&ask.params)?;
+        let mut subject = None;
+        for (field, value, equal) in &terms {
+            match field.as_str() {
+                "metadata.name" | "spec.user" | "spec.verb" => {}
+                "spec.submission" if !equal => {
+                    return Err(Failure::bad_request("fieldSelector: spec.submission is served with = only"));
+                }
+                "spec.submission" => subject = Some(Subject::find(ask, value)?),
+                other => return Err(filter::unsupported(Noun::AuditRecords, other)),
+            }
+        }
+        Ok(Self { terms, subject })
+    }
+
+    /// The numbers of all records of the submission, if they are known.
+    pub(crate) fn history(&self) -> Option<&[u64]> {
+        let run = self.subject.as_ref()?.run.as_ref()?;
+        let complete = run.history.len() < tallyman_model::limits::HISTORY_MAX;
+        complete.then_some(run.history.as_slice())
+    }
+
+    /// True if the record is wanted.
+    pub(crate) fn matches(&self, record: &LedgerRecord) -> bool {
+        self.matches_but_subject(record) && self.subject.as_ref().is_none_or(|subject| subject.is_of(record))
+    }
+
+    /// As [`matches`](Self::matches), for a record that is known to be of the submission.
+    pub(crate) fn matches_but_subject(&self, record: &LedgerRecord) -> bool {
+        self.terms.iter().all(|(field, value, equal)| {
+            let found = match field.as_str() {
+                "metadata.name" => record.seq.to_string() == *value,
+                "spec.user" => record.user == *value,
+                "spec.verb" => record.verb == *value,
+                _ => return true,
+            };
+            found == *equal
+        })
+    }
+}
+
+impl Subject {
+    fn find(ask: &Ask, value: &str) -> Result<Self, Failure> {
+        let Some((namespace, name)) = value.split_once('/') else {
+            return Err(Failure::bad_request("fieldSelector: write spec.submission=NAMESPACE/NAME"));
+        };
+        let run = view::with(ask.api.backend(), None, |view, _| query::runnable(view, namespace, name))?;
+        Ok(Self { namespace: namespace.to_owned(), name: name.to_owned(), run })
+    }
+
+    fn is_of(&self, record: &LedgerRecord) -> bool {
+        if self.run.as_ref().is_some_and(|run| run.history.contains(&record.seq)) {
+            return true;
+        }
+        let uid = self.run.as_ref().map(|run| run.head.uid.to_string());
+        record.subjects.iter().any(|subject| {
+            let named = subject.resource == "runnables"
+                && subject.namespace == self.namespace
+                && subject.name == self.name;
+            named && uid.as_ref().is_none_or(|uid| *uid == subject.uid)
+        })
+    }
+}
+
+/// The record with that number.
+pub(crate) fn record(
+    backend: &dyn Backend,
+    seq: u64,
+) -> Result<Option<(LedgerEntry, LedgerRecord)>, Failure> {
+    let Some(entry) = backend.ledger(seq, 1)?.into_iter().find(|entry| entry.seq == seq) else {
+        return Ok(None);
+    };
+    let record = parse(&entry)?;
+    Ok(Some((entry, record)))
+}
+
+/// Reads a record.
+pub(crate) fn parse(entry: &LedgerEntry) -> Result<LedgerRecord, Failure> {
+    serde_json::from_slice(&entry.bytes).map_err(|error| {
+        tracing::error!(seq = entry.seq, %error, "a ledger record cannot be read");
+        Failure::unavailable("this replica's ledger is damaged; ask another one", 30)
+    })
+}
+
+/// The document of a record, or its row.
+pub(crate) fn document(
+    entry: &LedgerEntry,
+    record: &LedgerRecord,
+    as_table: bool,
+) -> Result<Vec<u8>, Failure> {
+    if as_table {
+        return Ok(table::audit_row(record));
+    }
+    let damaged = || Failure::unavailable("this replica's ledger is damaged; ask another one", 30);
+    render::audit(entry, record).ok_or_else(damaged)
+}

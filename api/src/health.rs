@@ -1,0 +1,80 @@
+//! Health, metrics, and the page at `/`.
+
+use crate::api::{Shared, waiting};
+use crate::backend::Role;
+use crate::metrics::CONTENT_TYPE as METRICS_TYPE;
+use crate::status::Failure;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+const ROOT: &str = "\
+Tallyman takes work for many Kubernetes clusters, gets it there exactly once, and keeps the books.
+
+/apis/tallyman.dev/v1/runnables                      what was submitted, in all namespaces
+/apis/tallyman.dev/v1/namespaces/NAMESPACE/runnables what was submitted in one; POST a Runnable here
+/apis/tallyman.dev/v1/clusters                       the workload clusters
+/apis/tallyman.dev/v1/auditrecords                   the ledger
+/apis/tallyman.dev/v1/replicas                       the replicas of this group
+/operator/status                                     this replica, without asking a leader
+/livez  /readyz?verbose  /metrics  /version  /apis
+
+kubectl works with it: kubectl --server=URL get runnables -A
+";
+
+/// `/`
+pub(crate) async fn root() -> Response {
+    ([(CONTENT_TYPE, TEXT)], ROOT).into_response()
+}
+
+/// `/livez`: the process answers. It never looks at the quorum: an outage must not restart every replica.
+pub(crate) async fn livez() -> Response {
+    ([(CONTENT_TYPE, TEXT)], "ok").into_response()
+}
+
+/// `/readyz`: whether requests should come here.
+pub(crate) async fn readyz(State(api): State<Shared>, request: Request) -> Response {
+    let status = api.backend().status();
+    let lag_ms_max = api.options.ready_lag_ms_max;
+    let leads = status.role == Role::Leader;
+    let lag = match api.backend().lag_ms() {
+        _ if leads => Ok(()),
+        Some(lag_ms) if lag_ms <= lag_ms_max => Ok(()),
+        Some(lag_ms) => Err(format!("{lag_ms} ms behind, more than {lag_ms_max}")),
+        None => Err("never knew that it had everything".to_owned()),
+    };
+    let checks = [
+        ("running", status.fatal.clone().map_or(Ok(()), Err)),
+        (
+            "member",
+            if status.id.is_some() && status.role != Role::Blank { Ok(()) } else { Err(waiting(&status)) },
+        ),
+        ("leader", if status.leader.is_some() { Ok(()) } else { Err("no leader is known".to_owned()) }),
+        ("lag", lag),
+        ("serving", if *api.options.drain.borrow() { Err("is stopping".to_owned()) } else { Ok(()) }),
+    ];
+    let ready = checks.iter().all(|(_, check)| check.is_ok());
+    let verbose =
+        request.uri().query().is_some_and(|query| query.split('&').any(|one| one.starts_with("verbose")));
+    let mut text = String::new();
+    if verbose || !ready {
+        for (name, check) in &checks {
+            match check {
+                Ok(()) => text.push_str(&format!("[+]{name} ok\n")),
+                Err(why) => text.push_str(&format!("[-]{name} failed: {why}\n")),
+            }
+        }
+    }
+    text.push_str(if ready { "ok" } else { "not ready" });
+    let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, [(CONTENT_TYPE, TEXT)], text).into_response()
+}
+
+/// `/metrics`
+pub(crate) async fn metrics(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {
+    api.options.identity.of(request.headers())?;
+    Ok(([(CONTENT_TYPE, METRICS_TYPE)], api.metrics.text(&api)).into_response())
+}

@@ -1,0 +1,249 @@
+//! Lists and single records. All pages of a list show one revision.
+
+use crate::answer;
+use crate::ask::Ask;
+use crate::filter;
+use crate::noun::Noun;
+use crate::render::{self, Inside, Scene};
+use crate::status::Failure;
+use crate::table;
+use crate::token::{Token, list_hash};
+use crate::view;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use tallyman_model::query::{self, Filter};
+use tallyman_model::record::{Record, Resource};
+use tallyman_model::{Damaged, Ordinal, Revision};
+
+/// Bytes of items in one answer; the rest is behind a continue token.
+pub(crate) const ITEMS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Records that are read while the state is locked once.
+const CHUNK: usize = 64;
+
+/// Where a list starts and ends.
+pub(crate) struct Range {
+    pub(crate) revision: Option<Revision>,
+    pub(crate) after: u64,
+    pub(crate) limit: usize,
+    pub(crate) list: u64,
+}
+
+impl Range {
+    /// From `limit` and `continue`; the state is waited for only by a first page.
+    pub(crate) async fn of(ask: &Ask, noun: Noun, namespace: Option<&str>) -> Result<Self, Failure> {
+        let select = |name| ask.params.get(name).unwrap_or_default();
+        let parts =
+            [noun.plural(), namespace.unwrap_or("*"), select("labelSelector"), select("fieldSelector")];
+        let list = list_hash(&parts);
+        let limit = match ask.params.number("limit")? {
+            None | Some(0) => usize::MAX,
+            Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
+        };
+        let Some(text) = ask.params.get("continue") else {
+            return Ok(Self { revision: ask.await_read().await?, after: 0, limit, list });
+        };
+        if ask.params.get("resourceVersion").is_some_and(|revision| revision != "0") {
+            return Err(Failure::bad_request("continue and resourceVersion exclude each other"));
+        }
+        let token = Token::read(text, list)?;
+        if let Some(revision) = token.revision {
+            // The page before may have come from a replica that is further.
+            ask.await_mode(crate::backend::ReadMode::Token(revision)).await?;
+        }
+        Ok(Self { revision: token.revision, after: token.after, limit, list })
+    }
+
+    /// A page's revision is not kept any more: a fresh token goes on at the newest one.
+    pub(crate) fn expired(&self, mut failure: Failure) -> Failure {
+        if failure.code == StatusCode::GONE && self.after > 0 {
+            failure.message =
+                "the list's revision is too old by now: list again, or go on with the token in \
+                               metadata.continue at the newest revision"
+                    .to_owned();
+            failure.resume = Some(Token { revision: None, after: self.after, list: self.list }.write());
+        }
+        failure
+    }
+}
+
+/// Items as joined JSON.
+#[derive(Default)]
+pub(crate) struct Items {
+    pub(crate) json: Vec<u8>,
+    pub(crate) count: usize,
+    frame: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Items {
+    /// Items that stand each between `before` and `after`, and not in a list.
+    pub(crate) fn framed(before: Vec<u8>, after: Vec<u8>) -> Self {
+        Self { frame: Some((before, after)), ..Self::default() }
+    }
+
+    pub(crate) fn push(&mut self, item: &[u8]) {
+        let (before, after) = match &self.frame {
+            Some((before, after)) => (before.as_slice(), after.as_slice()),
+            None if self.count > 0 => (b",".as_slice(), b"".as_slice()),
+            None => (b"".as_slice(), b"".as_slice()),
+        };
+        self.json.extend_from_slice(before);
+        self.json.extend_from_slice(item);
+        self.json.extend_from_slice(after);
+        self.count += 1;
+    }
+}
+
+/// Answers a list of records.
+pub(crate) async fn list(
+    ask: &Ask,
+    noun: Noun,
+    resource: Resource,
+    namespace: Option<&str>,
+) -> Result<Response, Failure> {
+    let filter = filter::filter(&ask.params, noun, resource, namespace)?;
+    let range = Range::of(ask, noun, namespace).await?;
+    let table = ask.wants_table();
+    let mut pages = Pages::new(ask, &filter, range.revision, Ordinal(range.after), table);
+    let mut items = Items::default();
+    while items.count < range.limit && items.json.len() < ITEMS_BYTES_MAX && !pages.ended {
+        pages.next(&mut items, range.limit).map_err(|failure| range.expired(failure))?;
+    }
+    let revision = pages.revision.unwrap_or_default();
+    let resume =
+        (!pages.ended).then_some(Token { revision: Some(revision), after: pages.after.0, list: range.list });
+    let bytes = envelope(noun, table, revision, resume, &items);
+    Ok(answer::json(StatusCode::OK, bytes, revision, pages.oldest_cluster_ms))
+}
+
+/// The records of a list at one revision, in steps.
+pub(crate) struct Pages<'a> {
+    ask: &'a Ask,
+    filter: &'a Filter,
+    table: bool,
+    /// Of all pages; known after the first.
+    pub(crate) revision: Option<Revision>,
+    /// The last record given.
+    pub(crate) after: Ordinal,
+    /// There is no more.
+    pub(crate) ended: bool,
+    /// The age of the oldest picture of a cluster that was shown.
+    pub(crate) oldest_cluster_ms: u64,
+}
+
+impl<'a> Pages<'a> {
+    pub(crate) fn new(
+        ask: &'a Ask,
+        filter: &'a Filter,
+        revision: Option<Revision>,
+        after: Ordinal,
+        table: bool,
+    ) -> Self {
+        Self { ask, filter, table, revision, after, ended: false, oldest_cluster_ms: 0 }
+    }
+
+    /// Adds the next records, so that there are at most `limit` items and about [`ITEMS_BYTES_MAX`] bytes.
+    pub(crate) fn next(&mut self, items: &mut Items, limit: usize) -> Result<(), Failure> {
+        let chunk = CHUNK.min(limit - items.count);
+        let status = self.ask.status();
+        let inside = inside(self.ask, self.filter.resource);
+        let now_ms = self.ask.api.now_ms();
+        let (filter, table, mut after) = (self.filter, self.table, self.after);
+        let (revision, more, oldest_ms) =
+            view::with(self.ask.api.backend(), self.revision, |view, revision| {
+                let scene = Scene::new(view, &status, now_ms).with_inside(inside);
+                let page = query::list(view, filter, after, chunk)?;
+                let mut full = false;
+                for record in &page.records {
+                    items.push(&item(&scene, record, table)?);
+                    after = record.ordinal();
+                    if items.json.len() >= ITEMS_BYTES_MAX {
+                        full = true;
+                        break;
+                    }
+                }
+                let more = page.next.is_some()
+                    || (full && page.records.last().is_some_and(|last| last.ordinal() > after));
+                Ok((revision, more, scene.oldest_cluster_ms()))
+            })?;
+        self.revision = Some(revision);
+        self.after = after;
+        self.ended = !more;
+        self.oldest_cluster_ms = self.oldest_cluster_ms.max(oldest_ms);
+        Ok(())
+    }
+}
+
+/// Asked before the state is locked.
+fn inside(ask: &Ask, resource: Resource) -> Option<Inside> {
+    let backend = ask.api.backend();
+    (resource == Resource::Member)
+        .then(|| Inside { state_hash: backend.state_hash(), lag_ms: backend.lag_ms() })
+}
+
+fn item(scene: &Scene<'_>, record: &Record, table: bool) -> Result<Vec<u8>, Damaged> {
+    if table { table::row(scene, record, None) } else { render::record(scene, record, None, None) }
+}
+
+/// The document around the items of a list.
+pub(crate) fn envelope(
+    noun: Noun,
+    table: bool,
+    revision: Revision,
+    resume: Option<Token>,
+    items: &Items,
+) -> Vec<u8> {
+    let mut metadata = Map::new();
+    metadata.insert("resourceVersion".to_owned(), json!(revision.to_string()));
+    if let Some(token) = resume {
+        metadata.insert("continue".to_owned(), json!(token.write()));
+    }
+    let (kind, version, list) = if table {
+        ("Table".to_owned(), table::API_VERSION, "rows")
+    } else {
+        (format!("{}List", noun.kind()), render::API_VERSION, "items")
+    };
+    let mut head =
+        json!({"kind": kind, "apiVersion": version, "metadata": Value::Object(metadata)}).to_string();
+    head.pop();
+    if table {
+        head.push_str(&format!(",\"columnDefinitions\":{}", table::columns(noun)));
+    }
+    head.push_str(&format!(",\"{list}\":["));
+    let mut bytes = head.into_bytes();
+    bytes.extend_from_slice(&items.json);
+    bytes.extend_from_slice(b"]}");
+    bytes
+}
+
+/// Answers one record.
+pub(crate) async fn get(
+    ask: &Ask,
+    noun: Noun,
+    resource: Resource,
+    namespace: &str,
+    name: &str,
+) -> Result<Response, Failure> {
+    let exact = ask.await_read().await?;
+    let status = ask.status();
+    let inside = inside(ask, resource);
+    let now_ms = ask.api.now_ms();
+    view::with(ask.api.backend(), exact, |view, revision| {
+        let Some(found) = query::named(view, resource, namespace, name)? else {
+            return Ok(Err(Failure::not_found(noun, name)));
+        };
+        if ask.has(found.revision()) {
+            return Ok(Ok(answer::not_modified(found.revision())));
+        }
+        let scene = Scene::new(view, &status, now_ms).with_inside(inside);
+        let bytes = if ask.wants_table() {
+            let mut items = Items::default();
+            items.push(&item(&scene, &found, true)?);
+            envelope(noun, true, revision, None, &items)
+        } else {
+            item(&scene, &found, false)?
+        };
+        let oldest_ms = scene.oldest_cluster_ms();
+        Ok(Ok(answer::with_etag(answer::json(StatusCode::OK, bytes, revision, oldest_ms), found.revision())))
+    })?
+}

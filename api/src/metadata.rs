@@ -1,0 +1,127 @@
+//! The metadata that users may change: labels and annotations.
+
+use crate::noun::Noun;
+use crate::status::Failure;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use tallyman_model::manifest::{marks, names};
+use tallyman_model::{Cause, Revision, Uid};
+
+/// Entries to set, or with `None` to take away.
+pub(crate) type Changed = BTreeMap<String, Option<String>>;
+
+/// What a merge patch of a runnable changes.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) labels: Changed,
+    pub(crate) annotations: Changed,
+    pub(crate) uid: Option<Uid>,
+    pub(crate) revision: Option<Revision>,
+}
+
+/// Reads a merge patch of the runnable `namespace/name`, whose document is needed only if the patch takes away what
+/// it does not name.
+pub(crate) fn changes(
+    patch: &Value,
+    document: Option<&Value>,
+    namespace: &str,
+    name: &str,
+) -> Result<Changes, Failure> {
+    let mut changes = Changes::default();
+    let mut causes = Vec::new();
+    let root = patch.as_object().ok_or_else(|| Failure::bad_request("a merge patch is an object"))?;
+    for (field, value) in root {
+        match (field.as_str(), value) {
+            ("apiVersion", Value::String(text)) if text == "tallyman.dev/v1" => {}
+            ("kind", Value::String(text)) if text == "Runnable" => {}
+            ("metadata", Value::Object(metadata)) => {
+                for (field, value) in metadata {
+                    let current =
+                        document.and_then(|document| document.pointer(&format!("/metadata/{field}")));
+                    changes.take(field, value, current, (namespace, name), &mut causes);
+                }
+            }
+            ("spec", _) => fault(&mut causes, "spec", "is immutable: submit changed work under another name"),
+            (other, _) => fault(&mut causes, other, "cannot be patched: only labels and annotations can"),
+        }
+    }
+    if causes.is_empty() { Ok(changes) } else { Err(Failure::faults(Noun::Runnables, name, causes)) }
+}
+
+impl Changes {
+    fn take(
+        &mut self,
+        field: &str,
+        value: &Value,
+        current: Option<&Value>,
+        (namespace, name): (&str, &str),
+        causes: &mut Vec<Cause>,
+    ) {
+        let path = format!("metadata.{field}");
+        match (field, value) {
+            ("labels", _) => self.labels = entries(&path, value, current, true, causes),
+            ("annotations", _) => self.annotations = entries(&path, value, current, false, causes),
+            ("name", Value::String(text)) if text == name => {}
+            ("namespace", Value::String(text)) if text == namespace => {}
+            ("resourceVersion", Value::String(text)) => match text.parse() {
+                Ok(revision) => self.revision = Some(Revision(revision)),
+                Err(_) => fault(causes, &path, "is not a revision"),
+            },
+            ("uid", Value::String(text)) => match Uid::parse(text) {
+                Some(uid) => self.uid = Some(uid),
+                None => fault(causes, &path, "is not a UID"),
+            },
+            _ => fault(causes, &path, "cannot be patched: only labels and annotations can"),
+        }
+    }
+}
+
+fn fault(causes: &mut Vec<Cause>, field: &str, message: &str) {
+    causes.push(Cause { field: field.to_owned(), message: message.to_owned() });
+}
+
+fn entries(
+    path: &str,
+    value: &Value,
+    current: Option<&Value>,
+    are_labels: bool,
+    causes: &mut Vec<Cause>,
+) -> Changed {
+    let mut changed = Changed::new();
+    match value {
+        Value::Null => {
+            let known = current.and_then(Value::as_object).into_iter().flat_map(|known| known.keys());
+            changed.extend(known.map(|key| (key.clone(), None)));
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = format!("{path}.{key}");
+                match value {
+                    Value::Null => {
+                        changed.insert(key.clone(), None);
+                    }
+                    Value::String(text) => {
+                        check(&path, key, are_labels.then_some(text), causes);
+                        changed.insert(key.clone(), Some(text.clone()));
+                    }
+                    _ => fault(causes, &path, "must be a string; quote it"),
+                }
+            }
+        }
+        _ => fault(causes, path, "must be an object of strings"),
+    }
+    changed
+}
+
+/// Judges the key of a label or annotation, and the value of a label.
+pub(crate) fn check(path: &str, key: &str, label: Option<&String>, causes: &mut Vec<Cause>) {
+    if key.starts_with(marks::PREFIX) {
+        fault(causes, path, "is set by Tallyman only");
+    }
+    if let Err(why) = names::label_key(key) {
+        fault(causes, path, &why);
+    }
+    if let Some(Err(why)) = label.map(|value| names::label_value(value)) {
+        fault(causes, path, &why);
+    }
+}

@@ -1,0 +1,123 @@
+//! What is counted, in a registry of this server's own, and how it is shown.
+
+use crate::api::Api;
+use crate::backend::Role;
+use axum::http::{Method, StatusCode};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+/// The content type of [`Metrics::text`].
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Upper ends of the buckets of request durations, in seconds.
+const BUCKETS: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    route: &'static str,
+    method: &'static str,
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: &'static str,
+    method: &'static str,
+}
+
+type Durations = Family<Route, Histogram, fn() -> Histogram>;
+type Number = Gauge<u64, AtomicU64>;
+
+/// The registry and what is in it.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Durations,
+    /// Watch streams that are open.
+    pub(crate) watches: Gauge,
+    revision: Number,
+    applied: Number,
+    committed: Number,
+    term: Number,
+    leader: Gauge,
+    lag: Gauge,
+    ledger: Number,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("tallyman");
+        let metrics = Self {
+            requests: Family::default(),
+            durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            watches: Gauge::default(),
+            revision: Gauge::default(),
+            applied: Gauge::default(),
+            committed: Gauge::default(),
+            term: Gauge::default(),
+            leader: Gauge::default(),
+            lag: Gauge::default(),
+            ledger: Gauge::default(),
+            registry: Registry::default(),
+        };
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The program that answers", build);
+        registry.register("api_requests", "Answered requests", metrics.requests.clone());
+        let help = "Time until the head of the answer";
+        registry.register_with_unit("api_request_duration", help, Unit::Seconds, metrics.durations.clone());
+        registry.register("api_watches", "Open watch streams", metrics.watches.clone());
+        registry.register("revision", "The newest revision of this replica", metrics.revision.clone());
+        registry.register(
+            "raft_applied_index",
+            "Log index of the last applied entry",
+            metrics.applied.clone(),
+        );
+        let help = "Log index up to which entries are known to be committed";
+        registry.register("raft_committed_index", help, metrics.committed.clone());
+        registry.register("raft_term", "The Raft term", metrics.term.clone());
+        registry.register("raft_is_leader", "1 while this replica leads", metrics.leader.clone());
+        let help = "How long ago this replica knew that it had everything, -1 if it never did";
+        registry.register("replica_lag_ms", help, metrics.lag.clone());
+        registry.register("ledger_records", "Records in the ledger", metrics.ledger.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// Counts an answered request.
+    pub(crate) fn count(&self, route: &str, method: &Method, code: StatusCode, took: Duration) {
+        let route = crate::route::ROUTES.iter().find(|known| **known == route).copied().unwrap_or("other");
+        let method = match method.as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "PATCH" => "PATCH",
+            "PUT" => "PUT",
+            "DELETE" => "DELETE",
+            _ => "other",
+        };
+        self.requests.get_or_create(&Request { route, method, code: code.as_u16() }).inc();
+        self.durations.get_or_create(&Route { route, method }).observe(took.as_secs_f64());
+    }
+
+    /// All metrics as text, with this replica's figures of now.
+    pub(crate) fn text(&self, api: &Api) -> String {
+        let status = api.backend().status();
+        self.revision.set(api.backend().revision().0);
+        self.applied.set(status.applied);
+        self.committed.set(status.committed);
+        self.term.set(status.term);
+        self.leader.set(i64::from(status.role == Role::Leader));
+        self.lag.set(api.backend().lag_ms().map_or(-1, |lag_ms| i64::try_from(lag_ms).unwrap_or(i64::MAX)));
+        self.ledger.set(api.backend().ledger_head().0);
+        let mut text = String::new();
+        if let Err(error) = encode(&mut text, &self.registry) {
+            tracing::error!(%error, "failed to write the metrics");
+        }
+        text
+    }
+}

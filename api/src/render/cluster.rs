@@ -1,0 +1,94 @@
+//! `Cluster`.
+
+use super::{API_VERSION, Document, Metadata, Scene, bytes};
+use serde::Serialize;
+use tallyman_model::record::Cluster;
+use tallyman_model::{Damaged, Revision, query, time};
+
+/// Active runs that are counted one by one.
+const ACTIVE_MAX: usize = 1_000_000;
+
+pub(super) fn document(
+    scene: &Scene<'_>,
+    cluster: &Cluster,
+    revision: Option<Revision>,
+) -> Result<Vec<u8>, Damaged> {
+    let observed_ms = scene.observed_ms(cluster.head.ordinal)?;
+    let stray = |stray: &tallyman_model::record::Stray| {
+        let (kind, namespace) = (stray.kind.as_str(), stray.namespace.clone());
+        Stray { kind, namespace, name: stray.name.clone(), uid: stray.uid.clone() }
+    };
+    Ok(bytes(&Document {
+        api_version: API_VERSION,
+        kind: "Cluster",
+        metadata: Metadata::of(&cluster.head, revision),
+        spec: Spec {
+            kubeconfig: Kubeconfig {
+                path: &cluster.credentials.kubeconfig,
+                context: cluster.credentials.context.as_deref(),
+            },
+            cordoned: cluster.cordoned,
+            paused: cluster.paused,
+        },
+        status: State {
+            timeline: cluster.timeline,
+            quarantined: cluster.quarantined,
+            reachable: cluster.reachable,
+            reachable_since: cluster.reachable.map(|_| time::format(cluster.reachable_since_ms)),
+            message: &cluster.message,
+            kube_system_uid: cluster.kube_system_uid.as_deref(),
+            version: &cluster.version,
+            observed_at: observed_ms.map(time::format),
+            swept_at: Some(cluster.swept_ms).filter(|at_ms| *at_ms > 0).map(time::format),
+            active_runs: query::active(scene.view, cluster.head.ordinal, ACTIVE_MAX)?,
+            strays_count: cluster.strays_count,
+            strays: cluster.strays.iter().map(stray).collect(),
+        },
+    }))
+}
+
+#[derive(Serialize)]
+struct Spec<'a> {
+    kubeconfig: Kubeconfig<'a>,
+    cordoned: bool,
+    paused: bool,
+}
+
+#[derive(Serialize)]
+struct Kubeconfig<'a> {
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct State<'a> {
+    timeline: u32,
+    quarantined: bool,
+    reachable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reachable_since: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+    #[serde(rename = "kubeSystemUID", skip_serializing_if = "Option::is_none")]
+    kube_system_uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    version: &'a str,
+    /// Up to when the cluster is known to have said all that happened on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    swept_at: Option<String>,
+    active_runs: usize,
+    strays_count: u64,
+    strays: Vec<Stray>,
+}
+
+#[derive(Serialize)]
+struct Stray {
+    kind: &'static str,
+    namespace: String,
+    name: String,
+    uid: String,
+}

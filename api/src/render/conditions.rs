@@ -1,0 +1,184 @@
+//! The conditions of a runnable. All are there from the start, so that a client can wait for any of them; what is
+//! not known is `Unknown`.
+
+use serde::Serialize;
+use std::borrow::Cow;
+use tallyman_model::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
+use tallyman_model::{Damaged, Ordinal, Phase, Reason, View, query, time};
+
+/// One condition in Kubernetes' form.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Condition<'a> {
+    r#type: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: Cow<'a, str>,
+    last_transition_time: String,
+    observed_generation: u32,
+}
+
+/// The cluster's record, if it is still registered.
+pub(super) fn cluster_of(view: &dyn View, ordinal: Ordinal) -> Result<Option<Cluster>, Damaged> {
+    Ok(match query::record(view, ordinal)? {
+        Some(Record::Cluster(cluster)) => Some(cluster),
+        _ => None,
+    })
+}
+
+pub(super) fn of<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Vec<Condition<'a>> {
+    let attempt = run.attempt();
+    let mut conditions = vec![
+        condition("Accepted", TRUE, "Accepted", "durable on a quorum", run.head.created_ms),
+        placed(run, attempt),
+        created(run, attempt),
+        observed(run),
+        reachable(run, attempt, cluster),
+        succeeded(run),
+        finished(run),
+    ];
+    conditions.extend(removal(run));
+    conditions
+}
+
+const TRUE: &str = "True";
+const FALSE: &str = "False";
+const UNKNOWN: &str = "Unknown";
+
+fn condition<'a>(
+    r#type: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: impl Into<Cow<'a, str>>,
+    at_ms: u64,
+) -> Condition<'a> {
+    let last_transition_time = time::format(at_ms);
+    Condition {
+        r#type,
+        status,
+        reason,
+        message: message.into(),
+        last_transition_time,
+        observed_generation: 1,
+    }
+}
+
+fn reason_or(run: &Runnable, otherwise: &'static str) -> &'static str {
+    if run.reason == Reason::None { otherwise } else { run.reason.as_str() }
+}
+
+fn placed<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a> {
+    match attempt {
+        // Between two attempts the run waits for a cluster again.
+        Some(attempt) if run.phase != Phase::Accepted => {
+            let message = format!("attempt {} on {}", attempt.number, attempt.cluster_name);
+            condition("Placed", TRUE, "Placed", message, attempt.placed_ms)
+        }
+        _ => condition("Placed", FALSE, reason_or(run, "Waiting"), run.message.as_str(), run.phase_since_ms),
+    }
+}
+
+fn created<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a> {
+    let (Some(attempt), Some(object)) = (attempt, run.main_object()) else {
+        return condition("Created", UNKNOWN, "NotPlaced", "", run.head.created_ms);
+    };
+    if let Some(uid) = &object.uid {
+        let at_ms = match run.phase {
+            Phase::Pending => run.phase_since_ms,
+            _ => attempt.started_ms.unwrap_or(attempt.placed_ms),
+        };
+        return condition("Created", TRUE, "Created", format!("UID {uid}"), at_ms);
+    }
+    let doubtful =
+        |object: &Object| object.pending.is_some_and(|intent| intent.unknown) || object.doubt_until_ms > 0;
+    // What holds the run up may be a member: they are made first.
+    let stuck =
+        run.objects.iter().find(|object| object.state == ObjectState::Absent && !object.message.is_empty());
+    if run.objects.iter().any(doubtful) {
+        let message =
+            stuck.map_or("a create was sent and its outcome is not known yet", |object| &object.message);
+        return condition("Created", UNKNOWN, Reason::OutcomeUnknown.as_str(), message, attempt.placed_ms);
+    }
+    match run.reason {
+        Reason::NamespaceMissing | Reason::Refused | Reason::Retrying | Reason::NameTaken => {
+            condition("Created", FALSE, run.reason.as_str(), run.message.as_str(), run.phase_since_ms)
+        }
+        _ if run.phase.is_terminal() => condition(
+            "Created",
+            FALSE,
+            reason_or(run, "NotCreated"),
+            run.message.as_str(),
+            run.phase_since_ms,
+        ),
+        _ => match stuck {
+            Some(object) => {
+                condition("Created", FALSE, "Retrying", object.message.as_str(), attempt.placed_ms)
+            }
+            None => condition("Created", UNKNOWN, "NotCreatedYet", "", attempt.placed_ms),
+        },
+    }
+}
+
+fn observed(run: &Runnable) -> Condition<'_> {
+    match run.main_object().and_then(|object| object.seen.as_ref()) {
+        Some(seen) => condition("Observed", TRUE, "Observed", seen.message.as_str(), seen.at_ms),
+        None => condition("Observed", UNKNOWN, "NotObservedYet", "", run.head.created_ms),
+    }
+}
+
+fn reachable<'a>(run: &'a Runnable, attempt: Option<&Attempt>, cluster: Option<&Cluster>) -> Condition<'a> {
+    const TYPE: &str = "ClusterReachable";
+    match (attempt, cluster) {
+        (None, _) => condition(TYPE, UNKNOWN, "NotPlaced", "", run.head.created_ms),
+        (Some(attempt), None) => {
+            let message = format!("cluster {} is not registered any more", attempt.cluster_name);
+            condition(TYPE, UNKNOWN, "ClusterRemoved", message, attempt.placed_ms)
+        }
+        (Some(_), Some(cluster)) => {
+            let (status, reason) = match cluster.reachable {
+                Some(true) => (TRUE, "Reachable"),
+                Some(false) => (FALSE, "Unreachable"),
+                None => (UNKNOWN, "NotContactedYet"),
+            };
+            let since_ms = cluster.reachable_since_ms.max(cluster.head.created_ms);
+            condition(TYPE, status, reason, cluster.message.clone(), since_ms)
+        }
+    }
+}
+
+fn succeeded(run: &Runnable) -> Condition<'_> {
+    let status = match run.phase {
+        Phase::Succeeded => TRUE,
+        Phase::Failed | Phase::Cancelled => FALSE,
+        _ => return condition("Succeeded", UNKNOWN, run.phase.as_str(), "", run.phase_since_ms),
+    };
+    let at_ms = run.finished_ms.unwrap_or(run.phase_since_ms);
+    condition("Succeeded", status, reason_or(run, run.phase.as_str()), run.message.as_str(), at_ms)
+}
+
+fn finished(run: &Runnable) -> Condition<'_> {
+    let (status, message) = if run.phase.is_terminal() { (TRUE, run.message.as_str()) } else { (FALSE, "") };
+    condition("Finished", status, run.phase.as_str(), message, run.finished_ms.unwrap_or(run.phase_since_ms))
+}
+
+/// While a removal waits: which cluster it waits for, and what is still there.
+fn removal(run: &Runnable) -> Option<Condition<'_>> {
+    let asked = run.deletion.as_ref()?;
+    let left = |object: &&Object| object.state != ObjectState::Gone;
+    let object = run.objects.iter().find(left)?;
+    let plan = run.plan(object)?;
+    let on = |attempt: &&Attempt| attempt.cluster == object.cluster;
+    let cluster = run.attempts.iter().find(on).map_or("?", |attempt| attempt.cluster_name.as_str());
+    let count = run.objects.iter().filter(left).count();
+    let mut message = format!(
+        "waits for cluster {cluster:?}: {} {}/{} is still there",
+        plan.kind, plan.namespace, object.name
+    );
+    if count > 1 {
+        message.push_str(&format!(", and {} more", count - 1));
+    }
+    if !object.message.is_empty() {
+        message.push_str(&format!(" ({})", object.message));
+    }
+    Some(condition("ObjectsRemoved", FALSE, "ObjectsRemain", message, asked.at_ms))
+}

@@ -1,0 +1,248 @@
+//! `Runnable`.
+
+use super::conditions::{self, Condition};
+use super::{API_VERSION, Document, Metadata, Scene, bytes, selector};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use tallyman_model::manifest::write_duration;
+use tallyman_model::record::{Object, OnLate, Planned, Runnable};
+use tallyman_model::{Damaged, Revision, query, time};
+
+pub(super) fn document(
+    scene: &Scene<'_>,
+    run: &Runnable,
+    manifests: Option<&[u8]>,
+    revision: Option<Revision>,
+) -> Result<Vec<u8>, Damaged> {
+    let kept = match manifests {
+        Some(bytes) => Some(Cow::Borrowed(bytes)),
+        // A run that is gone has left its manifests nowhere but in old states.
+        None => query::manifests(scene.view, run).ok().map(Cow::Owned),
+    };
+    let state = State::of(scene, run)?;
+    Ok(bytes(&Document {
+        api_version: API_VERSION,
+        kind: "Runnable",
+        metadata: Metadata::of(&run.head, revision).deleted(run.deletion.as_ref().map(|asked| asked.at_ms)),
+        spec: Spec::of(run, kept.as_deref()),
+        status: state,
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec<'a> {
+    #[serde(skip_serializing_if = "Placement::is_empty")]
+    placement: Placement<'a>,
+    attempts: Attempts,
+    start_by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_by: Option<String>,
+    on_late: &'static str,
+    ttl_after_finished: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    main: Option<Main<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifests: Option<Vec<Cow<'a, RawValue>>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Placement<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    clusters: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_selector: Option<Value>,
+}
+
+impl Placement<'_> {
+    fn is_empty(&self) -> bool {
+        self.clusters.is_empty() && self.cluster_selector.is_none()
+    }
+}
+
+#[derive(Serialize)]
+struct Attempts {
+    max: u32,
+    backoff: String,
+}
+
+#[derive(Serialize)]
+struct Main<'a> {
+    kind: &'static str,
+    name: &'a str,
+}
+
+impl<'a> Spec<'a> {
+    fn of(run: &'a Runnable, kept: Option<&'a [u8]>) -> Self {
+        let spec = &run.spec;
+        let main = run.planned.get(usize::from(run.main));
+        Self {
+            placement: Placement {
+                clusters: &spec.placement.clusters,
+                cluster_selector: spec.placement.selector.as_ref().map(selector),
+            },
+            attempts: Attempts { max: spec.attempts_max, backoff: write_duration(spec.backoff_ms) },
+            start_by: write_duration(spec.start_by_ms),
+            finish_by: spec.finish_by_ms.map(write_duration),
+            on_late: match spec.on_late {
+                OnLate::Alert => "Alert",
+                OnLate::Stop => "Stop",
+            },
+            ttl_after_finished: write_duration(spec.ttl_after_finished_ms),
+            main: main.map(|plan| Main { kind: plan.kind.as_str(), name: &plan.name }),
+            manifests: kept.and_then(|kept| run.planned.iter().map(|plan| manifest(plan, kept)).collect()),
+        }
+    }
+}
+
+/// A manifest as it was kept, with the name that was made for it.
+fn manifest<'a>(plan: &Planned, kept: &'a [u8]) -> Option<Cow<'a, RawValue>> {
+    #[derive(Deserialize)]
+    struct Named {
+        metadata: Name,
+    }
+    #[derive(Deserialize)]
+    struct Name {
+        name: Option<serde::de::IgnoredAny>,
+    }
+    let from = usize::try_from(plan.offset).ok()?;
+    let bytes = kept.get(from..from + usize::try_from(plan.length).ok()?)?;
+    if serde_json::from_slice::<Named>(bytes).ok()?.metadata.name.is_some() {
+        return serde_json::from_slice::<&RawValue>(bytes).ok().map(Cow::Borrowed);
+    }
+    let mut value: Value = serde_json::from_slice(bytes).ok()?;
+    value.get_mut("metadata")?.as_object_mut()?.insert("name".to_owned(), Value::String(plan.name.clone()));
+    serde_json::value::to_raw_value(&value).ok().map(Cow::Owned)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct State<'a> {
+    phase: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+    observed_generation: u32,
+    conditions: Vec<Condition<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
+    digest: String,
+    submitted_by: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<String>,
+    attempts: Vec<AttemptState<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed: Option<Observed<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptState<'a> {
+    number: u32,
+    cluster: &'a str,
+    phase: &'static str,
+    placed_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+    objects: Vec<ObjectState<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ObjectState<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    namespace: &'a str,
+    name: &'a str,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Observed<'a> {
+    at: String,
+    resource_version: &'a str,
+}
+
+impl<'a> State<'a> {
+    fn of(scene: &Scene<'_>, run: &'a Runnable) -> Result<Self, Damaged> {
+        let attempt = run.attempt();
+        let cluster = match attempt {
+            Some(attempt) => {
+                scene.observed_ms(attempt.cluster)?;
+                conditions::cluster_of(scene.view, attempt.cluster)?
+            }
+            None => None,
+        };
+        let seen = run.main_object().and_then(|object| object.seen.as_ref());
+        Ok(Self {
+            phase: run.phase.as_str(),
+            reason: run.reason.as_str(),
+            message: &run.message,
+            observed_generation: 1,
+            conditions: conditions::of(run, cluster.as_ref()),
+            cluster: attempt.map(|attempt| attempt.cluster_name.as_str()),
+            digest: run.digest.to_string(),
+            submitted_by: &run.head.created_by,
+            late: run.late,
+            finished_at: run.finished_ms.map(time::format),
+            attempts: run
+                .attempts
+                .iter()
+                .map(|attempt| AttemptState {
+                    number: attempt.number,
+                    cluster: &attempt.cluster_name,
+                    phase: attempt.phase.as_str(),
+                    placed_at: time::format(attempt.placed_ms),
+                    started_at: attempt.started_ms.map(time::format),
+                    finished_at: attempt.finished_ms.map(time::format),
+                    message: &attempt.message,
+                    objects: objects(run, attempt.number),
+                })
+                .collect(),
+            observed: seen.map(|seen| Observed {
+                at: time::format(seen.at_ms),
+                resource_version: &seen.resource_version,
+            }),
+        })
+    }
+}
+
+fn objects(run: &Runnable, attempt: u32) -> Vec<ObjectState<'_>> {
+    use tallyman_model::record::ObjectState::{Absent, Gone, Live};
+    let state = |object: &Object| match object.state {
+        Absent => "Absent",
+        Live => "Live",
+        Gone => "Gone",
+    };
+    let shown = |object| {
+        let plan = run.plan(object)?;
+        Some(ObjectState {
+            api_version: plan.kind.api_version(),
+            kind: plan.kind.as_str(),
+            namespace: &plan.namespace,
+            name: &object.name,
+            state: state(object),
+            uid: object.uid.as_deref(),
+            resource_version: object.seen.as_ref().map(|seen| seen.resource_version.as_str()),
+            message: &object.message,
+        })
+    };
+    run.objects.iter().filter(|object| object.attempt == attempt).filter_map(shown).collect()
+}

@@ -1,0 +1,195 @@
+//! Registering a cluster, changing its settings, taking it out.
+
+use crate::answer;
+use crate::api::Shared;
+use crate::ask::{Ask, Written};
+use crate::backend::ReadMode;
+use crate::body::{self, Format};
+use crate::cluster_body::{self, ClusterBody};
+use crate::delete_options::Preconditions;
+use crate::noun::Noun;
+use crate::render::{self, Scene};
+use crate::status::Failure;
+use crate::view;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::Value;
+use tallyman_model::command::{AddCluster, RemoveCluster, UpdateCluster};
+use tallyman_model::record::Cluster;
+use tallyman_model::{Cause, Command, Revision, query};
+
+/// How often a patch is applied anew because the cluster changed meanwhile.
+const TRIES_MAX: usize = 5;
+
+/// `POST`
+pub(in crate::route) async fn create(
+    State(api): State<Shared>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let (bytes, value) = ask.document(body).await?;
+    let read = ClusterBody::read(value, None)?;
+    let command = Command::AddCluster(AddCluster {
+        uid: api.options.env.uid(),
+        name: read.name,
+        labels: read.labels,
+        annotations: read.annotations,
+        credentials: read.credentials,
+        cordoned: read.cordoned,
+        paused: read.paused,
+    });
+    let written = ask.propose("", &bytes, command).await?;
+    respond(&ask, StatusCode::CREATED, &written)
+}
+
+/// `PUT`
+pub(in crate::route) async fn replace(
+    State(api): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let (bytes, value) = ask.document(body).await?;
+    let read = ClusterBody::read(value, Some(&name))?;
+    let revision = ask.if_match()?.or(read.revision);
+    let written = ask.propose("", &bytes, update(read, revision)).await?;
+    respond(&ask, StatusCode::OK, &written)
+}
+
+fn update(read: ClusterBody, revision: Option<Revision>) -> Command {
+    Command::UpdateCluster(UpdateCluster {
+        name: read.name,
+        revision,
+        labels: Some(read.labels),
+        annotations: Some(read.annotations),
+        credentials: Some(read.credentials),
+        cordoned: Some(read.cordoned),
+        paused: Some(read.paused),
+        confirm_identity: None,
+    })
+}
+
+/// `PATCH`: applied to the document as this replica shows it; it takes effect only at that revision.
+pub(in crate::route) async fn patch(
+    State(api): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let format = body::format(&ask.headers)?;
+    let bytes = ask.bytes(body).await?;
+    let patch = body::parse(&bytes, format)?;
+    let asked = match ask.if_match()? {
+        Some(revision) => Some(revision),
+        None => cluster_body::revision(&patch)?,
+    };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        ask.await_mode(ReadMode::Linearizable).await?;
+        let (mut document, revision) = shown(&ask, &name)?;
+        if format == Format::JsonPatch {
+            document = crate::patch::apply(&document, &patch)?;
+        } else {
+            crate::patch::merge(&mut document, patch.clone());
+        }
+        let read = ClusterBody::read(document, Some(&name))?;
+        match ask.propose("", &bytes, update(read, asked.or(Some(revision)))).await {
+            Ok(written) => return respond(&ask, StatusCode::OK, &written),
+            Err(failure) if failure.reason == "Conflict" && asked.is_none() && tries < TRIES_MAX => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// `DELETE`
+pub(in crate::route) async fn delete(
+    State(api): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let (bytes, options) = ask.maybe_document(body).await?;
+    let asked = Preconditions::of(&ask, options)?;
+    let mut revision = asked.revision;
+    if let Some(uid) = asked.uid {
+        // A name's UID cannot change without its revision changing.
+        ask.await_mode(ReadMode::Linearizable).await?;
+        let cluster = current(&ask, &name)?;
+        if cluster.head.uid != uid {
+            let message = format!("{name:?} is another cluster record now, with UID {}", cluster.head.uid);
+            return Err(Failure::conflict(message).about(Noun::Clusters, &name));
+        }
+        revision = revision.or(Some(cluster.head.revision));
+    }
+    let command = Command::RemoveCluster(RemoveCluster { name: name.clone(), revision });
+    let written = ask.propose("", &bytes, command).await?;
+    let details = serde_json::json!({"group": "tallyman.dev", "kind": "clusters", "name": name});
+    let document = serde_json::json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+    });
+    let bytes = document.to_string().into_bytes();
+    Ok(answer::written(answer::json(StatusCode::OK, bytes, written.done.revision, 0), &written))
+}
+
+/// `POST .../confirm {kubeSystemUID}`: the cluster is now the one with that identity; ends a quarantine.
+pub(in crate::route) async fn confirm(
+    State(api): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let (bytes, value) = ask.document(body).await?;
+    let field = "kubeSystemUID";
+    let uid = value.as_object().filter(|map| map.len() == 1).and_then(|map| map.get(field)?.as_str());
+    let uid = uid.filter(|uid| !uid.is_empty() && uid.len() <= 64).ok_or_else(|| {
+        let message =
+            "send {\"kubeSystemUID\": \"...\"}, the UID of the cluster's kube-system namespace".to_owned();
+        Failure::invalid(message.clone(), vec![Cause { field: field.to_owned(), message }])
+    })?;
+    let confirm_identity = Some(uid.to_owned());
+    let command = Command::UpdateCluster(UpdateCluster {
+        name,
+        revision: ask.if_match()?,
+        confirm_identity,
+        ..UpdateCluster::default()
+    });
+    let written = ask.propose("", &bytes, command).await?;
+    respond(&ask, StatusCode::OK, &written)
+}
+
+fn current(ask: &Ask, name: &str) -> Result<Cluster, Failure> {
+    let found = view::with(ask.api.backend(), None, |view, _| query::cluster(view, name))?;
+    found.ok_or_else(|| Failure::not_found(Noun::Clusters, name))
+}
+
+/// The document as it is now, and its revision.
+fn shown(ask: &Ask, name: &str) -> Result<(Value, Revision), Failure> {
+    let cluster = current(ask, name)?;
+    let revision = cluster.head.revision;
+    let bytes = document(ask, &tallyman_model::Record::Cluster(cluster))?.0;
+    Ok((serde_json::from_slice(&bytes).unwrap_or(Value::Null), revision))
+}
+
+fn document(ask: &Ask, record: &tallyman_model::Record) -> Result<(Vec<u8>, u64), Failure> {
+    let status = ask.status();
+    let now_ms = ask.api.now_ms();
+    view::with(ask.api.backend(), None, |view, _| {
+        let scene = Scene::new(view, &status, now_ms);
+        Ok((render::record(&scene, record, None, None)?, scene.oldest_cluster_ms()))
+    })
+}
+
+fn respond(ask: &Ask, status: StatusCode, written: &Written) -> Result<Response, Failure> {
+    let Some(record) = written.done.record.as_deref() else {
+        // Answered again under its idempotency key, after the cluster was taken out.
+        let document =
+            serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
+        let bytes = document.to_string().into_bytes();
+        return Ok(answer::written(answer::json(status, bytes, written.done.revision, 0), written));
+    };
+    let (bytes, oldest_ms) = document(ask, record)?;
+    let response = answer::json(status, bytes, written.done.revision, oldest_ms);
+    Ok(answer::written(answer::with_etag(response, record.revision()), written))
+}

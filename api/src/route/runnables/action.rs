@@ -1,0 +1,78 @@
+//! `cancel`, `retry`, and what is not built yet.
+
+use super::{Named, respond};
+use crate::api::Shared;
+use crate::ask::Ask;
+use crate::noun::Noun;
+use crate::status::Failure;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use tallyman_model::command::{Cancel, Retry};
+use tallyman_model::{Cause, Command};
+
+/// Bytes of the words that a person gives.
+const WORDS_BYTES_MAX: usize = 1024;
+
+/// `POST .../cancel {reason}`
+pub(in crate::route) async fn cancel(
+    State(api): State<Shared>,
+    Path((namespace, name)): Named,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let (bytes, why) = words(&ask, body).await?;
+    let revision = ask.if_match()?;
+    let command = Command::Cancel(Cancel { namespace: namespace.clone(), name, uid: None, revision, why });
+    let written = ask.propose(&namespace, &bytes, command).await?;
+    respond(&ask, StatusCode::OK, &written, None).await
+}
+
+/// `POST .../retry {reason}`
+pub(in crate::route) async fn retry(
+    State(api): State<Shared>,
+    Path((namespace, name)): Named,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let (bytes, why) = words(&ask, body).await?;
+    let revision = ask.if_match()?;
+    let command = Command::Retry(Retry { namespace: namespace.clone(), name, uid: None, revision, why });
+    let written = ask.propose(&namespace, &bytes, command).await?;
+    respond(&ask, StatusCode::OK, &written, None).await
+}
+
+/// `POST .../approvals`
+pub(in crate::route) async fn approve(
+    State(api): State<Shared>,
+    Path((_, name)): Named,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    ask.bytes(body).await?;
+    let message = "approvals are not supported yet: no runnable waits for one, and none was recorded";
+    Err(Failure::invalid(message, Vec::new()).about(Noun::Runnables, &name))
+}
+
+/// The body, and the reason in it.
+async fn words(ask: &Ask, body: Body) -> Result<(axum::body::Bytes, String), Failure> {
+    let (bytes, value) = ask.maybe_document(body).await?;
+    let Some(value) = value else { return Ok((bytes, String::new())) };
+    let cause = |field: &str, message: &str| Cause { field: field.to_owned(), message: message.to_owned() };
+    let refuse = |cause: Cause| Failure::invalid(format!("{}: {}", cause.field, cause.message), vec![cause]);
+    let map =
+        value.as_object().ok_or_else(|| Failure::bad_request("send {\"reason\": \"...\"} or nothing"))?;
+    let unknown = |field: &&String| !matches!(field.as_str(), "reason" | "kind" | "apiVersion");
+    if let Some(field) = map.keys().find(unknown) {
+        return Err(refuse(cause(field, "unknown field; only reason is taken")));
+    }
+    let reason = match map.get("reason") {
+        None => "",
+        Some(reason) => reason.as_str().ok_or_else(|| refuse(cause("reason", "must be a string")))?,
+    };
+    if reason.len() > WORDS_BYTES_MAX {
+        return Err(refuse(cause("reason", &format!("at most {WORDS_BYTES_MAX} bytes"))));
+    }
+    Ok((bytes, reason.to_owned()))
+}

@@ -1,0 +1,116 @@
+//! The accept loop: deadlines and bounds on every connection, TLS, and an end that lets answers finish.
+
+mod activity;
+mod connection;
+mod exposure;
+
+pub use exposure::{ExposureError, check_exposure};
+
+use crate::tls::Tls;
+use axum::Router;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+/// Bounds of connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections; more wait until one is closed.
+    pub connections_max: usize,
+    /// From accept to the end of the TLS handshake.
+    pub handshake_max: Duration,
+    /// From the first byte of a request's head to its last.
+    pub head_max: Duration,
+    /// Without a request.
+    pub idle_max: Duration,
+    /// With an answer that the client does not read.
+    pub stall_max: Duration,
+    /// From the wish to stop to the end, for answers that are under way.
+    pub drain_max: Duration,
+    /// Bytes of a request's head; more is 431.
+    pub head_bytes_max: usize,
+    /// HTTP/2 streams of one connection.
+    pub streams_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            handshake_max: Duration::from_secs(10),
+            head_max: Duration::from_secs(10),
+            idle_max: Duration::from_secs(75),
+            stall_max: Duration::from_secs(60),
+            drain_max: Duration::from_secs(10),
+            head_bytes_max: 64 * 1024,
+            streams_max: 250,
+        }
+    }
+}
+
+/// How connections are served.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// TLS; `None`: plain HTTP/1.1.
+    pub tls: Option<Tls>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// The delay after a failed accept: the process has no file descriptor left, and others must be closed first.
+const ACCEPT_DELAY: Duration = Duration::from_millis(50);
+
+/// Serves `router` on `listener` until `drain` says true, and then until the answers that are under way have been
+/// given or `drain_max` has passed.
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: ServeOptions,
+    drain: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(accept(listener, router, options, drain))
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    options: ServeOptions,
+    mut drain: watch::Receiver<bool>,
+) {
+    let limits = options.limits;
+    let permits = Arc::new(Semaphore::new(limits.connections_max));
+    let options = Arc::new(options);
+    let mut stop = drain.clone();
+    loop {
+        let next = async {
+            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+            Some((listener.accept().await, permit))
+        };
+        let accepted = tokio::select! {
+            accepted = next => accepted,
+            _ = stop.wait_for(|draining| *draining) => None,
+        };
+        match accepted {
+            None => break,
+            Some((Ok((stream, peer)), permit)) => {
+                let serving =
+                    connection::serve(stream, peer, router.clone(), Arc::clone(&options), drain.clone());
+                tokio::spawn(async move {
+                    serving.await;
+                    drop(permit);
+                });
+            }
+            Some((Err(error), _)) => {
+                tracing::warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(ACCEPT_DELAY).await;
+            }
+        }
+    }
+    drop(listener);
+    // Without anybody left who could say true, it is over at once.
+    let _ = drain.wait_for(|draining| *draining).await;
+    let all = u32::try_from(limits.connections_max).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(limits.drain_max, permits.acquire_many(all)).await;
+}

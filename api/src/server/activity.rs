@@ -1,0 +1,148 @@
+//! What a connection is doing, as its deadlines need it.
+
+use super::Limits;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// What is to be done with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing.
+    Fine,
+    /// It has no request and has had none for long.
+    Idle,
+    /// A request's head does not come, or an answer is not read.
+    Stuck,
+}
+
+/// Times are ms since `begun`, plus 1; 0: not so.
+pub(super) struct Activity {
+    begun: Instant,
+    /// Streams are interleaved, so bytes alone do not mean that a head has begun.
+    multiplexed: bool,
+    in_flight: AtomicU32,
+    idle_since: AtomicU64,
+    head_since: AtomicU64,
+    stalled_since: AtomicU64,
+}
+
+impl Activity {
+    pub(super) fn new(multiplexed: bool) -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            multiplexed,
+            in_flight: AtomicU32::new(0),
+            idle_since: AtomicU64::new(1),
+            // Who connects has something to say.
+            head_since: AtomicU64::new(u64::from(!multiplexed)),
+            stalled_since: AtomicU64::new(0),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// A request begins, until the guard is dropped with its answer.
+    pub(super) fn request(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        self.head_since.store(0, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    pub(super) fn verdict(&self, limits: &Limits) -> Verdict {
+        let now = self.now();
+        let longer = |since: &AtomicU64, limit: std::time::Duration| {
+            let since = since.load(Relaxed);
+            since > 0 && u128::from(now.saturating_sub(since)) >= limit.as_millis()
+        };
+        if longer(&self.stalled_since, limits.stall_max) || longer(&self.head_since, limits.head_max) {
+            return Verdict::Stuck;
+        }
+        if self.in_flight.load(Relaxed) == 0 && longer(&self.idle_since, limits.idle_max) {
+            return Verdict::Idle;
+        }
+        Verdict::Fine
+    }
+}
+
+/// A request that is under way.
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.idle_since.store(self.0.now(), Relaxed);
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A stream that notes what happens on it.
+pub(super) struct Noted<T> {
+    pub(super) inner: T,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<T> Noted<T> {
+    fn wrote(&self, pending: bool) {
+        let stalled = &self.activity.stalled_since;
+        match (pending, stalled.load(Relaxed)) {
+            (true, 0) => stalled.store(self.activity.now(), Relaxed),
+            (false, since) if since > 0 => stalled.store(0, Relaxed),
+            _ => {}
+        }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Noted<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.inner).poll_read(cx, buf))?;
+        let activity = &this.activity;
+        if buf.filled().len() > before
+            && !activity.multiplexed
+            && activity.in_flight.load(Relaxed) == 0
+            && activity.head_since.load(Relaxed) == 0
+        {
+            activity.head_since.store(activity.now(), Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Noted<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_write(cx, buf);
+        this.wrote(polled.is_pending());
+        polled
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        this.wrote(polled.is_pending());
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}

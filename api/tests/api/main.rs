@@ -1,0 +1,18 @@
+//! The API over a real socket, with a replica in memory behind it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod audit;
+mod bad_input;
+mod client;
+mod clusters;
+mod discovery;
+mod identity;
+mod lists;
+mod memory;
+mod operator;
+mod reads;
+mod samples;
+mod server;
+mod tls;
+mod watches;
+mod writes;

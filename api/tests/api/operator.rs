@@ -1,0 +1,116 @@
+//! What operators ask, health and metrics.
+
+use crate::client::{start, start_with};
+use crate::memory::Memory;
+use crate::samples::RUNNABLES;
+use serde_json::json;
+use std::sync::Arc;
+use tallyman_api::backend::{Backend, Status};
+
+#[tokio::test]
+async fn a_blank_replica_is_initialised_and_says_what_it_is() {
+    let server = start_with(&Memory::blank(), |_, _| {}).await;
+    let status = server.get("/operator/status").await.done(200);
+    assert_eq!((&status["role"], &status["id"]), (&json!("blank"), &json!(null)));
+    assert!(status["waitingFor"].as_str().unwrap().contains("operator init"));
+    for wrong in
+        [json!({}), json!({"expect": 0}), json!({"expect": "3"}), json!({"expect": 3, "force": true})]
+    {
+        server.post("/operator/init", &wrong).await.refused(422, "Invalid");
+    }
+    server.post("/operator/init", &json!({"expect": 5})).await.refused(409, "Conflict");
+    let made = server.post("/operator/init", &json!({"expect": 3})).await.done(200);
+    assert_eq!(made["members"], json!(["r1", "r2", "r3"]));
+    assert_eq!(*server.memory.inits.lock().unwrap(), [5, 3]);
+}
+
+#[tokio::test]
+async fn leadership_is_handed_over_to_whom_is_named() {
+    let server = start().await;
+    let to = server.post("/operator/transfer-leader", &json!({"to": "r2"})).await.done(200);
+    assert_eq!(to["leader"], "r2");
+    assert_eq!(server.send("POST", "/operator/transfer-leader", &[], "").await.done(200)["leader"], "r3");
+    server.post("/operator/transfer-leader", &json!({"to": "two"})).await.refused(422, "Invalid");
+}
+
+#[tokio::test]
+async fn only_masters_are_operators() {
+    let server = start().await;
+    let ann = [("impersonate-user", "ann")];
+    server.send("GET", "/operator/status", &ann, "").await.refused(403, "Forbidden");
+    server.send("POST", "/operator/init", &ann, "{}").await.refused(403, "Forbidden");
+    let master = [("impersonate-user", "ann"), ("impersonate-group", "system:masters")];
+    server.send("GET", "/operator/status", &master, "").await.done(200);
+}
+
+#[tokio::test]
+async fn replicas_tell_what_they_know() {
+    let server = start().await;
+    let list = server.get("/apis/tallyman.dev/v1/replicas").await.done(200);
+    let roles: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|item| &item["status"]["role"]).collect();
+    assert_eq!(roles, ["leader", "follower", "follower"]);
+    assert_eq!(list["items"][1]["status"]["stateHash"]["hash"], "0123");
+    assert_eq!(list["items"][1]["status"]["lagMs"], 4);
+    // What it does not know of others is not made up.
+    assert_eq!(list["items"][0]["status"].get("applied"), None);
+    let one = server.get("/apis/tallyman.dev/v1/replicas/r3").await.done(200);
+    assert_eq!(
+        one["spec"],
+        json!({"datacenter": "dc3", "peerAddress": "localhost:8003", "apiURL": "http://localhost:7003"})
+    );
+    server.get("/apis/tallyman.dev/v1/replicas/r4").await.refused(404, "NotFound");
+}
+
+#[tokio::test]
+async fn livez_never_looks_at_the_group_and_readyz_does() {
+    let server = start().await;
+    assert_eq!(server.get("/readyz").await.text(), "ok");
+    let verbose = server.get("/readyz?verbose").await.text();
+    for check in ["running", "member", "leader", "lag", "serving"] {
+        assert!(verbose.contains(&format!("[+]{check} ok")), "{verbose}");
+    }
+    let known = server.memory.status();
+    server.memory.set_status(Status { leader: None, ..Status::clone(&Arc::clone(&known)) });
+    let reply = server.get("/readyz").await;
+    assert_eq!(reply.status.as_u16(), 503);
+    assert!(reply.text().contains("[-]leader failed"), "{}", reply.text());
+    server.memory.set_status(Status { fatal: Some("the disk failed".to_owned()), ..Status::clone(&known) });
+    assert_eq!(server.get("/readyz").await.status.as_u16(), 503);
+    assert_eq!(server.get("/livez").await.text(), "ok");
+    assert!(server.get(RUNNABLES).await.refused(503, "ServiceUnavailable").contains("the disk failed"));
+}
+
+#[tokio::test]
+async fn metrics_count_requests_by_route() {
+    let server = start().await;
+    server.submit("a").await;
+    server.get("/nowhere/else").await;
+    let _watch = server.watch(&format!("{RUNNABLES}?watch=true")).await;
+    let text = server.get("/metrics").await.text();
+    let route = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables";
+    for line in [
+        &format!("tallyman_api_requests_total{{route=\"{route}\",method=\"POST\",code=\"201\"}} 1"),
+        "tallyman_api_requests_total{route=\"other\",method=\"GET\",code=\"404\"} 1",
+        "tallyman_api_watches 1",
+        "tallyman_revision 4",
+        "tallyman_raft_term 1",
+        "tallyman_raft_is_leader 0",
+        "tallyman_ledger_records 2",
+        "tallyman_build_info{version=",
+        "# EOF",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(text.contains("tallyman_api_request_duration_seconds_bucket"));
+}
+
+#[tokio::test]
+async fn the_first_page_says_what_there_is() {
+    let server = start().await;
+    let reply = server.get("/").await;
+    assert!(reply.header("content-type").starts_with("text/plain"));
+    for path in ["/apis/tallyman.dev/v1/runnables", "/livez", "/metrics"] {
+        assert!(reply.text().contains(path));
+    }
+}

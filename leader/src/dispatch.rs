@@ -1,0 +1,95 @@
+//! Rings for whoever has due work. The one task that is woken by every change; all others wait for their bell.
+
+use crate::limits::{LOOK_MS_MAX, LOOK_MS_MIN};
+use crate::term::Term;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tallyman_model::{Damaged, Key, Lane, Ordinal, View};
+use tokio::sync::Notify;
+
+/// Who waits for which lanes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bells {
+    place: Arc<Notify>,
+    expire: Arc<Notify>,
+    sites: Arc<Mutex<BTreeMap<Ordinal, Arc<Notify>>>>,
+}
+
+impl Bells {
+    pub(crate) fn place(&self) -> Arc<Notify> {
+        Arc::clone(&self.place)
+    }
+
+    pub(crate) fn expire(&self) -> Arc<Notify> {
+        Arc::clone(&self.expire)
+    }
+
+    /// The bell of a cluster's lanes.
+    pub(crate) fn of(&self, cluster: Ordinal) -> Arc<Notify> {
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(sites.entry(cluster).or_default())
+    }
+
+    pub(crate) fn forget(&self, cluster: Ordinal) {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner).remove(&cluster);
+    }
+
+    fn ring(&self, lane: Lane, cluster: Ordinal) {
+        match lane {
+            Lane::Place => self.place.notify_one(),
+            Lane::Expire => self.expire.notify_one(),
+            Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release => {
+                let sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(bell) = sites.get(&cluster) {
+                    bell.notify_one();
+                }
+            }
+        }
+    }
+}
+
+pub(crate) async fn run(term: Arc<Term>, bells: Bells) {
+    let mut applied = term.log.applied();
+    loop {
+        applied.mark_unchanged();
+        let now_ms = term.now_ms();
+        let mut sleep_ms = LOOK_MS_MAX;
+        for (lane, cluster, due_ms) in term.look(heads).unwrap_or_default() {
+            if due_ms <= now_ms {
+                bells.ring(lane, cluster);
+            } else {
+                sleep_ms = sleep_ms.min(due_ms - now_ms);
+            }
+        }
+        // Changes that come faster than this are looked at together.
+        tokio::time::sleep(Duration::from_millis(LOOK_MS_MIN)).await;
+        tokio::select! {
+            changed = applied.changed() => if changed.is_err() {
+                return;
+            },
+            () = tokio::time::sleep(Duration::from_millis(sleep_ms.saturating_sub(LOOK_MS_MIN))) => {}
+        }
+    }
+}
+
+/// What is due first of each lane and cluster that has any work.
+fn heads(view: &dyn View) -> Result<Vec<(Lane, Ordinal, u64)>, Damaged> {
+    let mut heads = Vec::new();
+    for lane in Lane::ALL {
+        let end = Key::lane(lane, Ordinal(CLUSTER_MASK), u64::MAX, Ordinal(u64::MAX));
+        let mut from = Key::lane(lane, Ordinal(0), 0, Ordinal(0));
+        while let Some((key, _)) = view.page(from, end, 1)?.first() {
+            let cluster = Ordinal(key.a & CLUSTER_MASK);
+            heads.push((lane, cluster, key.b));
+            if cluster.0 == CLUSTER_MASK {
+                break;
+            }
+            from = Key::lane(lane, cluster.next(), 0, Ordinal(0));
+        }
+    }
+    Ok(heads)
+}
+
+/// Where a lane's key has the cluster.
+const CLUSTER_MASK: u64 = (1 << 56) - 1;

@@ -1,0 +1,85 @@
+//! Gives runs that wait for a cluster one.
+
+pub(crate) mod choose;
+mod fair;
+
+use crate::limits::{ACTIVE_COUNTED_MAX, PLACE_AT_ONCE_MAX, PLACE_WINDOW_MAX, REST_MS};
+use crate::sites;
+use crate::term::{Stuck, Term};
+use choose::{Candidate, choose};
+use futures::StreamExt;
+use futures::stream;
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_model::command::{Choice, Place};
+use tallyman_model::record::{Cluster, Record, Runnable};
+use tallyman_model::{Command, Damaged, Lane, Ordinal, View, query};
+use tokio::sync::Notify;
+
+pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
+    loop {
+        bell.notified().await;
+        while let Some(decisions) = decide(&term).filter(|decisions| !decisions.is_empty()) {
+            let proposals = decisions.into_iter().map(|place| place_one(&term, place));
+            let answers: Vec<_> = stream::iter(proposals).buffer_unordered(PLACE_AT_ONCE_MAX).collect().await;
+            if answers.iter().all(Result::is_err) {
+                tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+            }
+        }
+    }
+}
+
+async fn place_one(term: &Term, place: Place) -> Result<(), Stuck> {
+    let run = place.run;
+    let done = term.propose(Command::Place(place)).await?;
+    if let Some(Record::Runnable(placed)) = done.record.as_deref() {
+        let cluster = placed.attempt().map(|attempt| attempt.cluster_name.as_str()).unwrap_or_default();
+        let (namespace, name) = (&placed.head.namespace, &placed.head.name);
+        tracing::debug!(term = term.permit.term, %run, namespace, name, cluster, why = placed.message, "placed");
+    }
+    Ok(())
+}
+
+/// Decides on what is due.
+fn decide(term: &Term) -> Option<Vec<Place>> {
+    let now_ms = term.now_ms();
+    let due = term.look(|view| query::due(view, Lane::Place, Ordinal(0), now_ms, PLACE_WINDOW_MAX))?;
+    let run = |record| match record {
+        Record::Runnable(run) => Some(run),
+        _ => None,
+    };
+    let runs = fair::by_tenant(term.records(&due)?.into_iter().filter_map(run).collect(), PLACE_AT_ONCE_MAX);
+    let known = term.clusters.borrow().clone();
+    if let Some(known) = known {
+        let decided = decide_on(term, &runs, &known)?;
+        if !decided.iter().any(|place| matches!(place.choice, Choice::Nowhere(_))) {
+            return Some(decided);
+        }
+    }
+    // A cluster may have come, or come back, in the last moment.
+    decide_on(term, &runs, &sites::clusters(term)?)
+}
+
+/// Runs that are given a cluster count there for those after them.
+fn decide_on(term: &Term, runs: &[Runnable], clusters: &[Cluster]) -> Option<Vec<Place>> {
+    let mut candidates = term.look(|view| candidates(view, clusters))?;
+    let decide = |run: &Runnable| {
+        let chosen = choose(&run.spec.placement, &candidates);
+        if let Choice::On(ordinal) = &chosen.choice {
+            let found = candidates.iter_mut().find(|candidate| candidate.cluster.head.ordinal == *ordinal);
+            found.into_iter().for_each(|candidate| candidate.active += 1);
+        }
+        let attempt = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        Place { run: run.head.ordinal, attempt, choice: chosen.choice, why: chosen.why }
+    };
+    Some(runs.iter().map(decide).collect())
+}
+
+fn candidates(view: &dyn View, clusters: &[Cluster]) -> Result<Vec<Candidate>, Damaged> {
+    let mut candidates = Vec::with_capacity(clusters.len());
+    for cluster in clusters {
+        let active = query::active(view, cluster.head.ordinal, ACTIVE_COUNTED_MAX)?;
+        candidates.push(Candidate { cluster: cluster.clone(), active });
+    }
+    Ok(candidates)
+}

@@ -1,0 +1,83 @@
+//! The choice of a cluster, as a pure function.
+
+use crate::limits::NAMES_SHOWN_MAX;
+use tallyman_model::command::Choice;
+use tallyman_model::record::{Cluster, Placement};
+
+/// A cluster with how much is under way on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Runs that are under way on it, those included that have just been given to it.
+    pub active: usize,
+}
+
+/// A choice and its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The choice.
+    pub choice: Choice,
+    /// Why, in words; empty if none was found: then the choice says it.
+    pub why: String,
+}
+
+/// Chooses the cluster for a run: of those that the placement allows, that take work and that are not known to be out
+/// of reach, the one with the fewest active runs; of equals the first by name.
+#[must_use]
+pub fn choose(placement: &Placement, candidates: &[Candidate]) -> Chosen {
+    let mut allowed: Vec<&Candidate> =
+        candidates.iter().filter(|candidate| placement.allows(&candidate.cluster)).collect();
+    allowed.sort_by(|one, other| one.cluster.head.name.cmp(&other.cluster.head.name));
+    let usable: Vec<&&Candidate> =
+        allowed.iter().filter(|candidate| hindrance(&candidate.cluster).is_none()).collect();
+    // Of equals the first stays.
+    let Some(best) = usable.iter().min_by_key(|candidate| candidate.active) else {
+        return Chosen { choice: Choice::Nowhere(nowhere(candidates, &allowed)), why: String::new() };
+    };
+    let names = usable.iter().map(|candidate| candidate.cluster.head.name.clone());
+    let why = match usable.len() {
+        1 => "the only cluster that can take it".to_owned(),
+        _ => format!("fewest running of {}", sentence(names.collect())),
+    };
+    Chosen { choice: Choice::On(best.cluster.head.ordinal), why }
+}
+
+/// Why a cluster gets no work now.
+fn hindrance(cluster: &Cluster) -> Option<&'static str> {
+    match cluster {
+        _ if cluster.cordoned => Some("is cordoned"),
+        _ if cluster.quarantined => Some("is quarantined"),
+        _ if cluster.paused => Some("is paused"),
+        _ if cluster.reachable == Some(false) => Some("is out of reach"),
+        _ if !cluster.takes_work() => Some("has not been reached yet"),
+        _ => None,
+    }
+}
+
+fn nowhere(all: &[Candidate], allowed: &[&Candidate]) -> String {
+    if all.is_empty() {
+        return "no cluster is registered".to_owned();
+    }
+    if allowed.is_empty() {
+        return "no cluster is in spec.placement".to_owned();
+    }
+    let whys = allowed.iter().filter_map(|candidate| {
+        let why = hindrance(&candidate.cluster)?;
+        Some(format!("{} {why}", candidate.cluster.head.name))
+    });
+    format!("no cluster takes it now: {}", sentence(whys.collect()))
+}
+
+fn sentence(mut parts: Vec<String>) -> String {
+    let more = parts.len().saturating_sub(NAMES_SHOWN_MAX);
+    if more > 0 {
+        parts.truncate(NAMES_SHOWN_MAX);
+        parts.push(format!("and {more} more"));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+#[path = "choose_tests.rs"]
+mod tests;

@@ -1,0 +1,94 @@
+//! One cluster: contact, due work, watches and sweeps.
+
+mod contact;
+mod ingest;
+mod lanes;
+mod outcome;
+mod proof;
+mod resolve;
+mod step;
+mod sweep;
+mod watching;
+mod work;
+mod write;
+
+use crate::factory::ClusterFactory;
+use crate::limits::SEND_WITHIN_MS;
+use crate::term::Term;
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_cluster::{Breaker, ClusterApi, Guarded, Limiter};
+use tallyman_model::Ordinal;
+use tallyman_model::record::Cluster;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// What the work for one cluster shares.
+pub(crate) struct Site {
+    term: Arc<Term>,
+    cluster: Ordinal,
+    name: String,
+    /// The cluster's record, a moment old at most.
+    record: watch::Receiver<Cluster>,
+    /// The client; none before credentials were read.
+    client: watch::Sender<Option<Arc<dyn ClusterApi>>>,
+    /// True after the cluster showed the identity of its record, until it shows another.
+    confirmed: watch::Sender<bool>,
+    limiter: Limiter,
+    breaker: Breaker,
+    /// Due work.
+    bell: Arc<Notify>,
+    /// Contact is wanted now.
+    contact_now: Notify,
+    /// A sweep is wanted now.
+    sweep_now: Notify,
+}
+
+impl Site {
+    pub(crate) fn new(term: Arc<Term>, record: watch::Receiver<Cluster>, bell: Arc<Notify>) -> Self {
+        let (cluster, name) = {
+            let record = record.borrow();
+            (record.head.ordinal, record.head.name.clone())
+        };
+        Self {
+            term,
+            cluster,
+            name,
+            record,
+            client: watch::Sender::new(None),
+            confirmed: watch::Sender::new(false),
+            limiter: Limiter::default(),
+            breaker: Breaker::default(),
+            bell,
+            contact_now: Notify::new(),
+            sweep_now: Notify::new(),
+        }
+    }
+
+    /// True while kube writes may be begun.
+    fn is_open(&self) -> bool {
+        *self.confirmed.borrow() && !self.breaker.is_open() && self.record.borrow().writable()
+    }
+
+    /// The cluster, for reads.
+    fn reader(&self) -> Option<Guarded> {
+        let client = self.client.borrow().clone()?;
+        // Nothing is written through it.
+        Some(Guarded::new(client, self.limiter.clone(), self.breaker.clone(), Arc::new(|| false)))
+    }
+
+    /// The cluster, for one kube write whose intent has just been committed. It is not sent when the permit does not
+    /// hold any more, or when so much time has passed since that the intent's deadline would say nothing.
+    fn writer(&self) -> Option<Guarded> {
+        let client = self.client.borrow().clone()?;
+        let until = Instant::now() + Duration::from_millis(SEND_WITHIN_MS);
+        let term = Arc::clone(&self.term);
+        let fence = Arc::new(move || Instant::now() <= until && term.log.may_act(&term.permit));
+        Some(Guarded::new(client, self.limiter.clone(), self.breaker.clone(), fence))
+    }
+}
+
+/// Works until it is dropped.
+pub(crate) async fn run(site: Arc<Site>, factory: Arc<dyn ClusterFactory>) {
+    tokio::join!(contact::run(&site, factory.as_ref()), lanes::run(&site), watching::run(&site));
+}

@@ -1,0 +1,173 @@
+//! Contact: is the cluster there, and is it the one that it was?
+
+use super::Site;
+use crate::factory::{ClusterFactory, FactoryError};
+use crate::limits::{
+    CONTACT_DELAY_MS_MAX, CONTACT_DELAY_MS_MIN, CONTACT_FAILURES_RECONNECT, CONTACT_FAILURES_TOLD,
+};
+use crate::term::Stuck;
+use std::time::Duration;
+use tallyman_cluster::{CallError, ClusterApi, Identity};
+use tallyman_model::command::Contact;
+use tallyman_model::record::{Cluster, Credentials, Record};
+use tallyman_model::{Command, query};
+use thiserror::Error;
+
+/// Why there is no contact.
+#[derive(Debug, Error)]
+enum NoContact {
+    #[error(transparent)]
+    Credentials(#[from] FactoryError),
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
+    let mut record = site.record.clone();
+    let mut used: Option<Credentials> = None;
+    let mut failures: u32 = 0;
+    loop {
+        let known = record.borrow_and_update().clone();
+        let anew = failures > 0 && failures.is_multiple_of(CONTACT_FAILURES_RECONNECT);
+        let result = match connect(site, factory, &known, &mut used, anew).await {
+            Ok(()) => identity(site).await,
+            Err(error) => Err(error),
+        };
+        let wait = match result {
+            Ok(identity) => {
+                failures = 0;
+                match reached(site, &identity).await {
+                    Ok(()) => spread(site, site.term.options.contact_every),
+                    // The log did not take it.
+                    Err(_) => Duration::from_millis(CONTACT_DELAY_MS_MIN),
+                }
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                missed(site, failures, &error).await;
+                let doublings = (failures - 1).min(16);
+                Duration::from_millis((CONTACT_DELAY_MS_MIN << doublings).min(CONTACT_DELAY_MS_MAX))
+            }
+        };
+        // Whoever was kept waiting looks again.
+        site.bell.notify_one();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = site.contact_now.notified() => {}
+            changed = record.wait_for(|now| settings(now) != settings(&known)) => if changed.is_err() {
+                return;
+            },
+        }
+    }
+}
+
+/// What of a record contact depends on.
+fn settings(record: &Cluster) -> (&Credentials, Option<&String>, bool) {
+    (&record.credentials, record.kube_system_uid.as_ref(), record.quarantined)
+}
+
+/// Makes a client where there is none for these credentials, or if it is to be made `anew`.
+async fn connect(
+    site: &Site,
+    factory: &dyn ClusterFactory,
+    known: &Cluster,
+    used: &mut Option<Credentials>,
+    anew: bool,
+) -> Result<(), NoContact> {
+    if used.as_ref() == Some(&known.credentials) && !anew {
+        return Ok(());
+    }
+    if used.as_ref() != Some(&known.credentials) {
+        // What is behind other credentials must show who it is first.
+        site.confirmed.send_replace(false);
+        site.client.send_replace(None);
+        *used = None;
+    }
+    let client = factory.connect(known).await?;
+    site.client.send_replace(Some(client));
+    *used = Some(known.credentials.clone());
+    Ok(())
+}
+
+async fn identity(site: &Site) -> Result<Identity, NoContact> {
+    let Some(reader) = site.reader() else {
+        return Err(FactoryError { message: "they have not been read yet".to_owned(), source: None }.into());
+    };
+    Ok(reader.identity().await?)
+}
+
+/// Somewhat more than `every`, so that clusters are not all asked in the same moment.
+fn spread(site: &Site, every: Duration) -> Duration {
+    let share = u32::try_from(site.term.options.env.number() % SPREAD).unwrap_or(0);
+    every + every * share / u32::try_from(4 * SPREAD).unwrap_or(u32::MAX)
+}
+
+/// Steps in which delays are spread.
+const SPREAD: u64 = 256;
+
+async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
+    let Some(record) = current(site) else { return Err(Stuck::Outdated) };
+    let other = record.kube_system_uid.as_ref() != Some(&identity.kube_system_uid);
+    if other {
+        // Until the log has said what that means, nothing is sent and nothing is believed.
+        site.confirmed.send_replace(false);
+    }
+    let news = record.reachable != Some(true)
+        || record.version != identity.version
+        || (!record.quarantined && (other || !record.message.is_empty()));
+    let record = if news {
+        let contact = Contact {
+            cluster: site.cluster,
+            reachable: true,
+            kube_system_uid: Some(identity.kube_system_uid.clone()),
+            version: identity.version.clone(),
+            rewound: false,
+            message: String::new(),
+        };
+        match site.term.propose(Command::Contact(contact)).await?.record.map(|record| *record) {
+            Some(Record::Cluster(record)) => record,
+            _ => return Err(Stuck::Outdated),
+        }
+    } else {
+        record
+    };
+    let confirmed = record.kube_system_uid.as_ref() == Some(&identity.kube_system_uid) && !record.quarantined;
+    let before = site.confirmed.send_replace(confirmed);
+    match (before, confirmed) {
+        (false, true) => {
+            tracing::info!(cluster = site.name, version = identity.version, "cluster reached");
+        }
+        (_, false) => tracing::warn!(cluster = site.name, why = record.message, "cluster gets nothing"),
+        (true, true) => {}
+    }
+    Ok(())
+}
+
+async fn missed(site: &Site, failures: u32, error: &NoContact) {
+    tracing::debug!(cluster = site.name, failures, %error, "no contact");
+    let Some(record) = current(site) else { return };
+    let told = record.reachable == Some(false)
+        || (record.reachable == Some(true) && failures < CONTACT_FAILURES_TOLD);
+    if told {
+        return;
+    }
+    tracing::warn!(cluster = site.name, %error, "cluster out of reach");
+    let contact = Contact {
+        cluster: site.cluster,
+        reachable: false,
+        kube_system_uid: None,
+        version: String::new(),
+        rewound: false,
+        message: error.to_string(),
+    };
+    // Not taken: the next failure says it again.
+    let _ = site.term.propose(Command::Contact(contact)).await;
+}
+
+/// The record as it is now; `None` if it is gone.
+pub(super) fn current(site: &Site) -> Option<Cluster> {
+    match site.term.look(|view| query::record(view, site.cluster))?? {
+        Record::Cluster(cluster) => Some(cluster),
+        _ => None,
+    }
+}

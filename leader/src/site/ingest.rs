@@ -1,0 +1,161 @@
+//! From what a watch said to the log: each batch with its cursor.
+
+use super::{Site, contact};
+use crate::limits::{CURSOR_MS_MAX, OBSERVE_ITEMS_MAX, READS_AT_ONCE_MAX, REST_MS};
+use futures::future::BoxFuture;
+use futures::{StreamExt, stream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tallyman_cluster::driver::{Batch, Sink, SinkError};
+use tallyman_cluster::{ClusterApi, is_older};
+use tallyman_model::command::{Contact, Observation, Observe};
+use tallyman_model::record::{Action, Kind, Object, Record};
+use tallyman_model::{Command, query};
+use tokio::time::Instant;
+
+/// Takes what one watch saw.
+pub(super) struct Ingest {
+    site: Arc<Site>,
+    /// When a cursor was committed last.
+    moved: Mutex<Option<Instant>>,
+}
+
+impl Sink for Ingest {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(self.take(batch))
+    }
+}
+
+impl Ingest {
+    pub(super) fn new(site: Arc<Site>) -> Self {
+        Self { site, moved: Mutex::new(None) }
+    }
+
+    async fn take(&self, batch: Batch) -> Result<(), SinkError> {
+        if !self.site.term.leads() {
+            return Err(SinkError::Stopped);
+        }
+        self.begin_timeline(batch.timeline).await?;
+        let quiet = batch.items.is_empty() && batch.deleted.is_empty();
+        let mut items: Vec<Observation> = batch.items;
+        items.extend(self.read_deleted(batch.deleted).await);
+        items.retain(|item| is_news(&self.site, item));
+        if items.is_empty() && !quiet && batch.listed.is_none() && self.moved_lately() {
+            // Our own writes coming back, mostly. The next batch or bookmark takes the cursor along.
+            return Ok(());
+        }
+        self.propose(batch.kind, batch.timeline, items, batch.cursor).await?;
+        if batch.listed.is_some() {
+            // What the listing did not name is read one by one there.
+            self.site.sweep_now.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The cursor goes with the last items: it is never ahead of what it has passed.
+    async fn propose(
+        &self,
+        kind: Kind,
+        timeline: u32,
+        items: Vec<Observation>,
+        cursor: Option<String>,
+    ) -> Result<(), SinkError> {
+        let cluster = self.site.cluster;
+        let mut rest = items.into_iter().peekable();
+        loop {
+            let items: Vec<_> = rest.by_ref().take(OBSERVE_ITEMS_MAX).collect();
+            let last = rest.peek().is_none();
+            let cursor = cursor.clone().filter(|_| last);
+            if !items.is_empty() || cursor.is_some() {
+                let moves = cursor.is_some();
+                self.put(Command::Observe(Observe { cluster, kind, timeline, cursor, items })).await?;
+                if moves {
+                    *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                }
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn put(&self, command: Command) -> Result<(), SinkError> {
+        match self.site.term.propose(command).await {
+            Ok(_) => Ok(()),
+            Err(stuck) => {
+                let message = format!("the log did not take it: {stuck:?}");
+                Err(SinkError::Refused { wait_ms: REST_MS, message })
+            }
+        }
+    }
+
+    /// A watch that saw resourceVersions go backwards is ahead of the record: that is stepped first.
+    async fn begin_timeline(&self, timeline: u32) -> Result<(), SinkError> {
+        while let Some(record) = contact::current(&self.site).filter(|record| record.timeline < timeline) {
+            tracing::warn!(cluster = self.site.name, timeline, "the cluster's history went backwards");
+            let contact = Contact {
+                cluster: self.site.cluster,
+                reachable: true,
+                kube_system_uid: None,
+                version: String::new(),
+                rewound: true,
+                message: record.message,
+            };
+            self.put(Command::Contact(contact)).await?;
+        }
+        Ok(())
+    }
+
+    fn moved_lately(&self) -> bool {
+        let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.is_some_and(|moved| moved.elapsed() < Duration::from_millis(CURSOR_MS_MAX))
+    }
+
+    /// What a DELETED event means: gone, or alive without our label.
+    async fn read_deleted(&self, deleted: Vec<Observation>) -> Vec<Observation> {
+        let read = deleted.into_iter().map(|item| self.read_one(item));
+        let read: Vec<Option<Observation>> =
+            stream::iter(read).buffer_unordered(READS_AT_ONCE_MAX).collect().await;
+        read.into_iter().flatten().collect()
+    }
+
+    /// `None`: it concerns nothing that is known, or it could not be read; then a sweep finds out.
+    async fn read_one(&self, item: Observation) -> Option<Observation> {
+        let object = known(&self.site, &item)?;
+        let gone = Observation { gone: true, ..item };
+        if object.delete_sent || object.pending.is_some_and(|intent| intent.action == Action::Delete) {
+            return Some(gone);
+        }
+        let reader = self.site.reader()?;
+        match reader.get(gone.kind, &gone.namespace, &gone.name).await {
+            Ok(Some(alive)) if alive.uid == gone.uid => {
+                tracing::info!(cluster = self.site.name, kind = %alive.kind, name = alive.name, "labels were taken off");
+                Some(alive)
+            }
+            Ok(_) => Some(gone),
+            Err(error) => {
+                tracing::info!(cluster = self.site.name, kind = %gone.kind, name = gone.name, %error, "not read");
+                self.site.sweep_now.notify_one();
+                None
+            }
+        }
+    }
+}
+
+/// The object of that UID, as the state has it.
+fn known(site: &Site, item: &Observation) -> Option<Object> {
+    let uid = item.submission?;
+    match site.term.look(|view| query::by_uid(view, uid))?? {
+        Record::Runnable(run) => {
+            run.objects.into_iter().find(|object| object.uid.as_ref() == Some(&item.uid))
+        }
+        _ => None,
+    }
+}
+
+/// False if the state says it already.
+fn is_news(site: &Site, item: &Observation) -> bool {
+    let Some(seen) = known(site, item).and_then(|object| object.seen) else { return true };
+    let same = item.resource_version == seen.resource_version;
+    item.gone || !(same || is_older(&item.resource_version, &seen.resource_version))
+}

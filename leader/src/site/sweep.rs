@@ -1,0 +1,190 @@
+//! The two-sided comparison of inventory and cluster.
+
+mod compare;
+
+use super::{Site, contact};
+use crate::limits::{
+    OBSERVE_ITEMS_MAX, READS_AT_ONCE_MAX, REST_MS, STATE_PAGE_MAX, SWEEP_ENDED_MAX, SWEEP_LISTED_MAX,
+    SWEEP_SUSPECTS_MAX, SWEEP_TOLD_MS,
+};
+use compare::{Finding, Suspect};
+use futures::{StreamExt, stream};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tallyman_cluster::limits::PAGE_ITEMS_MAX;
+use tallyman_cluster::{ClusterApi, Guarded};
+use tallyman_model::command::{Observation, Observe, Sweep};
+use tallyman_model::limits::STRAYS_MAX;
+use tallyman_model::manifest::marks;
+use tallyman_model::record::{Cluster, Kind, Stray};
+use tallyman_model::{Command, GroupId, Ordinal, Tag, query};
+
+/// What a sweep of one kind found.
+#[derive(Default)]
+struct Findings {
+    kind_listed: bool,
+    items: Vec<Observation>,
+    strays: Vec<Stray>,
+    strays_count: u64,
+}
+
+pub(super) async fn run(site: &Site, reader: &Guarded) {
+    // Where the next sweep goes on among ended runs.
+    let mut ended_after = Ordinal(0);
+    let every = site.term.options.sweep_every;
+    // Clusters that were met together are not swept together.
+    let share = u32::try_from(site.term.options.env.number() % 256).unwrap_or(0);
+    let mut wait = every * share / 256;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = site.sweep_now.notified() => {}
+        }
+        if !site.breaker.is_open() {
+            sweep(site, reader, &mut ended_after).await;
+        }
+        // However often one is asked for.
+        tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+        wait = every.saturating_sub(Duration::from_millis(REST_MS));
+    }
+}
+
+async fn sweep(site: &Site, reader: &Guarded, ended_after: &mut Ordinal) {
+    let Some(record) = contact::current(site) else { return };
+    // What is missing on another cluster is not gone on this one.
+    let identity = reader.identity().await.ok().map(|identity| identity.kube_system_uid);
+    if identity.is_none() || identity != record.kube_system_uid {
+        return site.contact_now.notify_one();
+    }
+    let Some(group) = site.term.look(|view| Ok(query::meta(view)?.group)) else { return };
+    let started_ms = site.term.now_ms();
+    let runs = runs(site, ended_after);
+    let mut all = Vec::new();
+    for kind in Kind::ALL {
+        let findings = one(site, reader, kind, group, started_ms, &runs).await;
+        all.push((kind, findings));
+    }
+    let strays_count = all.iter().map(|(_, findings)| findings.strays_count).sum();
+    for (kind, findings) in all.into_iter().filter(|(_, findings)| findings.kind_listed) {
+        tell(site, &record, kind, findings, strays_count).await;
+    }
+}
+
+/// Which runs this sweep looks for on the cluster: all that are under way, and a stretch of those that have ended.
+fn runs(site: &Site, ended_after: &mut Ordinal) -> Vec<Ordinal> {
+    let found = site.term.look(|view| {
+        let active = compare::page_all(view, Tag::Active, site.cluster)?;
+        let ended = query::on_cluster(view, site.cluster, *ended_after, SWEEP_ENDED_MAX)?;
+        Ok((active, ended))
+    });
+    let Some((mut runs, ended)) = found else { return Vec::new() };
+    *ended_after = ended.last().copied().filter(|_| ended.len() == SWEEP_ENDED_MAX).unwrap_or_default();
+    runs.extend(ended);
+    runs.sort_unstable();
+    runs.dedup();
+    runs
+}
+
+async fn one(
+    site: &Site,
+    reader: &Guarded,
+    kind: Kind,
+    group: GroupId,
+    started_ms: u64,
+    runs: &[Ordinal],
+) -> Findings {
+    let mut findings = Findings::default();
+    let mut listed: BTreeSet<String> = BTreeSet::new();
+    let mut token: Option<String> = None;
+    loop {
+        let page = match reader.list(kind, &marks::selector(group), token.as_deref(), PAGE_ITEMS_MAX).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::debug!(cluster = site.name, %kind, %error, "a sweep could not list");
+                return Findings::default();
+            }
+        };
+        for items in page.items.chunks(STATE_PAGE_MAX) {
+            listed.extend(items.iter().map(|item| item.uid.clone()));
+            let found = site.term.look(|view| compare::listed(view, site.cluster, group, items));
+            for finding in found.unwrap_or_default() {
+                take(&mut findings, finding);
+            }
+        }
+        token = page.continue_token;
+        if token.is_none() {
+            break;
+        }
+        if listed.len() >= SWEEP_LISTED_MAX {
+            tracing::warn!(cluster = site.name, %kind, "too many objects for a sweep");
+            return Findings::default();
+        }
+    }
+    let mut suspects = Vec::new();
+    for runs in runs.chunks(STATE_PAGE_MAX) {
+        let found =
+            site.term.look(|view| compare::missing(view, site.cluster, kind, started_ms, &listed, runs));
+        suspects.extend(found.unwrap_or_default());
+        if suspects.len() >= SWEEP_SUSPECTS_MAX {
+            break;
+        }
+    }
+    let reads = suspects.into_iter().map(|suspect| read(site, reader, suspect));
+    let read: Vec<_> = stream::iter(reads).buffer_unordered(READS_AT_ONCE_MAX).collect().await;
+    findings.items.extend(read.into_iter().flatten());
+    findings.kind_listed = true;
+    findings
+}
+
+fn take(findings: &mut Findings, finding: Finding) {
+    match finding {
+        Finding::News(item) => findings.items.push(*item),
+        Finding::Stray(stray) => {
+            findings.strays_count += 1;
+            findings.strays.push(stray);
+            findings.strays.sort_unstable();
+            findings.strays.truncate(STRAYS_MAX);
+        }
+    }
+}
+
+/// A listing proves nothing about one object: it is read by name.
+async fn read(site: &Site, reader: &Guarded, suspect: Suspect) -> Option<Observation> {
+    let Suspect { gone, stripped } = suspect;
+    match reader.get(gone.kind, &gone.namespace, &gone.name).await {
+        Ok(Some(alive)) if alive.uid == gone.uid => (alive.group.is_none() && !stripped).then_some(alive),
+        Ok(_) => {
+            tracing::info!(cluster = site.name, kind = %gone.kind, namespace = gone.namespace, name = gone.name, "ghost");
+            Some(gone)
+        }
+        Err(_) => None,
+    }
+}
+
+/// Proposes what there is to say; that there is nothing is said now and then.
+async fn tell(site: &Site, record: &Cluster, kind: Kind, findings: Findings, strays_count: u64) {
+    let known: Vec<Stray> = record.strays.iter().filter(|stray| stray.kind == kind).cloned().collect();
+    // A record that is full shows only the first ones.
+    let full = record.strays.len() == STRAYS_MAX;
+    let all_known = known == findings.strays || (full && findings.strays.starts_with(&known));
+    let same = all_known && record.strays_count == strays_count;
+    let fresh = record.swept_ms + SWEEP_TOLD_MS > site.term.now_ms();
+    if findings.items.is_empty() && same && fresh {
+        return;
+    }
+    if !same {
+        tracing::warn!(cluster = site.name, %kind, strays = strays_count, "strays are never touched");
+    }
+    let (cluster, timeline) = (site.cluster, record.timeline);
+    let mut items = findings.items;
+    let rest = items.split_off(items.len().min(OBSERVE_ITEMS_MAX));
+    for items in rest.chunks(OBSERVE_ITEMS_MAX).map(<[Observation]>::to_vec) {
+        // Not taken: the next sweep finds it again.
+        let _ = site
+            .term
+            .propose(Command::Observe(Observe { cluster, kind, timeline, cursor: None, items }))
+            .await;
+    }
+    let sweep = Sweep { cluster, kind, timeline, items, strays: findings.strays, strays_count };
+    let _ = site.term.propose(Command::Sweep(sweep)).await;
+}

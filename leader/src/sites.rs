@@ -1,0 +1,75 @@
+//! One site for each cluster's record, as long as the record is there.
+
+use crate::dispatch::Bells;
+use crate::factory::ClusterFactory;
+use crate::limits::{CLUSTERS_LOOK_MS, CLUSTERS_MAX};
+use crate::site::{self, Site};
+use crate::term::Term;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_model::record::{Cluster, Record, Resource};
+use tallyman_model::{Key, Ordinal, Tag};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+struct Running {
+    record: watch::Sender<Cluster>,
+    task: AbortOnDropHandle<()>,
+}
+
+pub(crate) async fn run(term: Arc<Term>, factory: Arc<dyn ClusterFactory>, bells: Bells) {
+    let mut sites: BTreeMap<Ordinal, Running> = BTreeMap::new();
+    let mut applied = term.log.applied();
+    loop {
+        applied.mark_unchanged();
+        if let Some(clusters) = clusters(&term) {
+            term.clusters.send_replace(Some(Arc::new(clusters.clone())));
+            sites.retain(|ordinal, running| {
+                let stays = clusters.iter().any(|cluster| cluster.head.ordinal == *ordinal);
+                if !stays {
+                    bells.forget(*ordinal);
+                }
+                stays && !running.task.is_finished()
+            });
+            for cluster in clusters {
+                let ordinal = cluster.head.ordinal;
+                if let Some(running) = sites.get(&ordinal) {
+                    running.record.send_if_modified(|known| {
+                        let changed = *known != cluster;
+                        *known = cluster;
+                        changed
+                    });
+                } else {
+                    sites.insert(ordinal, start(&term, &factory, &bells, cluster));
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(CLUSTERS_LOOK_MS)).await;
+        if applied.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// All clusters as they are now.
+pub(crate) fn clusters(term: &Term) -> Option<Vec<Cluster>> {
+    let ordinals = term.look(|view| {
+        let of = |ordinal| Key::lookup(Tag::Resource, Resource::Cluster as u64, Ordinal(ordinal));
+        let page = view.page(of(0), of(u64::MAX), CLUSTERS_MAX)?;
+        Ok(page.into_iter().map(|(key, _)| key.ordinal()).collect::<Vec<_>>())
+    })?;
+    let cluster = |record| match record {
+        Record::Cluster(cluster) => Some(cluster),
+        _ => None,
+    };
+    Some(term.records(&ordinals)?.into_iter().filter_map(cluster).collect())
+}
+
+fn start(term: &Arc<Term>, factory: &Arc<dyn ClusterFactory>, bells: &Bells, cluster: Cluster) -> Running {
+    let bell = bells.of(cluster.head.ordinal);
+    let (record, known) = watch::channel(cluster);
+    let site = Arc::new(Site::new(Arc::clone(term), known, bell));
+    let task = AbortOnDropHandle::new(tokio::spawn(site::run(site, Arc::clone(factory))));
+    Running { record, task }
+}

@@ -1,0 +1,15 @@
+//! The leader against a log in memory and scripted clusters: stories, a crash at every step, random faults.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
+
+mod crash;
+mod faults;
+mod fuse;
+mod group;
+mod memory_log;
+mod random;
+mod sim;
+mod sim_api;
+mod sockets;
+mod story;
+mod strange;
+mod world;

@@ -1,0 +1,200 @@
+//! The cluster in memory as one life of a leader reaches it.
+
+use crate::faults::{Fault, lost, refused, unsent};
+use crate::fuse::Fuse;
+use crate::sim::Sim;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_cluster::{Call, CallError, ClusterApi, Identity, Page, RefusedKind, WatchEvent, WatchStream};
+use tallyman_leader::{ClusterFactory, FactoryError};
+use tallyman_model::command::Observation;
+use tallyman_model::record::{Cluster, Kind};
+use tallyman_model::rule;
+
+pub(crate) struct Factory {
+    pub(crate) sims: BTreeMap<String, Arc<Sim>>,
+    pub(crate) fuse: Arc<Fuse>,
+}
+
+impl ClusterFactory for Factory {
+    fn connect<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+    ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>> {
+        let sim = Arc::clone(&self.sims[&cluster.head.name]);
+        let api: Arc<dyn ClusterApi> = Arc::new(Api { sim, fuse: Arc::clone(&self.fuse) });
+        Box::pin(async move { Ok(api) })
+    }
+}
+
+struct Api {
+    sim: Arc<Sim>,
+    fuse: Arc<Fuse>,
+}
+
+impl Api {
+    /// One kube write with its boundaries and faults.
+    async fn write<T>(
+        &self,
+        what: String,
+        effect: impl FnOnce() -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+    {
+        self.fuse.pass(&format!("before {what}")).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if self.sim.with(|inner| inner.down) {
+            return Err(unsent());
+        }
+        let answer = match self.sim.next_fault(&what) {
+            None => effect(),
+            Some(Fault::Unsent) => Err(unsent()),
+            Some(Fault::LostBefore) => Err(lost()),
+            Some(Fault::Refused(status, kind)) => Err(refused(status, kind)),
+            Some(Fault::LostAfter) => {
+                let _ = effect();
+                Err(lost())
+            }
+            Some(Fault::Late(ms)) => {
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    let _ = effect();
+                });
+                Err(lost())
+            }
+        };
+        self.fuse.pass(&format!("after {what}")).await;
+        answer
+    }
+
+    async fn read<T>(&self, answer: impl FnOnce(&Sim) -> Result<T, CallError>) -> Result<T, CallError> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        if self.sim.with(|inner| inner.down) { Err(unsent()) } else { answer(&self.sim) }
+    }
+}
+
+fn selects(selector: &str, object: &Value) -> bool {
+    let Some((key, value)) = selector.split_once('=') else { return true };
+    object["metadata"]["labels"][key] == value
+}
+
+impl ClusterApi for Api {
+    fn identity(&self) -> Call<'_, Identity> {
+        Box::pin(self.read(|sim| {
+            let kube_system_uid = sim.with(|inner| inner.identity.clone());
+            Ok(Identity { kube_system_uid, version: "v1.36.3".to_owned() })
+        }))
+    }
+
+    fn list<'a>(&'a self, kind: Kind, selector: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
+        Box::pin(self.read(move |sim| {
+            sim.with(|inner| {
+                let objects = inner
+                    .objects
+                    .iter()
+                    .filter(|((of, _, _), object)| *of == kind && selects(selector, object));
+                let items = objects.filter_map(|(_, object)| rule::project(kind, object)).collect();
+                let resource_version = inner.version.to_string();
+                Ok(Page { items, skipped: 0, resource_version, continue_token: None })
+            })
+        }))
+    }
+
+    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+        Box::pin(self.read(move |sim| {
+            let from: u64 = from.parse().expect("versions are numbers here");
+            if sim.with(|inner| from < inner.floor) {
+                return Err(refused(410, RefusedKind::Expired));
+            }
+            let restores = sim.with(|inner| inner.restores);
+            let state = (Arc::clone(&self.sim), self.sim.changed.subscribe(), from, selector.to_owned());
+            let stream =
+                futures::stream::unfold(state, move |(sim, mut changed, mut at, selector)| async move {
+                    loop {
+                        changed.mark_unchanged();
+                        if sim.with(|inner| inner.restores != restores) {
+                            return None;
+                        }
+                        let next = sim.with(|inner| {
+                            let event =
+                                inner.events.iter().find(|event| event.version > at && event.kind == kind)?;
+                            at = event.version;
+                            Some(seen(kind, &selector, event.before.as_ref(), event.after.as_ref(), at))
+                        });
+                        match next {
+                            Some(Some(event)) => return Some((event, (sim, changed, at, selector))),
+                            Some(None) => {}
+                            None => changed.changed().await.ok()?,
+                        }
+                    }
+                });
+            Ok(stream.boxed())
+        }))
+    }
+
+    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
+        Box::pin(self.read(move |sim| {
+            Ok(sim.get(kind, namespace, name).and_then(|object| rule::project(kind, &object)))
+        }))
+    }
+
+    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
+        let object: Value = serde_json::from_slice(body).expect("a body is JSON");
+        let what = format!("create {kind} {}", object["metadata"]["name"].as_str().unwrap_or_default());
+        let (sim, namespace, body) = (Arc::clone(&self.sim), namespace.to_owned(), body.to_vec());
+        Box::pin(self.write(what, move || sim.create(kind, &namespace, &body)))
+    }
+
+    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+        let (sim, key, uid) =
+            (Arc::clone(&self.sim), (kind, namespace.to_owned(), name.to_owned()), uid.to_owned());
+        Box::pin(self.write(format!("delete {kind} {name}"), move || sim.delete(&key, Some(&uid))))
+    }
+
+    fn patch<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+        version: Option<&'a str>,
+        patch: &'a Value,
+    ) -> Call<'a, Observation> {
+        let (sim, key, uid) =
+            (Arc::clone(&self.sim), (kind, namespace.to_owned(), name.to_owned()), uid.to_owned());
+        let (version, patch) = (version.map(str::to_owned), patch.clone());
+        Box::pin(
+            self.write(format!("patch {kind} {name}"), move || {
+                sim.patch(&key, &uid, version.as_deref(), &patch)
+            }),
+        )
+    }
+}
+
+/// What a watch with that selector says of a change.
+fn seen(
+    kind: Kind,
+    selector: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    version: u64,
+) -> Option<WatchEvent> {
+    let was = before.filter(|object| selects(selector, object));
+    let is = after.filter(|object| selects(selector, object));
+    match (was, is) {
+        (_, Some(object)) => rule::project(kind, object).map(WatchEvent::Seen),
+        (Some(object), None) => {
+            let mut item = rule::project(kind, object)?;
+            item.gone = true;
+            item.resource_version = version.to_string();
+            item.seen.resource_version = version.to_string();
+            Some(WatchEvent::Deleted(item))
+        }
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,160 @@
+//! The leader against simulated clusters over real sockets, with the real client and real time.
+
+use crate::fuse::Fuse;
+use crate::memory_log::{MemoryLog, State};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_chaos::{Fault, Loss, Matching, RUN_FOR, SimulatedCluster, SimulatedClusterOptions, Verb};
+use tallyman_leader::{Kubeconfigs, Leader, Options};
+use tallyman_model::command::{AddCluster, AddMember, Found};
+use tallyman_model::record::{Credentials, Permit, Runnable};
+use tallyman_model::{Command, Env, Phase, Principal, ReplicaId, Uid, manifest, query};
+use tokio::time::Instant;
+
+struct Wired {
+    state: Arc<State>,
+    clusters: Vec<SimulatedCluster>,
+    dir: tempfile::TempDir,
+    term: u64,
+    leader: Option<(Arc<MemoryLog>, Leader)>,
+}
+
+impl Wired {
+    async fn start(names: &[&str]) -> Self {
+        let state = State::new(1);
+        let mut wired =
+            Self { state, clusters: Vec::new(), dir: tempfile::tempdir().unwrap(), term: 1, leader: None };
+        let member = AddMember {
+            directory: Uid([9; 16]),
+            datacenter: String::new(),
+            peer_address: String::new(),
+            api_url: String::new(),
+        };
+        wired.ok(Command::Found(Found { group: Uid([7; 16]), members: vec![member] }));
+        for name in names {
+            let cluster = SimulatedCluster::start(SimulatedClusterOptions::named(name)).await.unwrap();
+            let path = wired.dir.path().join(format!("{name}.kubeconfig"));
+            std::fs::write(&path, cluster.kubeconfig()).unwrap();
+            wired.ok(Command::AddCluster(AddCluster {
+                uid: wired.state.env.uid(),
+                name: (*name).to_owned(),
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+                credentials: Credentials { kubeconfig: path.display().to_string(), context: None },
+                cordoned: false,
+                paused: false,
+            }));
+            wired.clusters.push(cluster);
+        }
+        wired
+    }
+
+    fn lead(&mut self) {
+        self.leader = None;
+        self.term += 1;
+        let permit = Permit { term: self.term, leader: ReplicaId(self.term), incarnation: self.term };
+        let log = MemoryLog::new(&self.state, permit, Arc::new(Fuse::new(None)));
+        let mut options = Options::new(Arc::clone(&self.state.env) as Arc<dyn Env>);
+        options.sweep_every = Duration::from_secs(2);
+        let leader = Leader::start(Arc::clone(&log) as _, Arc::new(Kubeconfigs::default()), options);
+        self.leader = Some((log, leader));
+    }
+
+    fn ok(&self, command: Command) {
+        let by = Principal { user: "ann".to_owned(), groups: Vec::new() };
+        self.state.commit(by, command).expect("the command is not refused");
+    }
+
+    fn submit(&self, name: &str) {
+        let pod = json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]});
+        let job = json!({"template": {"spec": pod}});
+        let annotations = json!({RUN_FOR: "300ms"});
+        let value = json!({
+            "apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": name},
+            "spec": {"manifests": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("{name}-input")}, "data": {"a": "1"}},
+                {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "annotations": annotations}, "spec": job},
+            ]},
+        });
+        let submit = manifest::accept(value, "risk", self.state.env.uid()).expect("it is well-formed");
+        self.ok(Command::Submit(Box::new(submit)));
+    }
+
+    fn get(&self, name: &str) -> Runnable {
+        self.state.look(|view| query::runnable(view, "risk", name).unwrap()).expect("it is there")
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !holds(self) {
+            assert!(
+                Instant::now() < deadline,
+                "{what} did not happen: {:?}",
+                self.state.verbs.lock().unwrap()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn requests(&self, verb: Verb, resource: &str) -> u64 {
+        self.clusters.iter().map(|cluster| cluster.requests().of(verb, resource)).sum()
+    }
+}
+
+fn released(run: &Runnable) -> bool {
+    run.phase == Phase::Succeeded && run.objects.iter().all(|object| !object.held)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_on_two_clusters_end_and_every_object_is_asked_for_once() {
+    let mut wired = Wired::start(&["east", "west"]).await;
+    wired.lead();
+    for i in 0..30 {
+        wired.submit(&format!("run-{i}"));
+    }
+    for i in 0..30 {
+        wired.until("all released", |wired| released(&wired.get(&format!("run-{i}")))).await;
+    }
+    assert_eq!((wired.requests(Verb::Create, "jobs"), wired.requests(Verb::Create, "configmaps")), (30, 30));
+    assert_eq!(wired.requests(Verb::Patch, "jobs"), 30);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_refusals_closed_watches_and_a_new_leader_change_nothing_for_the_runs() {
+    let mut wired = Wired::start(&["east"]).await;
+    wired.lead();
+    let faults = wired.clusters[0].faults();
+    faults.next(4, Matching::verb(Verb::Create).resource("jobs"), Fault::LoseAnswer(Loss::Drop));
+    faults.next(2, Matching::verb(Verb::Create).resource("jobs"), Fault::LoseAnswer(Loss::GatewayTimeout));
+    faults.refuse_next(3, Matching::verb(Verb::Create), 429);
+    faults.next(2, Matching::verb(Verb::Patch), Fault::LoseAnswer(Loss::Drop));
+    for i in 0..20 {
+        wired.submit(&format!("run-{i}"));
+    }
+    wired.until("some to run", |wired| wired.requests(Verb::Create, "jobs") > 10).await;
+    wired.clusters[0].faults().close_watches();
+    wired.clusters[0].compact();
+    wired.lead();
+    for i in 0..20 {
+        wired.until("all released", |wired| released(&wired.get(&format!("run-{i}")))).await;
+    }
+    for i in 0..20 {
+        let run = wired.get(&format!("run-{i}"));
+        assert_eq!((run.attempts.len(), run.objects.len()), (1, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_refuses_connections_is_taken_up_again_when_it_returns() {
+    let mut wired = Wired::start(&["east"]).await;
+    wired.lead();
+    wired.submit("first");
+    wired.until("the first", |wired| released(&wired.get("first"))).await;
+    wired.clusters[0].pause_listener().await;
+    wired.submit("second");
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    wired.clusters[0].resume_listener().await.unwrap();
+    wired.until("the second", |wired| released(&wired.get("second"))).await;
+}

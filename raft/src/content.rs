@@ -1,0 +1,168 @@
+//! The content of a log entry: what the log keeps and what goes over the wire, one encoding for both.
+//!
+//! It is the store's envelope around [`Content`]. Its first field says what it is, so that an entry that is only
+//! passed on to a follower is not decoded.
+
+use crate::types::{Entry, LogId, Membership, Payload, to_store};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::io;
+use tallyman_store::codec::{self, Blob, CodecError, HEADER_BYTES, Kind};
+use tallyman_store::inventory::{self, ToApply};
+
+/// What a content is filed as.
+const KIND: Kind = Kind::LogEntry;
+
+/// Stored by position: only ever append.
+#[derive(Deserialize)]
+enum Content {
+    Blank,
+    /// openraft's membership as JSON.
+    Membership(Blob),
+    /// The replica that proposed, which is the leader of the entry's term, and the entry.
+    Entry(u64, Box<tallyman_model::Entry>),
+}
+
+/// [`Content`] to be written.
+#[derive(Serialize)]
+enum ContentRef<'a> {
+    Blank,
+    Membership(Blob),
+    Entry(u64, &'a tallyman_model::Entry),
+}
+
+const BLANK: u32 = 0;
+const MEMBERSHIP: u32 = 1;
+const ENTRY: u32 = 2;
+
+/// A proposed entry, encoded.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proposed(Blob);
+
+impl Proposed {
+    /// Encodes `entry`, which `leader` proposes.
+    pub(crate) fn encode(leader: u64, entry: &tallyman_model::Entry) -> Result<Self, CodecError> {
+        codec::encode(KIND, &ContentRef::Entry(leader, entry)).map(|bytes| Self(Blob(bytes)))
+    }
+
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.0.len()
+    }
+}
+
+impl fmt::Debug for Proposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
+impl fmt::Display for Proposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+/// The content of an entry of openraft.
+pub(crate) fn encode(payload: Payload) -> io::Result<Vec<u8>> {
+    match payload {
+        Payload::Normal(proposed) => Ok(proposed.0.0),
+        Payload::Blank => codec::encode(KIND, &ContentRef::Blank).map_err(invalid),
+        Payload::Membership(membership) => {
+            let json = encode_membership(&membership)?;
+            codec::encode(KIND, &ContentRef::Membership(Blob(json))).map_err(invalid)
+        }
+    }
+}
+
+/// The entry of openraft; what was proposed stays encoded.
+pub(crate) fn decode(id: LogId, content: Vec<u8>) -> io::Result<Entry> {
+    let tag = content
+        .get(HEADER_BYTES..HEADER_BYTES + 4)
+        .and_then(|tag| tag.try_into().ok())
+        .map(u32::from_le_bytes);
+    let payload = match tag {
+        Some(ENTRY) => Payload::Normal(Proposed(Blob(content))),
+        Some(BLANK) => Payload::Blank,
+        Some(MEMBERSHIP) => match codec::decode(KIND, &content).map_err(invalid)? {
+            Content::Membership(json) => Payload::Membership(decode_membership(&json.0)?),
+            Content::Blank | Content::Entry(..) => return Err(invalid("the entry is not what it says")),
+        },
+        _ => return Err(invalid(format!("entry {id} has an unknown content"))),
+    };
+    Ok(Entry { log_id: id, payload })
+}
+
+/// The entry as the inventory applies it.
+pub(crate) fn to_apply(entry: Entry) -> io::Result<ToApply> {
+    let mut id = to_store(&entry.log_id);
+    let payload = match entry.payload {
+        Payload::Blank => inventory::Payload::Blank,
+        Payload::Membership(membership) => inventory::Payload::Membership(encode_membership(&membership)?),
+        Payload::Normal(proposed) => match codec::decode(KIND, &proposed.0.0).map_err(invalid)? {
+            Content::Entry(leader, entry) => {
+                id.leader = leader;
+                inventory::Payload::Entry(entry)
+            }
+            Content::Blank | Content::Membership(_) => return Err(invalid("the entry is not what it says")),
+        },
+    };
+    Ok(ToApply { id, payload })
+}
+
+/// The membership as the inventory keeps it.
+pub(crate) fn encode_membership(membership: &Membership) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(membership).map_err(invalid)
+}
+
+/// The membership that [`encode_membership`] wrote.
+pub(crate) fn decode_membership(json: &[u8]) -> io::Result<Membership> {
+    serde_json::from_slice(json).map_err(invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use crate::types::{PeerNode, log_id};
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn round_trip(payload: Payload) -> Payload {
+        decode(log_id(3, 7), encode(payload).unwrap()).unwrap().payload
+    }
+
+    #[test]
+    fn every_content_reads_back_as_written() {
+        assert_eq!(round_trip(Payload::Blank), Payload::Blank);
+        let nodes = BTreeMap::from([(1, PeerNode::default()), (9, PeerNode::default())]);
+        let membership = Membership::new(vec![BTreeSet::from([1])], nodes).unwrap();
+        assert_eq!(round_trip(Payload::Membership(membership.clone())), Payload::Membership(membership));
+        let entry = crate::testing::entry(5);
+        let proposed = Proposed::encode(2, &entry).unwrap();
+        assert_eq!(round_trip(Payload::Normal(proposed.clone())), Payload::Normal(proposed.clone()));
+        let applied = to_apply(Entry { log_id: log_id(3, 7), payload: Payload::Normal(proposed) }).unwrap();
+        assert_eq!((applied.id.term, applied.id.leader, applied.id.index), (3, 2, 7));
+        assert!(matches!(applied.payload, inventory::Payload::Entry(found) if *found == entry));
+    }
+
+    #[test]
+    fn a_blank_content_has_the_same_bytes_in_every_version() {
+        let bytes = encode(Payload::Blank).unwrap();
+        assert_eq!(bytes.get(..12).unwrap(), b"TLYM\x01\x00\x01\x00\x04\x00\x00\x00");
+        assert_eq!(bytes.get(16..).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn a_damaged_content_is_refused() {
+        let mut bytes =
+            encode(Payload::Normal(Proposed::encode(2, &crate::testing::entry(5)).unwrap())).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        let entry = decode(log_id(1, 1), bytes).unwrap();
+        assert!(to_apply(entry).is_err());
+        assert!(decode(log_id(1, 1), vec![0; 3]).is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! Turns openraft's metrics into status and leadership.
+
+use super::inner::{Inner, Member};
+use crate::types::Metrics;
+use crate::{Permit, Role, Status};
+use openraft::async_runtime::watch::WatchReceiver as _;
+use openraft::{LogIdOptionExt as _, ServerState};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tallyman_model::{GroupId, ReplicaId};
+
+/// Changes within this time are published as one.
+const TOGETHER: Duration = Duration::from_millis(10);
+
+const BLANK_WAITS_FOR: &str =
+    "the group to be founded (tallyman operator init), or a founded one among its peers to let it in";
+
+/// Publishes status and leadership until the replica stops.
+pub(crate) async fn observe(inner: Arc<Inner>, member: Member) {
+    let mut metrics = member.raft.metrics();
+    loop {
+        let now = metrics.borrow_and_update().clone();
+        inner.clock.sample();
+        if let Err(fatal) = &now.running_state
+            && !inner.stop.is_cancelled()
+        {
+            inner.fatal.set(&format!("Raft has stopped: {fatal}"));
+        }
+        inner.publish_leadership(&member, &now);
+        inner.publish_status(Some(&now));
+        tokio::time::sleep(TOGETHER).await;
+        // The age of the state grows without any change.
+        let look = Duration::from_millis(inner.options.timing.heartbeat_ms);
+        if let Ok(Err(_)) = tokio::time::timeout(look, metrics.changed()).await {
+            return;
+        }
+    }
+}
+
+impl Inner {
+    fn publish_leadership(&self, member: &Member, metrics: &Metrics) {
+        // Not before what earlier leaders decided is applied: then the first entry of this term is.
+        let leads = metrics.state == ServerState::Leader
+            && metrics.current_leader == Some(member.id)
+            && metrics.last_applied.is_some_and(|id| id.leader_id.term == metrics.current_term);
+        let (term, leader) = (metrics.current_term, ReplicaId(member.id));
+        let permit = leads.then_some(Permit { term, leader, incarnation: self.incarnation });
+        self.leadership.send_if_modified(|current| {
+            let changed = *current != permit;
+            *current = permit;
+            changed
+        });
+    }
+
+    /// Publishes what this replica is; without metrics it is of no group.
+    pub(crate) fn publish_status(&self, metrics: Option<&Metrics>) {
+        let status = match metrics {
+            Some(metrics) => self.member_status(metrics),
+            None => Status { waiting_for: Some(BLANK_WAITS_FOR.to_owned()), ..Status::default() },
+        };
+        let (fatal, refused_by_peer) = (self.fatal.get(), self.who.last_refusal());
+        let status = Status { fatal, refused_by_peer, ..status };
+        self.status.send_if_modified(|current| {
+            let changed = *current != status;
+            *current = status;
+            changed
+        });
+    }
+
+    fn member_status(&self, metrics: &Metrics) -> Status {
+        let membership = metrics.membership_config.membership();
+        let role = match metrics.state {
+            ServerState::Leader => Role::Leader,
+            ServerState::Candidate => Role::Candidate,
+            ServerState::Follower => Role::Follower,
+            ServerState::Learner | ServerState::Shutdown => Role::Learner,
+        };
+        // Read once, and let go: the watch must not be borrowed twice at a time.
+        let applied = self.published.borrow().index;
+        Status {
+            id: Some(ReplicaId(metrics.id)),
+            role,
+            term: metrics.current_term,
+            leader: metrics.current_leader.map(ReplicaId),
+            last_log: metrics.last_log_index.unwrap_or(0),
+            committed: metrics.local_committed.index().unwrap_or(0),
+            applied,
+            voters: membership.voter_ids().map(ReplicaId).collect(),
+            learners: membership.learner_ids().map(ReplicaId).collect(),
+            lag_ms: self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+            waiting_for: self.member_waits_for(metrics),
+            refused_by_peer: None,
+            fatal: None,
+        }
+    }
+
+    fn member_waits_for(&self, metrics: &Metrics) -> Option<String> {
+        if metrics.last_log_index.is_none() {
+            return Some("the leader's first entries".to_owned());
+        }
+        if metrics.current_leader.is_none() {
+            return Some("a leader".to_owned());
+        }
+        if !self.is_founded() {
+            return Some("the founding entry".to_owned());
+        }
+        let voter = metrics.membership_config.membership().voter_ids().any(|id| id == metrics.id);
+        (!voter).then(|| "being made a voter".to_owned())
+    }
+
+    /// True when the founding entry is applied.
+    pub(crate) fn is_founded(&self) -> bool {
+        // Once so, it stays so: no need to read again.
+        self.founded.load(Ordering::Relaxed) || {
+            let meta = self.reader.now(|view, _| crate::members::meta(view));
+            let founded = meta.is_ok_and(|meta| meta.group != GroupId::default());
+            self.founded.store(founded, Ordering::Relaxed);
+            founded
+        }
+    }
+
+    /// See [`Group::may_act`](crate::Group::may_act).
+    pub(crate) fn may_act(&self, permit: &Permit) -> bool {
+        if self.leadership.borrow().as_ref() != Some(permit) {
+            return false;
+        }
+        let Some(member) = self.member() else { return false };
+        let metrics = member.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let leads = metrics.state == ServerState::Leader && metrics.current_term == permit.term;
+        let acked = metrics.last_quorum_acked.map(|acked| acked.into_inner());
+        let lease = Duration::from_millis(self.options.timing.election_ms_max);
+        let age = acked.and_then(|acked| self.clock.age(acked));
+        leads && age.is_some_and(|age| age < lease - lease / 4)
+    }
+}

@@ -1,0 +1,62 @@
+//! What a replica is started with.
+
+use crate::{Backend, FlushGate, PeerTls, StartError, Timing};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tallyman_model::Env;
+
+/// Called once with what ends the replica: a failed write, a damaged state, a lost place in the group.
+pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What a replica is started with.
+#[derive(Clone)]
+pub struct GroupOptions {
+    /// Its data directory; made when it is not there.
+    pub dir: PathBuf,
+    /// The group's name in the configuration, the same on all replicas.
+    pub group: String,
+    /// Its place.
+    pub datacenter: String,
+    /// Where it listens for peers.
+    pub peer_listen: SocketAddr,
+    /// `host:port` under which its peers reach it.
+    pub advertise_peer: String,
+    /// URL of its API.
+    pub advertise_api: String,
+    /// `host:port` of all first replicas, itself included; in any order.
+    pub peers: Vec<String>,
+    /// TLS between peers. Without it only loopback addresses are listened on.
+    pub tls: Option<PeerTls>,
+    /// Wall time and entropy.
+    pub env: Arc<dyn Env>,
+    /// What the inventory is kept in.
+    pub backend: Backend,
+    /// Times and sizes.
+    pub timing: Timing,
+    /// What ends the process when the replica cannot go on. It may be called on any thread.
+    pub on_fatal: Option<OnFatal>,
+    /// A gate before the log's disk, for tests of late and lost flushes.
+    pub flush_gate: Option<Arc<FlushGate>>,
+}
+
+impl GroupOptions {
+    /// The configured peers in the order of which the first replicas get their ids.
+    pub(crate) fn sorted_peers(&self) -> Vec<String> {
+        let mut peers = self.peers.clone();
+        peers.sort_unstable();
+        peers
+    }
+
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        if self.tls.is_none() && !self.peer_listen.ip().is_loopback() {
+            return Err(StartError::Plain { listen: self.peer_listen });
+        }
+        let mut peers = self.sorted_peers();
+        peers.dedup();
+        if peers.len() != self.peers.len() || !peers.contains(&self.advertise_peer) {
+            return Err(StartError::Peers { advertised: self.advertise_peer.clone() });
+        }
+        Ok(())
+    }
+}

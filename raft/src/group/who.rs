@@ -1,0 +1,170 @@
+//! Who this replica is: what it says when it dials, and what it concludes from being refused.
+
+use crate::group::inner::Member;
+use crate::group::options::OnFatal;
+use crate::log_adapter::LogStore;
+use crate::transport::peers::Identify;
+use crate::transport::wire::PROTOCOL;
+use crate::transport::{Hello, Lane, Refused, Welcome};
+use crate::types::{LogId, Vote};
+use openraft::async_runtime::watch::WatchReceiver as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tallyman_model::Uid;
+use tokio::sync::watch;
+
+/// The ids that a replica gets when it comes into a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) group: Option<Uid>,
+    pub(crate) replica: Option<u64>,
+}
+
+/// What ends the replica; the first one counts.
+pub(crate) struct Fatal {
+    why: watch::Sender<Option<String>>,
+    hook: Option<OnFatal>,
+}
+
+impl Fatal {
+    pub(crate) fn new(hook: Option<OnFatal>) -> Self {
+        Self { why: watch::Sender::new(None), hook }
+    }
+
+    /// The replica cannot go on.
+    pub(crate) fn set(&self, why: &str) {
+        let first = self.why.send_if_modified(|slot| {
+            let first = slot.is_none();
+            slot.get_or_insert_with(|| why.to_owned());
+            first
+        });
+        if first {
+            tracing::error!(why, "the replica cannot go on");
+            if let Some(hook) = &self.hook {
+                hook(why);
+            }
+        }
+    }
+
+    /// Why it cannot, if so.
+    pub(crate) fn get(&self) -> Option<String> {
+        self.why.borrow().clone()
+    }
+}
+
+/// Who this replica is.
+pub(crate) struct Who {
+    name: String,
+    directory: Uid,
+    ids: Mutex<Ids>,
+    log: Mutex<Option<LogStore>>,
+    member: watch::Receiver<Option<Member>>,
+    refusal: Mutex<Option<String>>,
+    pub(crate) fatal: Arc<Fatal>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Who {
+    pub(crate) fn new(
+        name: String,
+        directory: Uid,
+        ids: Ids,
+        log: LogStore,
+        member: watch::Receiver<Option<Member>>,
+        fatal: Arc<Fatal>,
+    ) -> Self {
+        let (ids, log) = (ids.into(), Some(log).into());
+        Self { name, directory, ids, log, member, refusal: Mutex::default(), fatal }
+    }
+
+    /// The vote that is saved and the last entry that is on disk.
+    pub(crate) fn durable(&self) -> (Option<Vote>, Option<LogId>) {
+        lock(&self.log).as_ref().map_or((None, None), LogStore::durable)
+    }
+
+    /// Refuses a replica that has less than it confirmed to this leader: its log was cut or exchanged. It must not
+    /// vote, and openraft as the leader does not survive a follower that goes back.
+    pub(crate) fn check_kept(
+        &self,
+        other: u64,
+        vote: Option<Vote>,
+        last: Option<LogId>,
+    ) -> Result<(), Refused> {
+        let Some(member) = self.member.borrow().clone() else { return Ok(()) };
+        let metrics = member.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let matched = metrics.replication.as_ref().and_then(|all| all.get(&other)).copied().flatten();
+        let Some(matched) = matched else { return Ok(()) };
+        // What it confirmed in this term it keeps until it votes for a later one.
+        let term = vote.map_or(0, |vote| vote.leader_id.term);
+        if term > metrics.current_term || (term == metrics.current_term && last >= Some(matched)) {
+            return Ok(());
+        }
+        let has = last.map_or_else(|| "nothing".to_owned(), |last| last.to_string());
+        let had = format!("{matched} in term {}", metrics.current_term);
+        Err(Refused::Lost { replica: other, had, has: format!("{has} in term {term}") })
+    }
+
+    /// The group's name in the configuration.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number that the directory was made with.
+    pub(crate) fn directory(&self) -> Uid {
+        self.directory
+    }
+
+    /// The ids, as far as there are any.
+    pub(crate) fn ids(&self) -> Ids {
+        *lock(&self.ids)
+    }
+
+    /// The replica has come into a group.
+    pub(crate) fn set_ids(&self, ids: Ids) {
+        *lock(&self.ids) = ids;
+    }
+
+    /// Lets go of the log.
+    pub(crate) fn close(&self) {
+        lock(&self.log).take();
+    }
+
+    /// What a peer said when it last refused to talk, if that may be a wrong configuration.
+    pub(crate) fn last_refusal(&self) -> Option<String> {
+        lock(&self.refusal).clone()
+    }
+}
+
+impl Identify for Who {
+    fn hello(&self, target: Option<u64>, lane: Lane) -> Hello {
+        let Ids { group, replica } = self.ids();
+        let (vote, last) = self.durable();
+        let (protocol, name, directory) = (PROTOCOL, self.name.clone(), self.directory);
+        Hello { protocol, name, group, replica, directory, target, lane, vote, last }
+    }
+
+    fn accept(&self, welcome: &Welcome) -> Result<(), Refused> {
+        match welcome.replica {
+            Some(other) => self.check_kept(other, welcome.vote, welcome.last),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, address: &str, why: &Refused) {
+        match why {
+            Refused::Removed { replica } | Refused::Lost { replica, .. }
+                if Some(*replica) == self.ids().replica =>
+            {
+                self.fatal.set(&format!("{address} does not talk to this replica: {why}"));
+            }
+            Refused::OtherReplica { .. } => {}
+            _ => {
+                tracing::error!(address, %why, "a peer does not talk to this replica");
+                *lock(&self.refusal) = Some(format!("{address} does not talk to this replica: {why}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Every time and size that a group is run with.
+
+/// Times and sizes of a group. All replicas of a group use the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How often the leader tells the others that it leads, in ms.
+    pub heartbeat_ms: u64,
+    /// The shortest wait of a follower, after the leader's lease, before it stands for election, in ms.
+    pub election_ms_min: u64,
+    /// The longest wait of a follower before it stands for election, and the leader's lease, in ms.
+    pub election_ms_max: u64,
+    /// How long dialling a peer may take, in ms.
+    pub dial_ms_max: u64,
+    /// How long an append may take until it is on the follower's disk, in ms.
+    pub append_ms_max: u64,
+    /// How long a proposal may take, in ms; after that its outcome is unknown.
+    pub propose_ms_max: u64,
+    /// How long a proposal or a linearizable read waits for somebody to lead, in ms.
+    pub leader_wait_ms_max: u64,
+    /// How long handing over the leadership may take, in ms.
+    pub handover_ms_max: u64,
+    /// How often a blank replica looks for a group, and a leader for work on the membership, in ms.
+    pub look_ms: u64,
+    /// How far the leader's clock may be from its peers' median, in ms; beyond that it proposes nothing.
+    pub clock_skew_ms_max: u64,
+    /// How many entries a learner may be behind when it is made a voter.
+    pub learner_lag_entries_max: u64,
+    /// A snapshot is taken when the log has this many bytes, or as many as the last snapshot if that is more.
+    pub snapshot_log_bytes_min: u64,
+    /// How often the size of the log is looked at, in ms.
+    pub snapshot_look_ms: u64,
+    /// How many entries stay in the log behind a snapshot, for followers that are a little late.
+    pub log_kept_entries: u64,
+    /// Bytes of proposals that are in flight on the leader.
+    pub in_flight_bytes_max: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 100,
+            election_ms_min: 300,
+            election_ms_max: 450,
+            dial_ms_max: 1000,
+            append_ms_max: 10_000,
+            propose_ms_max: 10_000,
+            leader_wait_ms_max: 2500,
+            handover_ms_max: 3000,
+            look_ms: 500,
+            clock_skew_ms_max: 5000,
+            learner_lag_entries_max: 1000,
+            snapshot_log_bytes_min: 256 * 1024 * 1024,
+            snapshot_look_ms: 1000,
+            log_kept_entries: 10_000,
+            in_flight_bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The connections to the peers: one for each address, replica and lane, opened when it is used.
+
+use super::client::{CallError, Connection};
+use super::link::Link;
+use super::tls::Tls;
+use super::wire::{Hello, Lane, Refused, Request, Response, Welcome};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// A peer that could not be reached is not dialled again for this long.
+const REDIAL_DELAY: Duration = Duration::from_millis(50);
+/// Connections that are kept.
+const PEERS_MAX: usize = 256;
+
+/// What this replica says when it dials, and what it learns from being refused.
+pub(crate) trait Identify: Send + Sync {
+    /// Who dials.
+    fn hello(&self, target: Option<u64>, lane: Lane) -> Hello;
+    /// Decides whether to talk to who answered.
+    fn accept(&self, welcome: &Welcome) -> Result<(), Refused>;
+    /// A peer refused to talk.
+    fn refused(&self, address: &str, why: &Refused);
+}
+
+type Key = (String, Option<u64>, Lane);
+
+/// The peers.
+pub(crate) struct Peers {
+    identity: Arc<dyn Identify>,
+    tls: Option<Tls>,
+    dial_deadline: Duration,
+    peers: Mutex<BTreeMap<Key, Arc<Peer>>>,
+}
+
+/// One peer on one lane.
+pub(crate) struct Peer {
+    key: Key,
+    state: tokio::sync::Mutex<PeerState>,
+}
+
+#[derive(Default)]
+struct PeerState {
+    open: Option<Arc<Connection>>,
+    failed: Option<(Instant, CallError)>,
+}
+
+impl Peers {
+    /// No connections yet. Dialling and saying hello may take `dial_deadline` together.
+    pub(crate) fn new(identity: Arc<dyn Identify>, tls: Option<Tls>, dial_deadline: Duration) -> Self {
+        Self { identity, tls, dial_deadline, peers: Mutex::default() }
+    }
+
+    /// The peer at `address`, which must be the replica `target` if that is given.
+    pub(crate) fn get(&self, address: &str, target: Option<u64>, lane: Lane) -> Arc<Peer> {
+        let key = (address.to_owned(), target, lane);
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if peers.len() >= PEERS_MAX && !peers.contains_key(&key) {
+            // Those of replicas that have left; the others are dialled again.
+            peers.clear();
+        }
+        let new = || Arc::new(Peer { key: key.clone(), state: tokio::sync::Mutex::default() });
+        Arc::clone(peers.entry(key.clone()).or_insert_with(new))
+    }
+
+    /// Closes all connections.
+    pub(crate) fn clear(&self) {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The open connection to `peer`, dialled if there is none.
+    pub(crate) async fn connection(
+        &self,
+        peer: &Peer,
+        deadline: Instant,
+    ) -> Result<Arc<Connection>, CallError> {
+        let late = || CallError::NotSent("no connection in time".to_owned());
+        let asked = Instant::now();
+        let mut state = timeout_at(deadline, peer.state.lock()).await.map_err(|_| late())?;
+        if let Some(open) = &state.open
+            && !open.is_closed()
+        {
+            return Ok(Arc::clone(open));
+        }
+        state.open = None;
+        if let Some((at, error)) = &state.failed {
+            if *at >= asked {
+                // It was dialled in vain while this waited.
+                return Err(error.clone());
+            }
+            tokio::time::sleep_until((*at + REDIAL_DELAY).min(deadline)).await;
+        }
+        let (address, target, lane) = &peer.key;
+        let dial_deadline = deadline.min(Instant::now() + self.dial_deadline);
+        let dial = async {
+            let not_sent = |error: std::io::Error| CallError::NotSent(error.to_string());
+            let link = Link::dial(address, self.tls.as_ref()).await.map_err(not_sent)?;
+            Connection::open(link, &self.identity.hello(*target, *lane), &*self.identity).await
+        };
+        let dialled = timeout_at(dial_deadline, dial).await.unwrap_or_else(|_| Err(late()));
+        match dialled {
+            Ok(open) => {
+                state.failed = None;
+                state.open = Some(Arc::clone(&open));
+                Ok(open)
+            }
+            Err(error) => {
+                tracing::debug!(%address, ?lane, %error, "a peer cannot be reached");
+                if let CallError::Refused(why) = &error {
+                    self.identity.refused(address, why);
+                }
+                state.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks `peer`.
+    pub(crate) async fn call(
+        &self,
+        peer: &Peer,
+        request: &Request,
+        wait: Duration,
+    ) -> Result<Response, CallError> {
+        let deadline = Instant::now() + wait;
+        let connection = self.connection(peer, deadline).await?;
+        connection.call(request, deadline).await
+    }
+}

@@ -1,0 +1,80 @@
+//! What openraft is told about our types. They stay inside this crate.
+
+use crate::content::Proposed;
+use serde::{Deserialize, Serialize};
+use tallyman_model::{Done, Refusal, Uid};
+use tallyman_store::log as store;
+
+/// What applying an entry answers: nothing for entries of openraft's own.
+pub(crate) type Reply = Option<Result<Done, Refusal>>;
+
+/// Where a replica is reached. Kept in the Raft membership, so that a replica can reach the others before it has
+/// applied anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PeerNode {
+    /// `host:port` for its peers.
+    pub(crate) peer: String,
+    /// URL of its API.
+    pub(crate) api: String,
+    /// Its place.
+    pub(crate) datacenter: String,
+    /// The number that its data directory was made with.
+    pub(crate) directory: Uid,
+}
+
+openraft::declare_raft_types!(
+    /// One leader a term: a log id is term and index.
+    pub(crate) Types:
+        D = Proposed,
+        R = Reply,
+        NodeId = u64,
+        Node = PeerNode,
+        Term = u64,
+        LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>,
+        AsyncRuntime = openraft_rt_tokio::TokioRuntime,
+);
+
+pub(crate) type LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>;
+pub(crate) type CommittedLeaderId = <LeaderId as openraft::vote::RaftLeaderId>::Committed;
+pub(crate) type LogId = openraft::LogId<CommittedLeaderId>;
+pub(crate) type Vote = openraft::Vote<LeaderId>;
+pub(crate) type Payload = openraft::EntryPayload<Proposed, u64, PeerNode>;
+pub(crate) type Entry = openraft::Entry<CommittedLeaderId, Payload>;
+pub(crate) type Membership = openraft::Membership<u64, PeerNode>;
+pub(crate) type StoredMembership = openraft::StoredMembership<CommittedLeaderId, u64, PeerNode>;
+pub(crate) type SnapshotMeta = openraft::SnapshotMeta<CommittedLeaderId, u64, PeerNode>;
+pub(crate) type Snapshot =
+    openraft::Snapshot<CommittedLeaderId, u64, PeerNode, crate::state_adapter::SnapshotPath>;
+pub(crate) type Raft = openraft::Raft<Types, crate::state_adapter::StateStore>;
+pub(crate) type Metrics = openraft::RaftMetrics<Types>;
+
+/// A log id of openraft.
+pub(crate) fn log_id(term: u64, index: u64) -> LogId {
+    LogId::new(CommittedLeaderId::new(term), index)
+}
+
+/// The log id as the store keeps it. Terms have one leader, so the log leaves it out: it would be unknown for the
+/// entries of other leaders.
+pub(crate) fn to_store(id: &LogId) -> store::LogId {
+    store::LogId { term: id.leader_id.term, leader: 0, index: id.index }
+}
+
+/// The log id as openraft has it.
+pub(crate) fn from_store(id: &store::LogId) -> LogId {
+    log_id(id.term, id.index)
+}
+
+/// The vote as the store keeps it.
+pub(crate) fn vote_to_store(vote: &Vote) -> store::Vote {
+    store::Vote {
+        term: vote.leader_id.term,
+        voted_for: Some(vote.leader_id.voted_for),
+        committed: vote.committed,
+    }
+}
+
+/// The vote as openraft has it; `None` for one that was never cast for anybody.
+pub(crate) fn vote_from_store(vote: &store::Vote) -> Option<Vote> {
+    let leader_id = LeaderId { term: vote.term, voted_for: vote.voted_for? };
+    Some(Vote { leader_id, committed: vote.committed })
+}

@@ -1,0 +1,100 @@
+//! How a group comes to be.
+
+use crate::cluster::{Cluster, free_addresses, write};
+use tallyman_model::ReplicaId;
+use tallyman_raft::{InitError, NotSent, ProposeError, Role, StartError};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_blank_replicas_are_founded_once_and_elect_a_leader() {
+    let mut cluster = Cluster::places(3);
+    for i in 0..3 {
+        cluster.start(i).await;
+    }
+    let blank = cluster.wait(1, "it says what it waits for", |status| status.waiting_for.is_some()).await;
+    assert_eq!((blank.role, blank.id), (Role::Blank, None));
+    assert!(blank.waiting_for.unwrap().contains("operator init"));
+    let refused = cluster.group(1).propose(write(1)).await.unwrap_err();
+    assert!(matches!(refused, ProposeError::NotSent { why: NotSent::NotReady { .. } }), "{refused}");
+
+    let expected = cluster.group(2).init(4).await.unwrap_err();
+    assert_eq!(expected, InitError::Expected { expected: 4, configured: 3 });
+    // Asked at two replicas at once, one group is founded.
+    let (one, two) = tokio::join!(cluster.group(1).init(3), cluster.group(2).init(3));
+    let ids = [one.clone(), two.clone()].into_iter().find_map(Result::ok).unwrap();
+    assert_eq!(ids, [ReplicaId(1), ReplicaId(2), ReplicaId(3)]);
+    assert!(one.is_err() || two.is_err(), "{one:?} {two:?}");
+    cluster.wait_until_all_serve().await;
+    for i in 0..3 {
+        let status = cluster.status(i);
+        assert_eq!(
+            status.id,
+            Some(ReplicaId(i as u64 + 1)),
+            "the places are in the order of their addresses"
+        );
+        assert_eq!(status.voters, ids);
+        assert_eq!(cluster.group(i).id(), cluster.group(0).id());
+    }
+    assert!(matches!(cluster.group(0).init(3).await, Err(InitError::NotEmpty { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn founding_is_refused_while_one_peer_does_not_answer() {
+    let mut cluster = Cluster::places(3);
+    for i in 0..2 {
+        cluster.start(i).await;
+    }
+    let missing = cluster.places[2].address.clone();
+    let refused = cluster.group(1).init(3).await.unwrap_err();
+    assert!(matches!(&refused, InitError::NoAnswer { peer, .. } if *peer == missing), "{refused}");
+    cluster.start(2).await;
+    cluster.group(1).init(3).await.unwrap();
+    cluster.wait_until_all_serve().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_directory_of_another_group_is_refused() {
+    let mut cluster = Cluster::founded(1).await;
+    cluster.kill(0).await;
+    cluster.name = "other".to_owned();
+    let refused = cluster.try_start(0).await.unwrap_err();
+    assert!(
+        matches!(&refused, StartError::OtherGroup { found, wanted, .. } if found == "test" && wanted == "other")
+    );
+    assert!(refused.to_string().contains("check `group` and `data_dir`"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_of_two_groups_of_one_name_do_not_talk_and_say_why() {
+    let mut one = Cluster::founded(3).await;
+    let mut two = Cluster::founded(1).await;
+    // A replica of the other group comes under an address of this one.
+    one.kill(2).await;
+    two.kill(0).await;
+    one.places[2].dir = two.places[0].dir.clone();
+    one.start(2).await;
+    // The stranger leads its own group of one and is not disturbed; this group goes on without it.
+    let leader = one.leader().await;
+    one.write(leader, 1).await;
+    assert_ne!(one.group(2).id(), one.group(0).id());
+    assert!(one.shown(2).is_empty());
+    let told = one.wait(leader, "it says why", |status| status.refused_by_peer.is_some()).await;
+    assert!(told.refused_by_peer.unwrap().contains("belongs to group"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_are_not_talked_to_in_the_clear_off_loopback() {
+    let cluster = Cluster::places(1);
+    let mut options = cluster.options(0);
+    options.peer_listen = "0.0.0.0:0".parse().unwrap();
+    let refused = tallyman_raft::Group::start(options).await.err().unwrap();
+    assert!(matches!(refused, StartError::Plain { .. }), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_must_be_among_the_configured_peers() {
+    let cluster = Cluster::places(1);
+    let mut options = cluster.options(0);
+    options.peers = free_addresses(1);
+    let refused = tallyman_raft::Group::start(options).await.err().unwrap();
+    assert!(matches!(refused, StartError::Peers { .. }), "{refused}");
+}

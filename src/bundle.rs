@@ -1,0 +1,171 @@
+//! From files as people have them to one runnable: a Runnable document is sent as it is, bare manifests are wrapped
+//! in one, under the namespace and the name of their main object.
+
+use crate::client::text;
+use crate::exit::{Exit, Failure};
+use serde_json::{Map, Value, json};
+use tallyman_model::record::Kind;
+
+/// The API version and kind of what is submitted.
+pub(crate) const API_VERSION: &str = "tallyman.dev/v1";
+/// See [`API_VERSION`].
+pub(crate) const KIND: &str = "Runnable";
+
+/// A runnable, ready to be sent to its namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Bundle {
+    /// The namespace.
+    pub(crate) namespace: String,
+    /// The document.
+    pub(crate) document: Value,
+}
+
+/// What the command line says beside the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Given<'a> {
+    /// The namespace, where the file names none.
+    pub(crate) namespace: Option<&'a str>,
+    /// The cluster to run on.
+    pub(crate) cluster: Option<&'a str>,
+}
+
+impl Bundle {
+    /// Reads the text of a file called `source`.
+    ///
+    /// # Errors
+    /// Not YAML or JSON, nothing that can be submitted, or more than one thing.
+    pub(crate) fn read(text: &str, source: &str, given: Given<'_>) -> Result<Self, Failure> {
+        let documents = documents(text, source)?;
+        let is_runnable = |document: &Value| field(document, "kind") == KIND;
+        let mut document = match documents.as_slice() {
+            [] => return Err(unusable(source, "it is empty")),
+            [one] if is_runnable(one) => one.clone(),
+            many if many.iter().any(is_runnable) => {
+                return Err(unusable(source, "a Runnable must be the only document; submit several one by one"));
+            }
+            _ => wrap(documents, source)?,
+        };
+        let namespace = settle_namespace(&mut document, source, given.namespace)?;
+        if let Some(cluster) = given.cluster {
+            place_on(&mut document, source, cluster)?;
+        }
+        Ok(Self { namespace, document })
+    }
+
+    /// The kinds in it, the main one first, as `Job + ConfigMap`.
+    pub(crate) fn kinds(&self) -> String {
+        let manifests = self.document.pointer("/spec/manifests").and_then(Value::as_array);
+        let mut kinds: Vec<&str> = manifests.into_iter().flatten().map(|manifest| field(manifest, "kind")).collect();
+        kinds.sort_by_key(|kind| !completes(kind));
+        let mut counted: Vec<(&str, usize)> = Vec::new();
+        for kind in kinds {
+            match counted.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((kind, 1)),
+            }
+        }
+        let write = |(kind, count): &(&str, usize)| if *count > 1 { format!("{count} {kind}s") } else { (*kind).into() };
+        counted.iter().map(write).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+/// All documents of the text, those inside a `List` one by one.
+fn documents(text: &str, source: &str) -> Result<Vec<Value>, Failure> {
+    let read: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| {
+        // The first line says what and where; the others draw the place.
+        unusable(source, &format!("not YAML or JSON: {error}"))
+    })?;
+    let mut documents = Vec::new();
+    for document in read {
+        match (field(&document, "kind"), document.get("items")) {
+            ("List", Some(Value::Array(items))) => documents.extend(items.iter().cloned()),
+            _ => documents.push(document),
+        }
+    }
+    match documents.iter().find(|document| !document.is_object()) {
+        Some(_) => Err(unusable(source, "a document is not a manifest: it has no apiVersion and kind")),
+        None => Ok(documents),
+    }
+}
+
+/// One runnable of bare manifests.
+fn wrap(manifests: Vec<Value>, source: &str) -> Result<Value, Failure> {
+    let mains: Vec<&Value> = manifests.iter().filter(|manifest| is_main(manifest)).collect();
+    let main = match mains.as_slice() {
+        [main] => *main,
+        [] => return Err(unusable(source, "none of its manifests runs to completion; one must be a Job")),
+        several => {
+            let names: Vec<&str> = several.iter().map(|manifest| text_of(manifest, "/metadata/name")).collect();
+            let message = format!("it has {} Jobs ({}) and does not say which one counts", names.len(), names.join(", "));
+            return Err(unusable(source, &format!("{message}; write a Runnable with spec.main")));
+        }
+    };
+    let mut metadata = Map::new();
+    for key in ["namespace", "name", "generateName", "labels"] {
+        if let Some(value) = main.get("metadata").and_then(|metadata| metadata.get(key)) {
+            metadata.insert(key.to_owned(), value.clone());
+        }
+    }
+    Ok(json!({
+        "apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {"manifests": manifests},
+    }))
+}
+
+/// The namespace of the document, which may be given in it or beside it.
+fn settle_namespace(document: &mut Value, source: &str, given: Option<&str>) -> Result<String, Failure> {
+    let inside = text_of(document, "/metadata/namespace").to_owned();
+    let namespace = match (inside.as_str(), given) {
+        ("", given) => given.unwrap_or("default").to_owned(),
+        (inside, Some(given)) if given != inside => {
+            let message = format!("its namespace is {inside:?}, and --namespace (TALLYMAN_NAMESPACE) says {given:?}");
+            return Err(unusable(source, &message));
+        }
+        (inside, _) => inside.to_owned(),
+    };
+    if let Some(root) = document.as_object_mut() {
+        let metadata = root.entry("metadata").or_insert_with(|| json!({}));
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert("namespace".to_owned(), json!(namespace));
+        }
+    }
+    Ok(namespace)
+}
+
+fn place_on(document: &mut Value, source: &str, cluster: &str) -> Result<(), Failure> {
+    let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) else {
+        return Err(unusable(source, "it has no spec"));
+    };
+    if spec.contains_key("placement") {
+        return Err(unusable(source, "it says itself where it goes (spec.placement); leave --cluster out"));
+    }
+    spec.insert("placement".to_owned(), json!({"clusters": [cluster]}));
+    Ok(())
+}
+
+fn is_main(manifest: &Value) -> bool {
+    let kind = Kind::parse(field(manifest, "apiVersion"), field(manifest, "kind"));
+    kind.is_some_and(Kind::completes)
+}
+
+fn completes(kind: &str) -> bool {
+    Kind::ALL.into_iter().any(|known| known.as_str() == kind && known.completes())
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn text_of<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    text(value, pointer)
+}
+
+fn unusable(source: &str, why: &str) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        format!("{source} cannot be submitted: {why}"),
+        "give it one Runnable, or a Job and what it needs; examples/nightly-report.yaml is one",
+    )
+}
+
+#[cfg(test)]
+mod tests;

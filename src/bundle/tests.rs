@@ -1,0 +1,74 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+const JOB: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: rates}
+data: {a: \"1\"}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {namespace: risk, generateName: nightly-, labels: {desk: rates}}
+spec: {template: {}}
+---
+";
+
+fn read(text: &str) -> Result<Bundle, Failure> {
+    Bundle::read(text, "f.yaml", Given::default())
+}
+
+#[test]
+fn bare_manifests_become_one_runnable_named_after_their_main_object() {
+    let bundle = read(JOB).unwrap();
+    assert_eq!(bundle.namespace, "risk");
+    assert_eq!(bundle.kinds(), "Job + ConfigMap");
+    assert_eq!(
+        bundle.document["metadata"],
+        json!({"namespace": "risk", "generateName": "nightly-", "labels": {"desk": "rates"}})
+    );
+    assert_eq!(bundle.document["spec"]["manifests"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_runnable_is_sent_as_it_is() {
+    let text = "{apiVersion: tallyman.dev/v1, kind: Runnable, metadata: {name: a, namespace: x}, spec: {manifests: []}}";
+    let bundle = read(text).unwrap();
+    assert_eq!(bundle.namespace, "x");
+    assert_eq!(bundle.document, serde_saphyr::from_str::<Value>(text).unwrap());
+}
+
+#[test]
+fn a_list_is_its_items_and_equal_kinds_are_counted() {
+    let text = "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap}, {apiVersion: v1, kind: ConfigMap}, \
+                {apiVersion: batch/v1, kind: Job, metadata: {name: j}}]}";
+    let bundle = read(text).unwrap();
+    assert_eq!((bundle.kinds().as_str(), bundle.namespace.as_str()), ("Job + 2 ConfigMaps", "default"));
+}
+
+#[test]
+fn the_command_line_fills_in_and_never_overrides() {
+    let given = Given { namespace: Some("risk"), cluster: Some("east") };
+    let bundle = Bundle::read(JOB, "f.yaml", given).unwrap();
+    assert_eq!(bundle.document["spec"]["placement"], json!({"clusters": ["east"]}));
+    let other = Given { namespace: Some("fx"), cluster: None };
+    assert!(Bundle::read(JOB, "f.yaml", other).unwrap_err().message.contains("\"risk\""));
+}
+
+#[test]
+fn what_cannot_be_one_runnable_is_refused_with_what_would_be_right() {
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n";
+    for (text, why) in [
+        ("", "it is empty"),
+        ("a: [", "not YAML or JSON"),
+        ("just words", "not a manifest"),
+        ("apiVersion: v1\nkind: ConfigMap\n", "runs to completion"),
+        (&format!("{job}---\n{job}"), "spec.main"),
+        (&format!("{job}---\napiVersion: tallyman.dev/v1\nkind: Runnable\n"), "only document"),
+    ] {
+        let failure = read(text).unwrap_err();
+        assert!(failure.message.contains(why), "{text:?}: {}", failure.message);
+        assert_eq!(failure.exit, Exit::Failed);
+    }
+}

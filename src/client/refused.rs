@@ -1,0 +1,49 @@
+//! From an answer that is not 2xx to what a person reads and a script tests.
+
+use super::answer::text;
+use super::{Answer, Request};
+use crate::environment;
+use crate::exit::{Exit, Failure};
+use serde_json::Value;
+
+/// The failure that an answer stands for.
+pub(super) fn failure(answer: &Answer, request: &Request) -> Failure {
+    let exit = match answer.status {
+        401 | 403 => Exit::Forbidden,
+        404 => Exit::NotFound,
+        409 | 412 => Exit::Conflict,
+        429 | 500 | 502 | 503 => Exit::Unavailable,
+        504 => Exit::Unknown,
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, message(answer), attempt(answer, request))
+}
+
+fn message(answer: &Answer) -> String {
+    let mut lines = vec![answer.words()];
+    let causes = answer.body.pointer("/details/causes").and_then(Value::as_array);
+    for cause in causes.into_iter().flatten() {
+        let (field, why) = (text(cause, "/field"), text(cause, "/message"));
+        // The summary often repeats a single cause.
+        if !lines.iter().any(|line| line.contains(why) && line.contains(field)) {
+            lines.push(if field.is_empty() { format!("  {why}") } else { format!("  {field}: {why}") });
+        }
+    }
+    lines.join("\n")
+}
+
+fn attempt(answer: &Answer, request: &Request) -> String {
+    match answer.status {
+        400 | 413 | 422 => "correct what is named above and send it again; nothing was changed".to_owned(),
+        401 => format!("name a file with a valid token in {}", environment::TOKEN_FILE),
+        403 => "use the token of somebody who may, or ask for the right".to_owned(),
+        404 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
+        404 if request.path.contains("/runnables/") => "tallyman list -A".to_owned(),
+        404 => "check that the server and this program are of one version: tallyman --version".to_owned(),
+        409 | 412 => "read it again, it exists already or has changed: tallyman get NAME -o yaml".to_owned(),
+        410 => "list again from the start: that revision is no longer kept".to_owned(),
+        504 => "repeat it, or read without a token".to_owned(),
+        429 | 500 | 502 | 503 => "repeat it in a moment; tallyman operator status".to_owned(),
+        _ => "tallyman --help".to_owned(),
+    }
+}

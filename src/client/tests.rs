@@ -1,0 +1,104 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use super::*;
+use crate::client::request::runnables;
+use serde_json::json;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// A server that gives `answers` in turn, each to one connection; `""` closes the connection without an answer.
+async fn server(answers: Vec<&'static str>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let requests = Arc::clone(&seen);
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut bytes = vec![0; 16 * 1024];
+            let length = socket.read(&mut bytes).await.unwrap();
+            requests.lock().unwrap().push(String::from_utf8_lossy(&bytes[..length]).into_owned());
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, seen)
+}
+
+fn client(servers: Vec<String>) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::plain(servers).unwrap().within(Duration::from_secs(2))
+}
+
+fn key_of(request: &str) -> &str {
+    request.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap()
+}
+
+const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nTallyman-Revision: 7\r\nConnection: close\r\n\r\n{}";
+const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+fn submit() -> Request {
+    Request::send(reqwest::Method::POST, runnables(Some("risk")), &json!({}))
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
+    let (url, seen) = server(vec!["", BUSY, CREATED]).await;
+    let answer = client(vec![url]).change(submit(), "tallyman submit").await.unwrap();
+    assert_eq!((answer.status, answer.revision()), (201, 7));
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|request| key_of(request) == key_of(&seen[0])));
+}
+
+#[tokio::test]
+async fn the_next_server_is_asked_when_one_is_gone() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (url, _) = server(vec![CREATED]).await;
+    let answer = client(vec![format!("http://{gone}"), url]).change(submit(), "tallyman submit").await.unwrap();
+    assert_eq!(answer.status, 201);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_names_the_key_that_repeats_it_safely() {
+    let (url, seen) = server(vec![""]).await;
+    let failure = client(vec![url]).change(submit(), "tallyman submit job.yaml").await.unwrap_err();
+    assert_eq!(failure.exit, Exit::Unknown);
+    let key = key_of(&seen.lock().unwrap()[0]).to_owned();
+    assert!(failure.attempt.starts_with(&format!("tallyman submit job.yaml --idempotency-key {key}")));
+}
+
+#[tokio::test]
+async fn nobody_there_is_not_unknown() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let failure = client(vec![format!("http://{gone}")]).change(submit(), "tallyman submit").await.unwrap_err();
+    assert_eq!(failure.exit, Exit::Unavailable, "{failure:?}");
+    assert!(failure.attempt.contains("tallyman dev"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn refusals_end_with_their_own_codes() {
+    for (status, exit) in [
+        (400, Exit::Failed),
+        (401, Exit::Forbidden),
+        (403, Exit::Forbidden),
+        (404, Exit::NotFound),
+        (409, Exit::Conflict),
+        (410, Exit::Failed),
+        (412, Exit::Conflict),
+        (413, Exit::Failed),
+        (422, Exit::Failed),
+    ] {
+        let answer = Answer { status, body: json!({"message": "no"}), ..Answer::default() };
+        let failure = answer.ok(&submit()).unwrap_err();
+        assert_eq!((failure.exit, failure.attempt.is_empty()), (exit, false), "{status}");
+    }
+}
+
+#[test]
+fn causes_are_shown_by_field() {
+    let body = json!({"message": "the runnable is not valid", "details": {"causes": [
+        {"field": "spec.manifests[0].kind", "message": "Secrets cannot be sent yet"}]}});
+    let failure = Answer { status: 422, body, ..Answer::default() }.ok(&submit()).unwrap_err();
+    assert_eq!(failure.message, "the runnable is not valid\n  spec.manifests[0].kind: Secrets cannot be sent yet");
+}

@@ -1,0 +1,100 @@
+//! What happens to replicas, told to whoever watches: who was lost, for how long writes paused, who is back.
+
+use super::replica::Event;
+use super::{World, leadership};
+use crate::exit::{Exit, Failure};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// A replica that ends so often before the group serves will not come up.
+const FAILURES_MAX: usize = 3;
+/// How often a replica that is back is asked whether it has caught up.
+const CATCH_UP_TRIES_MAX: u32 = 20;
+
+/// Tells what happens.
+pub(super) struct News {
+    world: Arc<World>,
+    inbox: mpsc::Receiver<Event>,
+}
+
+impl News {
+    pub(super) fn new(world: Arc<World>, inbox: mpsc::Receiver<Event>) -> Self {
+        Self { world, inbox }
+    }
+
+    /// Ready only when a replica cannot come up at all.
+    pub(super) async fn first_failures(&mut self) -> Failure {
+        let mut failures = 0;
+        while let Some(event) = self.inbox.recv().await {
+            if let Event::Ended { slot, how, .. } = event {
+                failures += 1;
+                if failures >= FAILURES_MAX {
+                    let message = format!("{} does not come up: {how}", self.world.state.id(slot));
+                    return Failure::new(Exit::Failed, message, "look into DIR/rN/server.log (--dir DIR keeps it)");
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Tells what happens from now on.
+    pub(super) async fn run(mut self) {
+        let mut telling = JoinSet::new();
+        let world = Arc::clone(&self.world);
+        telling.spawn(async move { leadership::look(&world).await });
+        while let Some(event) = self.inbox.recv().await {
+            let world = Arc::clone(&self.world);
+            match event {
+                Event::Ended { slot, pid, how, at } => {
+                    let was_leader = world.state.leader().is_some_and(|leader| leader == world.state.id(slot));
+                    telling.spawn(async move { lost(&world, slot, pid, &how, at, was_leader).await });
+                }
+                Event::Started { slot, pid, at } => {
+                    telling.spawn(async move { back(&world, slot, pid, at).await });
+                }
+            }
+        }
+    }
+}
+
+async fn lost(world: &World, slot: usize, pid: u32, how: &str, at: Instant, was_leader: bool) {
+    let (id, screen) = (world.state.id(slot), world.board.screen);
+    let role = if was_leader { "the leader" } else { "a follower" };
+    world.board.line(None, &screen.yellow(&format!("{id} {how}   {role}, pid {pid}")));
+    if !was_leader {
+        return;
+    }
+    // A linearizable answer means that a new leader has committed with a quorum: it takes writes.
+    loop {
+        if let Ok((leader, _)) = leadership::quorum(world, Some(slot)).await {
+            let paused = at.elapsed().as_secs_f64();
+            world.board.line(None, &format!("writes paused {paused:.2} s; {} leads now", screen.bold(&leader)));
+            return;
+        }
+        world.board.line(None, &screen.red("writes are paused: no quorum"));
+    }
+}
+
+async fn back(world: &World, slot: usize, pid: u32, at: Instant) {
+    let screen = world.board.screen;
+    world.board.line(None, &format!("{} started again   pid {pid}", world.state.id(slot)));
+    let mut newest = None;
+    for _ in 0..CATCH_UP_TRIES_MAX {
+        let now = world.state.replica(slot);
+        if now.pid != pid || !now.is_up {
+            return;
+        }
+        if newest.is_none() {
+            newest = leadership::quorum(world, None).await.ok();
+        }
+        let Some((_, revision)) = newest else { continue };
+        if leadership::caught_up(world, slot, revision).await.is_ok() {
+            let seconds = at.elapsed().as_secs_f64();
+            let line = format!("{} caught up at rev {revision} after {seconds:.2} s", world.state.id(slot));
+            return world.board.line(None, &screen.green(&line));
+        }
+    }
+    world.board.line(None, &screen.red(&format!("{} has not caught up yet", world.state.id(slot))));
+}

@@ -1,0 +1,70 @@
+//! Ports that are free, and stay free for as long as the replica that has them is down.
+
+use crate::env::Machine;
+use crate::exit::{Exit, Failure};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use tallyman_model::Env as _;
+
+/// The first API port that is tried.
+const API_FIRST: u16 = 7001;
+/// Ports below those that the system gives to outgoing connections: one of these could take a port while its replica
+/// is down, and a replica that dials a peer that is down could reach itself.
+const FREE: std::ops::Range<u16> = 10_000..32_000;
+/// Ports that are tried.
+const TRIES_MAX: u16 = 2_000;
+
+/// Addresses of one replica, held open so that nobody else takes them.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) api: TcpListener,
+    pub(super) peer: TcpListener,
+}
+
+/// Addresses for `count` replicas: the well-known API ports where they are free. Peer ports ascend and have equally
+/// many digits, so that their order as texts is that of the replicas.
+///
+/// # Errors
+/// No free ports.
+pub(super) fn free(count: u16) -> Result<Vec<Held>, Failure> {
+    let width = FREE.end - FREE.start;
+    let start = FREE.start + u16::try_from(Machine.number() % u64::from(width / 2)).unwrap_or(0);
+    let mut ports = start..start.saturating_add(TRIES_MAX);
+    let mut peers = Vec::new();
+    while peers.len() < usize::from(count) {
+        peers.push(next(&mut ports)?);
+    }
+    let mut held = Vec::new();
+    for (i, peer) in (0..count).zip(peers) {
+        let api = bind(API_FIRST + i).map_or_else(|_| next(&mut ports), Ok)?;
+        held.push(Held { api, peer });
+    }
+    Ok(held)
+}
+
+fn next(ports: &mut std::ops::Range<u16>) -> Result<TcpListener, Failure> {
+    ports.find_map(|port| bind(port).ok()).ok_or_else(|| {
+        Failure::new(Exit::Failed, "no free port was found on 127.0.0.1", "stop what else listens on this machine")
+    })
+}
+
+fn bind(port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn ports_differ_and_peers_sort_as_texts_like_their_replicas() {
+        let held = free(5).unwrap();
+        let peers: Vec<String> = held.iter().map(|held| held.peer.local_addr().unwrap().to_string()).collect();
+        assert!(peers.is_sorted());
+        let mut all: Vec<u16> =
+            held.iter().flat_map(|held| [&held.api, &held.peer].map(|one| one.local_addr().unwrap().port())).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 10);
+    }
+}

@@ -1,0 +1,76 @@
+//! `tallyman server`: one replica, from its configuration to its end.
+
+mod end;
+mod wiring;
+
+use crate::config::{Config, Overrides};
+use crate::exit::{Exit, Failure};
+use crate::telemetry;
+use end::{End, Ending};
+use std::path::PathBuf;
+use wiring::Replica;
+
+/// Exit words of a replica that found something it cannot live with.
+const FATAL_HINT: &str = "look at the lines above; a replica whose disk failed is replaced by a blank one";
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Server {
+    /// The configuration, the same on all replicas
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Stop when standard input ends: it is a pipe from whoever started this
+    #[arg(long, hide = true)]
+    parent_pipe: bool,
+}
+
+impl Server {
+    /// Runs until it is told to stop, or cannot go on.
+    ///
+    /// # Errors
+    /// It did not start, or cannot go on.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let config = Config::load(&self.config, &Overrides::from_environment())?;
+        telemetry::start();
+        abort_on_panic();
+        let mut end = End::watch(self.parent_pipe)?;
+        let replica = tokio::select! {
+            replica = Replica::start(&config, end.on_fatal()) => replica?,
+            ending = end.wait() => return stopped_early(ending),
+        };
+        tracing::info!(group = config.group, api = %config.api_listen, peer = %config.peer_listen, "started");
+        match end.wait().await {
+            Ending::Asked => {
+                tracing::info!("stopping: hands over first");
+                replica.stop().await;
+                Ok(())
+            }
+            Ending::ParentGone => {
+                tracing::info!("stopping: whoever started this replica is gone");
+                replica.abandon().await;
+                Ok(())
+            }
+            Ending::Fatal(why) => {
+                tracing::error!(why, "cannot go on");
+                replica.abandon().await;
+                Err(Failure::new(Exit::Failed, format!("the replica cannot go on: {why}"), FATAL_HINT))
+            }
+        }
+    }
+}
+
+fn stopped_early(ending: Ending) -> Result<(), Failure> {
+    match ending {
+        Ending::Asked | Ending::ParentGone => Ok(()),
+        Ending::Fatal(why) => Err(Failure::new(Exit::Failed, format!("the replica cannot start: {why}"), FATAL_HINT)),
+    }
+}
+
+/// Half a replica would be worse than none: a panic anywhere ends the process, after it was told.
+fn abort_on_panic() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!(%panic, "a broken invariant ends this replica");
+        usual(panic);
+        std::process::abort();
+    }));
+}

@@ -1,0 +1,139 @@
+//! The parts of one replica, and the order in which they start and stop.
+//!
+//! ```text
+//!   start:  group (disk, peers) ──► leader's work, waiting for the leadership ──► API
+//!   stop:   unready ──► hands over ──► leader's work ends ──► API drains ──► group closes its files
+//! ```
+
+use crate::config::Config;
+use crate::env::Machine;
+use crate::exit::{Exit, Failure};
+use std::sync::Arc;
+use std::time::Duration;
+use tallyman_api::identity::Tokens;
+use tallyman_api::{ApiOptions, Identity, ServeOptions, Tls, router, serve};
+use tallyman_leader::{Kubeconfigs, Leader};
+use tallyman_model::Env;
+use tallyman_raft::{Backend, Group, GroupOptions, OnFatal, PeerTls, Role, Timing};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long handing over may take.
+const HAND_OVER_S_MAX: u64 = 4;
+/// How long requests that are under way are given to end.
+const DRAIN_S_MAX: u64 = 5;
+/// How long closing the files may take.
+const CLOSE_S_MAX: u64 = 10;
+
+/// A running replica.
+pub(super) struct Replica {
+    group: Group,
+    leader: Leader,
+    api: JoinHandle<()>,
+    /// True: not ready any more, and streams end.
+    drain: watch::Sender<bool>,
+    /// True: no request is taken any more.
+    close: watch::Sender<bool>,
+}
+
+impl Replica {
+    /// Starts all parts.
+    ///
+    /// # Errors
+    /// What could not be used. Nothing runs.
+    pub(super) async fn start(config: &Config, on_fatal: OnFatal) -> Result<Self, Failure> {
+        let env: Arc<dyn Env> = Arc::new(Machine);
+        let identity = identity(config)?;
+        let tls = config.tls.as_ref().map(|tls| Tls::load(&tls.cert, &tls.key)).transpose();
+        let tls = tls.map_err(|error| failed(&error, "check tls.cert and tls.key"))?;
+        // The port first: a replica that nobody can ask must not join.
+        let listener = TcpListener::bind(config.api_listen).await.map_err(|error| {
+            let message = format!("failed to listen on {}: {error}", config.api_listen);
+            Failure::new(Exit::Failed, message, "free the port, or change api_listen")
+        })?;
+        let group = Group::start(group_options(config, Arc::clone(&env), on_fatal)).await;
+        let group = group.map_err(|error| failed(&error, "check data_dir, peer_listen and peers"))?;
+        let options = tallyman_leader::Options::new(Arc::clone(&env));
+        let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
+        let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
+        let api = router(ApiOptions::new(Arc::new(tallyman_api::Replica::new(group.clone())), env, identity, drain.subscribe()));
+        let api = serve(listener, api, ServeOptions { tls, ..ServeOptions::default() }, close.subscribe());
+        Ok(Self { group, leader, api, drain, close })
+    }
+
+    /// Stops so that nobody misses it: others take over first, and requests that are under way are answered.
+    pub(super) async fn stop(self) {
+        self.drain.send_replace(true);
+        let leads = self.group.status().borrow().role == Role::Leader;
+        if leads {
+            let handed = timeout(Duration::from_secs(HAND_OVER_S_MAX), self.group.transfer_leader(None)).await;
+            match handed {
+                Ok(Ok(to)) => tracing::info!(%to, "handed over"),
+                Ok(Err(error)) => tracing::warn!(%error, "did not hand over"),
+                Err(_) => tracing::warn!("did not hand over in time"),
+            }
+        }
+        self.leader.shutdown().await;
+        self.close.send_replace(true);
+        let _ = timeout(Duration::from_secs(DRAIN_S_MAX), self.api).await;
+        if timeout(Duration::from_secs(CLOSE_S_MAX), self.group.shutdown()).await.is_err() {
+            tracing::warn!("did not close in time");
+        }
+    }
+
+    /// Stops as if it had crashed, but for closing its files: nobody is there to take over, or it must not go on.
+    pub(super) async fn abandon(self) {
+        self.drain.send_replace(true);
+        self.leader.shutdown().await;
+        self.api.abort();
+        if timeout(Duration::from_secs(CLOSE_S_MAX), self.group.abort()).await.is_err() {
+            tracing::warn!("did not close in time");
+        }
+    }
+}
+
+fn identity(config: &Config) -> Result<Identity, Failure> {
+    match &config.tokens_file {
+        // The configuration was refused if it listens elsewhere than on loopback without one.
+        None => Ok(Identity::Dev),
+        Some(path) => match Tokens::load(path) {
+            Ok(tokens) => Ok(Identity::Tokens(tokens)),
+            Err(error) => Err(failed(&error, "lines of: token,user,uid,\"group1,group2\"")),
+        },
+    }
+}
+
+fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: OnFatal) -> GroupOptions {
+    GroupOptions {
+        dir: config.data_dir.clone(),
+        group: config.group.clone(),
+        datacenter: config.datacenter.clone(),
+        peer_listen: config.peer_listen,
+        advertise_peer: config.advertise_peer(),
+        advertise_api: config.advertise_api(),
+        peers: config.peers.clone(),
+        tls: config.tls.as_ref().map(|tls| PeerTls {
+            cert: tls.cert.clone(),
+            key: tls.key.clone(),
+            ca: tls.ca.clone(),
+        }),
+        env,
+        backend: Backend::default(),
+        timing: Timing::default(),
+        on_fatal: Some(on_fatal),
+        flush_gate: None,
+    }
+}
+
+/// An error with all that caused it.
+fn failed(error: &dyn std::error::Error, attempt: &str) -> Failure {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    Failure::new(Exit::Failed, words, attempt)
+}

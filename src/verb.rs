@@ -1,0 +1,29 @@
+//! The client's commands, one file each.
+
+pub(crate) mod audit;
+pub(crate) mod cancel;
+pub(crate) mod cluster;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod history;
+pub(crate) mod list;
+pub(crate) mod operator;
+pub(crate) mod retry;
+pub(crate) mod submit;
+pub(crate) mod wait;
+pub(crate) mod watch;
+
+/// What every command that changes something takes.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct ChangeOptions {
+    /// Makes repeating safe: the same key and content never do it twice (default: a random key for each call)
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+}
+
+impl ChangeOptions {
+    /// The user's key, if any.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
+}

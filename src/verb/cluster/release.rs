@@ -1,0 +1,134 @@
+//! `tallyman cluster release`: when Tallyman is gone for good, its holds keep Jobs from being deleted. This removes
+//! them from one cluster, asking only that cluster.
+
+use crate::env::Machine;
+use crate::exit::{Exit, Failure};
+use crate::screen::Screen;
+use serde_json::json;
+use std::path::PathBuf;
+use tallyman_cluster::{CallError, ClusterApi, ConnectOptions, KubeApi};
+use tallyman_model::command::Observation;
+use tallyman_model::manifest::marks;
+use tallyman_model::record::Kind;
+use tallyman_model::{Env as _, time};
+
+/// Objects of one page.
+const PAGE_MAX: u32 = 500;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Release {
+    /// The cluster's kubeconfig
+    #[arg(long, value_name = "PATH")]
+    kubeconfig: PathBuf,
+    /// The context in it (default: its current one)
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// Only what this group made (default: all groups)
+    #[arg(long, value_name = "UID")]
+    group: Option<String>,
+    /// Also holds whose time has not passed: their ends may not be in any ledger then
+    #[arg(long)]
+    force: bool,
+    /// Only say what would be released
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of the holds.
+#[derive(Default)]
+struct Told {
+    released: usize,
+    early: usize,
+    failed: usize,
+}
+
+impl Release {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let options =
+            ConnectOptions { context: self.context.clone(), ..ConnectOptions::new(self.kubeconfig.clone()) };
+        let api = KubeApi::connect(options).await.map_err(|error| {
+            Failure::new(Exit::Failed, chain(&error), "kubectl --kubeconfig FILE get ns kube-system shows more")
+        })?;
+        let mut told = Told::default();
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.completes()) {
+            self.release_kind(&api, kind, &mut told).await?;
+        }
+        self.conclude(&told)
+    }
+
+    async fn release_kind(&self, api: &KubeApi, kind: Kind, told: &mut Told) -> Result<(), Failure> {
+        let selector = match &self.group {
+            Some(group) => format!("{}={group}", marks::GROUP),
+            None => marks::GROUP.to_owned(),
+        };
+        let mut next: Option<String> = None;
+        loop {
+            let page = api.list(kind, &selector, next.as_deref(), PAGE_MAX).await.map_err(|error| refused(&error))?;
+            for item in page.items.iter().filter(|item| item.held) {
+                self.release_one(api, item, told).await;
+            }
+            next = page.continue_token;
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn release_one(&self, api: &KubeApi, item: &Observation, told: &mut Told) {
+        let screen = Screen::stdout();
+        let name = format!("{} {}/{}", item.kind, item.namespace, item.name);
+        let until_ms = api.hold_until(item.kind, &item.namespace, &item.name, &item.uid).await;
+        let until = until_ms.as_ref().ok().copied().flatten();
+        if !self.force && until.is_none_or(|until_ms| until_ms > Machine.now_ms()) {
+            told.early += 1;
+            let until = until.map_or_else(|| "an unknown time".to_owned(), time::format);
+            return screen.line(&format!("{name}   held until {until}"));
+        }
+        if self.dry_run {
+            told.released += 1;
+            return screen.line(&format!("{name}   would be released"));
+        }
+        // Others may hold the object too; the patch holds only for what was read.
+        let patch = json!({"metadata": {"finalizers": item.seen.finalizers}});
+        let version = Some(item.resource_version.as_str());
+        match api.patch(item.kind, &item.namespace, &item.name, &item.uid, version, &patch).await {
+            Ok(_) => {
+                told.released += 1;
+                screen.line(&format!("{name}   released"));
+            }
+            Err(error) => {
+                told.failed += 1;
+                screen.line(&format!("{name}   {}", chain(&error)));
+            }
+        }
+    }
+
+    fn conclude(&self, told: &Told) -> Result<(), Failure> {
+        let verb = if self.dry_run { "would be released" } else { "released" };
+        Screen::stdout().line(&format!("{} {verb}", told.released));
+        if told.failed > 0 {
+            let message = format!("{} holds were not released", told.failed);
+            return Err(Failure::new(Exit::Failed, message, "repeat it: what was released stays released"));
+        }
+        if told.early > 0 {
+            let message = format!("{} holds are not over yet", told.early);
+            return Err(Failure::new(Exit::Conflict, message, "if Tallyman is gone for good: repeat it with --force"));
+        }
+        Ok(())
+    }
+}
+
+fn refused(error: &CallError) -> Failure {
+    Failure::new(Exit::Failed, chain(error), "check the kubeconfig: listing and patching Jobs must be allowed")
+}
+
+/// An error with what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    words
+}

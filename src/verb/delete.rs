@@ -1,0 +1,41 @@
+//! `tallyman delete`: stops a run, removes its objects, then its record. What happened stays in the ledger.
+
+use super::{ChangeOptions, cancel};
+use crate::client::{Client, Request, Where, request};
+use crate::exit::Failure;
+use crate::screen::Screen;
+use reqwest::Method;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Delete {
+    /// NAME or NS/NAME
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    place: Where,
+    /// Wait until objects and record are gone
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    change: ChangeOptions,
+}
+
+impl Delete {
+    pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let screen = Screen::stdout();
+        for reference in &self.names {
+            let (namespace, name) = self.place.split(reference);
+            let request = Request::new(Method::DELETE, request::runnable(namespace, name)).keyed(self.change.key());
+            let answer = client.change(request, &format!("tallyman delete {namespace}/{name}")).await?;
+            if !self.wait {
+                screen.line(&format!("{namespace}/{name}   being removed   rev {}", answer.revision()));
+            }
+        }
+        for reference in self.names.iter().filter(|_| self.wait) {
+            let (namespace, name) = self.place.split(reference);
+            cancel::gone(client, namespace, name).await?;
+            screen.line(&format!("{namespace}/{name}   removed"));
+        }
+        Ok(())
+    }
+}

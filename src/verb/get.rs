@@ -1,0 +1,47 @@
+//! `tallyman get`: one or more runnables by name.
+
+use crate::client::{Client, Request, Where, request};
+use crate::exit::Failure;
+use crate::output::OutputOptions;
+use crate::runnable;
+use serde_json::{Value, json};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Get {
+    /// NAME or NS/NAME
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    place: Where,
+    /// Include this revision at least: the one that a write answered with
+    #[arg(long, value_name = "REV")]
+    token: Option<u64>,
+    /// Answer at once from the asked server's own state, also without a leader
+    #[arg(long, conflicts_with = "token")]
+    stale: bool,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+impl Get {
+    pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        let mut found = Vec::new();
+        for name in &self.names {
+            let (namespace, name) = self.place.split(name);
+            found.push(self.read(client, namespace, name).await?);
+        }
+        let document = match found.as_slice() {
+            [one] => one.clone(),
+            many => json!({"apiVersion": "v1", "kind": "List", "items": many}),
+        };
+        self.output.print(&document, &runnable::COLUMNS)
+    }
+
+    async fn read(&self, client: &Client, namespace: &str, name: &str) -> Result<Value, Failure> {
+        let request = Request::get(request::runnable(namespace, name))
+            .query_some("resourceVersion", self.token)
+            .query_some("resourceVersionMatch", self.token.map(|_| "NotOlderThan"))
+            .query_some("consistency", self.stale.then_some("stale"));
+        Ok(client.read(&request).await?.body)
+    }
+}

@@ -1,0 +1,159 @@
+//! `tallyman operator ...`: the group of replicas.
+
+use super::ChangeOptions;
+use crate::client::{Client, Request, request, text};
+use crate::exit::{Exit, Failure};
+use crate::output::{Form, OutputOptions, or_dash, table, yaml};
+use crate::screen::Screen;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// What one replica knows of itself and its group, without asking anybody.
+pub(crate) const STATUS: &str = "/operator/status";
+/// Makes a group of blank replicas.
+pub(crate) const INIT: &str = "/operator/init";
+/// Hands the leadership over.
+const TRANSFER: &str = "/operator/transfer-leader";
+/// How long a replica is given to say how it is.
+const STATUS_S_MAX: u64 = 2;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Operator {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Make a group of blank replicas, once
+    Init {
+        /// How many replicas the configuration lists; refused unless all of them answer that they are blank
+        #[arg(long, value_name = "N")]
+        expect: usize,
+    },
+    /// Show the replicas, as each of them sees itself; works without a leader
+    Status {
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Hand the leadership over
+    TransferLeader {
+        /// To this replica (default: the one that is furthest)
+        #[arg(long, value_name = "rN")]
+        to: Option<String>,
+        #[command(flatten)]
+        change: ChangeOptions,
+    },
+}
+
+impl Operator {
+    pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        match self.verb {
+            Verb::Init { expect } => init(client, expect).await,
+            Verb::Status { output } => status(client, output.output).await,
+            Verb::TransferLeader { to, change } => transfer(client, to, &change).await,
+        }
+    }
+}
+
+async fn init(client: &Client, expect: usize) -> Result<(), Failure> {
+    let request = Request::send(Method::POST, INIT, &json!({"expect": expect}));
+    let answer = client.change(request, &format!("tallyman operator init --expect {expect}")).await?;
+    Screen::stdout().line(&format!("the group is made: {}", ids(&answer.body)));
+    Ok(())
+}
+
+async fn transfer(client: &Client, to: Option<String>, change: &ChangeOptions) -> Result<(), Failure> {
+    let body = json!({"to": to});
+    let request = Request::send(Method::POST, TRANSFER, &body).keyed(change.key());
+    let answer = client.change(request, "tallyman operator transfer-leader").await?;
+    Screen::stdout().line(&format!("{} leads now", or_dash(text(&answer.body, "/leader"))));
+    Ok(())
+}
+
+/// The ids in an answer.
+fn ids(body: &Value) -> String {
+    let list = body.get("members").and_then(Value::as_array);
+    let ids: Vec<&str> = list.into_iter().flatten().filter_map(Value::as_str).collect();
+    ids.join(", ")
+}
+
+/// Asks every replica: those that are named, and those that they know of.
+async fn status(client: &Client, form: Form) -> Result<(), Failure> {
+    let mut urls = client.servers().to_vec();
+    let listing = Request::get(format!("{}/replicas", request::API)).query("consistency", "stale");
+    if let Ok(answer) = client.within(Duration::from_secs(STATUS_S_MAX)).read(&listing).await {
+        for item in crate::output::items(&answer.body) {
+            let url = text(item, "/spec/apiURL").trim_end_matches('/').to_owned();
+            if !url.is_empty() && !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
+    }
+    let mut answers: Vec<(String, Result<Value, Failure>)> = Vec::new();
+    for url in urls {
+        let one = client.at(&url).within(Duration::from_secs(STATUS_S_MAX));
+        answers.push((url, one.read(&Request::get(STATUS)).await.map(|answer| answer.body)));
+    }
+    show(&answers, form)?;
+    if answers.iter().any(|(_, answer)| answer.as_ref().is_ok_and(|body| !text(body, "/leader").is_empty())) {
+        return Ok(());
+    }
+    Err(match answers.into_iter().find_map(|(_, answer)| answer.err()) {
+        Some(failure) if failure.exit != Exit::Unavailable => failure,
+        _ => Failure::new(
+            Exit::Unavailable,
+            "no replica knows of a leader",
+            "start the others: more than half of the voters must run; a new group needs `tallyman operator init`",
+        ),
+    })
+}
+
+fn show(answers: &[(String, Result<Value, Failure>)], form: Form) -> Result<(), Failure> {
+    let screen = Screen::stdout();
+    let document = || {
+        let one = |(url, answer): &(String, Result<Value, Failure>)| match answer {
+            Ok(body) => json!({"url": url, "status": body}),
+            Err(failure) => json!({"url": url, "error": failure.message}),
+        };
+        Value::Array(answers.iter().map(one).collect())
+    };
+    match form {
+        Form::Json => screen.line(&document().to_string()),
+        Form::Yaml => screen.text(&yaml(&document())?),
+        Form::Name => answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).for_each(|body| {
+            screen.line(&format!("replica.tallyman.dev/{}", text(body, "/id")));
+        }),
+        Form::Table => {
+            let headings = ["ID", "ROLE", "TERM", "LEADER", "APPLIED", "COMMITTED", "LAG", "URL", "MESSAGE"];
+            table(screen, &headings, &answers.iter().map(row).collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}
+
+fn row((url, answer): &(String, Result<Value, Failure>)) -> Vec<String> {
+    let body = match answer {
+        Ok(body) => body,
+        Err(failure) => {
+            let mut row = vec!["-".to_owned(); 7];
+            row.extend([url.clone(), failure.message.lines().next().unwrap_or_default().to_owned()]);
+            return row;
+        }
+    };
+    let number = |pointer: &str| body.pointer(pointer).and_then(Value::as_u64).map_or("-".to_owned(), |n| n.to_string());
+    let lag = body.pointer("/lagMs").and_then(Value::as_u64).map_or("-".to_owned(), |ms| format!("{ms} ms"));
+    let message = [text(body, "/fatal"), text(body, "/waitingFor")].into_iter().find(|text| !text.is_empty());
+    vec![
+        or_dash(text(body, "/id")),
+        or_dash(text(body, "/role")),
+        number("/term"),
+        or_dash(text(body, "/leader")),
+        number("/applied"),
+        number("/committed"),
+        lag,
+        url.clone(),
+        message.unwrap_or_default().to_owned(),
+    ]
+}
