@@ -4,12 +4,15 @@ use crate::environment;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging at the level that `TALLYMAN_LOG` asks for, or `info`. A second call changes nothing.
+/// Our own crates at `info`, others when they warn.
+const USUAL: &str = "warn,tallyman=info";
+
+/// Starts logging what `TALLYMAN_LOG` asks for, or the usual. A second call changes nothing.
 pub(crate) fn start() {
-    let wanted = environment::read(environment::LOG).unwrap_or_else(|| "info".to_owned());
+    let wanted = environment::read(environment::LOG).unwrap_or_else(|| USUAL.to_owned());
     let (filter, problem) = match EnvFilter::try_new(&wanted) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
+        Err(error) => (EnvFilter::new(USUAL), Some(error)),
     };
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -21,6 +24,6 @@ pub(crate) fn start() {
         .finish();
     let is_first = subscriber.try_init().is_ok();
     if let (true, Some(error)) = (is_first, problem) {
-        tracing::warn!(%error, wanted, "{} is not a log filter; logging at info", environment::LOG);
+        tracing::warn!(%error, wanted, "{} is not a log filter; logging as usual", environment::LOG);
     }
 }

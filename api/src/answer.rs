@@ -2,12 +2,13 @@
 
 use crate::api::{Api, Shared};
 use crate::ask::Written;
+use crate::params;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use tallyman_model::Revision;
 use tokio::time::Instant;
 
@@ -44,10 +45,10 @@ pub(crate) fn with_etag(mut response: Response, revision: Revision) -> Response 
 }
 
 /// The client has the record already.
-pub(crate) fn not_modified(revision: Revision) -> Response {
+pub(crate) fn not_modified(revision: Revision, of_record: Revision) -> Response {
     let mut response = json(StatusCode::NOT_MODIFIED, Vec::new(), revision, 0);
     response.headers_mut().remove(CONTENT_TYPE);
-    with_etag(response, revision)
+    with_etag(response, of_record)
 }
 
 /// Says how a write went.
@@ -73,7 +74,11 @@ pub(crate) async fn around(State(api): State<Shared>, request: Request, next: Ne
     let begun = Instant::now();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
+    let readable = params::decode(request.uri().path()).map(drop);
+    let mut response = match readable {
+        Ok(()) => next.run(request).await,
+        Err(failure) => failure.into_response(),
+    };
     complete(&api, response.headers_mut());
     let route = matched.as_ref().map_or("", MatchedPath::as_str);
     api.metrics.count(route, &method, response.status(), begun.elapsed());

@@ -59,11 +59,6 @@ impl Ask {
         Ok((ask, body))
     }
 
-    /// The last name in the path.
-    pub(crate) fn name(&self) -> &str {
-        self.uri.path().rsplit('/').next().unwrap_or_default()
-    }
-
     pub(crate) fn status(&self) -> Arc<Status> {
         self.api.backend().status()
     }

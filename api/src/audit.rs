@@ -45,6 +45,16 @@ impl AuditFilter {
         Ok(Self { terms, subject })
     }
 
+    /// Looks the submission up again: its history has grown, or it has gone.
+    pub(crate) fn refresh(&mut self, ask: &Ask) -> Result<(), Failure> {
+        if let Some(subject) = &mut self.subject
+            && let Some(run) = subject.look(ask)?
+        {
+            subject.run = Some(run);
+        }
+        Ok(())
+    }
+
     /// The numbers of all records of the submission, if they are known.
     pub(crate) fn history(&self) -> Option<&[u64]> {
         let run = self.subject.as_ref()?.run.as_ref()?;
@@ -76,8 +86,13 @@ impl Subject {
         let Some((namespace, name)) = value.split_once('/') else {
             return Err(Failure::bad_request("fieldSelector: write spec.submission=NAMESPACE/NAME"));
         };
-        let run = view::with(ask.api.backend(), None, |view, _| query::runnable(view, namespace, name))?;
-        Ok(Self { namespace: namespace.to_owned(), name: name.to_owned(), run })
+        let mut subject = Self { namespace: namespace.to_owned(), name: name.to_owned(), run: None };
+        subject.run = subject.look(ask)?;
+        Ok(subject)
+    }
+
+    fn look(&self, ask: &Ask) -> Result<Option<Runnable>, Failure> {
+        view::with(ask.api.backend(), None, |view, _| query::runnable(view, &self.namespace, &self.name))
     }
 
     fn is_of(&self, record: &LedgerRecord) -> bool {

@@ -54,6 +54,11 @@ impl Identity {
     }
 }
 
+/// True for the names under which the group itself acts.
+fn is_reserved(user: &str) -> bool {
+    matches!(user, "system:leader" | "system:init")
+}
+
 /// True if the principal may act as an operator, and as others.
 #[must_use]
 pub fn is_master(principal: &Principal) -> bool {
@@ -80,7 +85,7 @@ fn impersonated(principal: Principal, headers: &HeaderMap) -> Result<Principal, 
         let message = format!("{} may not act as {user}: only members of {MASTERS} may", principal.user);
         return Err(Failure::forbidden(message));
     }
-    if user.starts_with("system:") {
+    if is_reserved(&user) {
         return Err(Failure::forbidden(format!("nobody may act as {user}")));
     }
     if groups.len() > GROUPS_MAX {

@@ -20,6 +20,8 @@ use tallyman_model::{Damaged, Ordinal, Revision};
 pub(crate) const ITEMS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Records that are read while the state is locked once.
 const CHUNK: usize = 64;
+/// As above in an old state, which costs something to look at at all.
+const CHUNK_OF_PAST: usize = 256;
 
 /// Where a list starts and ends.
 pub(crate) struct Range {
@@ -108,6 +110,7 @@ pub(crate) async fn list(
     let mut items = Items::default();
     while items.count < range.limit && items.json.len() < ITEMS_BYTES_MAX && !pages.ended {
         pages.next(&mut items, range.limit).map_err(|failure| range.expired(failure))?;
+        tokio::task::yield_now().await;
     }
     let revision = pages.revision.unwrap_or_default();
     let resume =
@@ -144,7 +147,8 @@ impl<'a> Pages<'a> {
 
     /// Adds the next records, so that there are at most `limit` items and about [`ITEMS_BYTES_MAX`] bytes.
     pub(crate) fn next(&mut self, items: &mut Items, limit: usize) -> Result<(), Failure> {
-        let chunk = CHUNK.min(limit - items.count);
+        let newest = self.revision.is_none_or(|revision| revision == self.ask.api.backend().revision());
+        let chunk = if newest { CHUNK } else { CHUNK_OF_PAST }.min(limit - items.count);
         let status = self.ask.status();
         let inside = inside(self.ask, self.filter.resource);
         let now_ms = self.ask.api.now_ms();
@@ -233,7 +237,7 @@ pub(crate) async fn get(
             return Ok(Err(Failure::not_found(noun, name)));
         };
         if ask.has(found.revision()) {
-            return Ok(Ok(answer::not_modified(found.revision())));
+            return Ok(Ok(answer::not_modified(revision, found.revision())));
         }
         let scene = Scene::new(view, &status, now_ms).with_inside(inside);
         let bytes = if ask.wants_table() {

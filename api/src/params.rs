@@ -184,9 +184,12 @@ fn preferred_wait_ms(headers: &HeaderMap) -> Option<u64> {
     wait.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1000))
 }
 
-/// Percent-decoding of one name or value.
-fn decode(text: &str) -> Result<String, Failure> {
-    let wrong = || Failure::bad_request("the query string is not percent-encoded UTF-8");
+/// Percent-decoding of a part of a URL.
+///
+/// # Errors
+/// 400 if it is not text.
+pub(crate) fn decode(text: &str) -> Result<String, Failure> {
+    let wrong = || Failure::bad_request("the URL is not percent-encoded UTF-8");
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -63,7 +63,7 @@ pub struct ServeOptions {
 const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 
 /// Serves `router` on `listener` until `drain` says true, and then until the answers that are under way have been
-/// given or `drain_max` has passed.
+/// given or `drain_max` has passed. If the sender of `drain` is dropped it ends at once.
 pub fn serve(
     listener: TcpListener,
     router: Router,

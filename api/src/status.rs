@@ -34,6 +34,8 @@ pub(crate) struct Told {
     pub(crate) about: Option<(Noun, String)>,
     /// Where a list can be taken up again.
     pub(crate) resume: Option<String>,
+    /// The methods that the path has.
+    pub(crate) allowed: Option<&'static str>,
     /// The connection cannot be used for another request.
     pub(crate) close: bool,
 }
@@ -63,6 +65,7 @@ impl Failure {
             retry_after_s: None,
             about: None,
             resume: None,
+            allowed: None,
             close: false,
         }))
     }
@@ -228,9 +231,9 @@ impl IntoResponse for Failure {
         if self.code == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tallyman\""));
         }
-        if self.code == StatusCode::METHOD_NOT_ALLOWED {
-            // The router knows the methods of the path and replaces this.
-            headers.remove(ALLOW);
+        // For other paths the router knows the methods.
+        if let Some(allowed) = self.allowed {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         if self.close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

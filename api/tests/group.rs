@@ -36,7 +36,7 @@ async fn start() -> Vec<Place> {
     for (i, address) in peers.iter().enumerate() {
         let dir = TempDir::new().unwrap();
         // Each has its own randomness, and the time of all is the same.
-        let env = memory::Memory::blank_with(u64::try_from(i).unwrap() << 32).env.clone();
+        let memory = memory::Memory::blank_with(u64::try_from(i).unwrap() << 32);
         let options = GroupOptions {
             dir: dir.path().to_owned(),
             group: "test".to_owned(),
@@ -46,14 +46,14 @@ async fn start() -> Vec<Place> {
             advertise_api: format!("http://localhost:{i}"),
             peers: peers.clone(),
             tls: None,
-            env: env.clone(),
+            env: memory.env.clone(),
             backend: Backend::Memory,
             timing: Timing::default(),
             on_fatal: None,
             flush_gate: None,
         };
         let group = Group::start(options).await.unwrap();
-        let server = client::start_on(Arc::new(Replica::new(group.clone())), env).await;
+        let server = client::start_on(Arc::new(Replica::new(group.clone())), memory, |_, _| {}).await;
         places.push(Place { server, group, _dir: dir });
     }
     places

@@ -64,17 +64,35 @@ pub(crate) fn from_store(id: &store::LogId) -> LogId {
     log_id(id.term, id.index)
 }
 
-/// The vote as the store keeps it.
+/// The vote as the store keeps it. In one term a granted vote replaces one for another candidate; the store gives
+/// these two no order and would refuse it. So a term takes two of the store's: the later one for granted votes.
 pub(crate) fn vote_to_store(vote: &Vote) -> store::Vote {
-    store::Vote {
-        term: vote.leader_id.term,
-        voted_for: Some(vote.leader_id.voted_for),
-        committed: vote.committed,
-    }
+    let term = 2 * vote.leader_id.term + u64::from(vote.committed);
+    store::Vote { term, voted_for: Some(vote.leader_id.voted_for), committed: vote.committed }
 }
 
 /// The vote as openraft has it; `None` for one that was never cast for anybody.
 pub(crate) fn vote_from_store(vote: &store::Vote) -> Option<Vote> {
-    let leader_id = LeaderId { term: vote.term, voted_for: vote.voted_for? };
+    let leader_id = LeaderId { term: vote.term / 2, voted_for: vote.voted_for? };
     Some(Vote { leader_id, committed: vote.committed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn votes_have_the_same_order_in_the_store_as_in_openraft() {
+        let votes: Vec<Vote> = (0..3)
+            .flat_map(|term| [1, 3].map(|id| [Vote::new(term, id), Vote::new_committed(term, id)]))
+            .flatten()
+            .collect();
+        for one in &votes {
+            assert_eq!(vote_from_store(&vote_to_store(one)), Some(*one));
+            for other in &votes {
+                let stored = vote_to_store(one).partial_cmp(&vote_to_store(other));
+                assert_eq!(stored, one.partial_cmp(other), "{one} and {other}");
+            }
+        }
+    }
 }

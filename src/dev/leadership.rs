@@ -55,30 +55,30 @@ pub(super) async fn leader(world: &World) -> Option<(String, u32)> {
     Some((id, pid))
 }
 
-/// Waits until a quorum confirms what is newest: then writes go through too. Answers who leads, and the newest
-/// revision.
+/// The replica that says that it leads, in the newest term in which one does.
+pub(super) async fn leads_now(world: &World) -> Option<String> {
+    let statuses = statuses(world).await;
+    let term = |status: &&Value| status.pointer("/term").and_then(Value::as_u64).unwrap_or_default();
+    let leader = statuses.iter().flatten().filter(|status| text(status, "/role") == "leader").max_by_key(term)?;
+    Some(text(leader, "/id").to_owned())
+}
+
+/// Waits until a quorum confirms what is newest, and answers that revision: writes go through then too.
 ///
 /// # Errors
 /// There was no quorum for some seconds.
-pub(super) async fn quorum(world: &World, except: Option<usize>) -> Result<(String, u64), Failure> {
+pub(super) async fn quorum(world: &World, except: Option<usize>) -> Result<u64, Failure> {
     let others = world.urls.iter().enumerate().filter(|(slot, _)| Some(*slot) != except);
     let ask = others.map(|(_, url)| {
         let one = world.client.at(url).within(Duration::from_secs(QUORUM_S_MAX));
-        Box::pin(async move {
-            let answer = one.read(&newest()).await?;
-            let leader = answer.header("tallyman-leader");
-            Ok((if leader == "none" { String::new() } else { leader.to_owned() }, answer.revision()))
-        })
+        Box::pin(async move { Ok(one.read(&newest()).await?.revision()) })
     });
     let ask: Vec<_> = ask.collect();
     if ask.is_empty() {
         return std::future::pending().await;
     }
-    let ((leader, revision), _) = select_ok(ask).await?;
-    if !leader.is_empty() {
-        world.state.set_leader(&leader);
-    }
-    Ok((leader, revision))
+    let (revision, _) = select_ok(ask).await?;
+    Ok(revision)
 }
 
 /// A small linearizable read.

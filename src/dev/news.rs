@@ -48,10 +48,12 @@ impl News {
             let world = Arc::clone(&self.world);
             match event {
                 Event::Ended { slot, pid, how, at } => {
-                    let was_leader = world.state.leader().is_some_and(|leader| leader == world.state.id(slot));
-                    telling.spawn(async move { lost(&world, slot, pid, &how, at, was_leader).await });
+                    if tell_lost(&world, slot, pid, &how) {
+                        telling.spawn(async move { pause(&world, slot, at).await });
+                    }
                 }
                 Event::Started { slot, pid, at } => {
+                    world.board.line(None, &format!("{} started again   pid {pid}", world.state.id(slot)));
                     telling.spawn(async move { back(&world, slot, pid, at).await });
                 }
             }
@@ -59,17 +61,23 @@ impl News {
     }
 }
 
-async fn lost(world: &World, slot: usize, pid: u32, how: &str, at: Instant, was_leader: bool) {
+/// True if the leader was lost.
+fn tell_lost(world: &World, slot: usize, pid: u32, how: &str) -> bool {
     let (id, screen) = (world.state.id(slot), world.board.screen);
+    let was_leader = world.state.leader().is_some_and(|leader| leader == id);
     let role = if was_leader { "the leader" } else { "a follower" };
     world.board.line(None, &screen.yellow(&format!("{id} {how}   {role}, pid {pid}")));
-    if !was_leader {
-        return;
-    }
+    was_leader
+}
+
+/// Tells for how long there was no leader.
+async fn pause(world: &World, slot: usize, at: Instant) {
+    let screen = world.board.screen;
     // A linearizable answer means that a new leader has committed with a quorum: it takes writes.
     loop {
-        if let Ok((leader, _)) = leadership::quorum(world, Some(slot)).await {
+        if leadership::quorum(world, Some(slot)).await.is_ok() {
             let paused = at.elapsed().as_secs_f64();
+            let leader = leadership::leads_now(world).await.unwrap_or_else(|| "another".to_owned());
             world.board.line(None, &format!("writes paused {paused:.2} s; {} leads now", screen.bold(&leader)));
             return;
         }
@@ -79,7 +87,6 @@ async fn lost(world: &World, slot: usize, pid: u32, how: &str, at: Instant, was_
 
 async fn back(world: &World, slot: usize, pid: u32, at: Instant) {
     let screen = world.board.screen;
-    world.board.line(None, &format!("{} started again   pid {pid}", world.state.id(slot)));
     let mut newest = None;
     for _ in 0..CATCH_UP_TRIES_MAX {
         let now = world.state.replica(slot);
@@ -89,7 +96,7 @@ async fn back(world: &World, slot: usize, pid: u32, at: Instant) {
         if newest.is_none() {
             newest = leadership::quorum(world, None).await.ok();
         }
-        let Some((_, revision)) = newest else { continue };
+        let Some(revision) = newest else { continue };
         if leadership::caught_up(world, slot, revision).await.is_ok() {
             let seconds = at.elapsed().as_secs_f64();
             let line = format!("{} caught up at rev {revision} after {seconds:.2} s", world.state.id(slot));

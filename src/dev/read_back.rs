@@ -11,13 +11,14 @@ use tokio::time::Instant;
 /// Reads that are tried: what the leader asks its clusters of its own accord may fall into one of them.
 const READS_MAX: usize = 3;
 
-/// Reads a run on a follower that was not asked for it, and tells what that cost.
+/// Reads a run, as it was at the revision `token` or later, on a follower that was not asked for it, and tells what
+/// that cost.
 ///
 /// # Errors
 /// No answer.
-pub(super) async fn tell(world: &World, run: &Value, asked: usize, heading: &str) -> Result<(), Failure> {
+pub(super) async fn tell(world: &World, run: &Value, token: u64, asked: usize) -> Result<(), Failure> {
     let slot = follower(world, asked);
-    let token = text(run, "/metadata/resourceVersion");
+    let heading = &crate::runnable::reference(run);
     let (answer, took, requests) = read(world, slot, run, token).await?;
     let role = if world.state.leader().is_some_and(|leader| leader == world.state.id(slot)) { "leader" } else { "follower" };
     let phase = world.board.screen.phase(text(&answer.body, "/status/phase"), 0);
@@ -42,7 +43,7 @@ async fn read(
     world: &World,
     slot: usize,
     run: &Value,
-    token: &str,
+    token: u64,
 ) -> Result<(Answer, Duration, Option<u64>), Failure> {
     let client = world.client.at(world.urls.get(slot).map(String::as_str).unwrap_or_default());
     let path = request::runnable(text(run, "/metadata/namespace"), text(run, "/metadata/name"));

@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long a replica is given to hand over and close its files.
 const STOP_S_MAX: u64 = 5;
-/// A replica that lived for less is started again after a delay.
+/// A replica that lived for less is started again after a longer delay each time.
 const LIFE_MS_MIN: u64 = 1000;
-const RESTART_DELAY_MS_MIN: u64 = 100;
+/// Long enough for the others to notice, short enough to be back within a second.
+const RESTART_DELAY_MS_MIN: u64 = 400;
 const RESTART_DELAY_MS_MAX: u64 = 2000;
 
 /// What happens to replicas.
@@ -77,7 +78,6 @@ async fn supervise(
         };
         if started.elapsed() >= Duration::from_millis(LIFE_MS_MIN) {
             delay_ms = 0;
-            continue;
         }
         delay_ms = (delay_ms * 2).clamp(RESTART_DELAY_MS_MIN, RESTART_DELAY_MS_MAX);
         tracing::debug!(how, delay_ms, "the replica is started again");

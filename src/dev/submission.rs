@@ -29,7 +29,7 @@ pub(super) async fn submit(world: Arc<World>, file: String, asked: usize) -> Res
     let mut told = Told::new(&world, &client, &answer, &bundle);
     told.all().await?;
     let run = told.run.clone();
-    read_back::tell(&world, &run, asked, &told.heading).await?;
+    read_back::tell(&world, &run, told.revision, asked).await?;
     match runnable::phase(&run) {
         Some(Phase::Succeeded) => Ok(()),
         phase => Err(Failure::new(
@@ -52,6 +52,8 @@ struct Told<'a> {
     /// Steps that were told.
     steps: usize,
     start_ms: u64,
+    /// Of the last step.
+    revision: u64,
 }
 
 impl<'a> Told<'a> {
@@ -68,7 +70,7 @@ impl<'a> Told<'a> {
             None => "on disk on a quorum".to_owned(),
         };
         let accepted = format!("{durable}; asked {asked}, led by {led}");
-        Self { world, client, run, heading, accepted, begun: Instant::now(), steps: 0, start_ms: 0 }
+        Self { world, client, run, heading, accepted, begun: Instant::now(), steps: 0, start_ms: 0, revision: 0 }
     }
 
     /// Tells all until it has ended.
@@ -88,6 +90,9 @@ impl<'a> Told<'a> {
     /// Tells the steps that are new, from the ledger.
     async fn tell(&mut self) -> Result<(), Failure> {
         let records = chain::of_submission(self.client, &self.heading).await?;
+        // The document last, so that it knows all that the records tell.
+        let (namespace, name) = self.heading.split_once('/').unwrap_or_default();
+        self.run = runnable::read(self.client, namespace, name).await?;
         let steps = timeline::steps(text(&self.run, "/metadata/uid"), &self.run, &records);
         let mut steps: Vec<timeline::Step> = steps.into_iter().filter(|step| step.is_phase).collect();
         if let Some(first) = steps.first_mut() {
@@ -98,6 +103,7 @@ impl<'a> Told<'a> {
             self.world.board.line(Some(&self.heading), &step.line(self.start_ms, self.world.board.screen));
         }
         self.steps = self.steps.max(steps.len());
+        self.revision = steps.last().map_or(0, |step| step.revision);
         Ok(())
     }
 

@@ -107,12 +107,12 @@ async fn a_namespace_that_the_cluster_lacks_is_waited_for() {
 async fn a_server_refuses_to_listen_off_loopback_without_tls_and_unknown_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let good = format!(
-        "group = \"g\"\ndatacenter = \"d\"\ndata_dir = {:?}\napi_listen = \"127.0.0.1:0\"\n\
-         peer_listen = \"127.0.0.1:0\"\nadvertise = \"127.0.0.1\"\npeers = []\n",
+        "group = \"g\"\ndatacenter = \"d\"\ndata_dir = {:?}\napi_listen = \"127.0.0.1:17001\"\n\
+         peer_listen = \"127.0.0.1:17101\"\nadvertise = \"127.0.0.1\"\npeers = [\"127.0.0.1:17101\"]\n",
         dir.path().join("data")
     );
     for (config, words) in [
-        (good.replace("api_listen = \"127.0.0.1:0\"", "api_listen = \"0.0.0.0:0\""), ["tls", "api_listen"]),
+        (good.replace("127.0.0.1:17001", "0.0.0.0:17001"), ["tls", "api_listen"]),
         (format!("{good}data_dri = \"x\"\n"), ["data_dri", "data_dir"]),
     ] {
         let file = dir.path().join("config.toml");

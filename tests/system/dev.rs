@@ -89,9 +89,11 @@ impl Dev {
         let _ = fs::remove_file(dir.join("dev.json"));
         let mut command = Command::new(binary());
         command.arg("dev").arg("--dir").arg(dir).args(arguments);
-        let errors = fs::OpenOptions::new().create(true).append(true);
         fs::create_dir_all(dir).unwrap();
-        let log = |name: &str| Stdio::from(errors.open(dir.join(name)).unwrap());
+        let log = |name: &str| {
+            let file = fs::OpenOptions::new().create(true).append(true).open(dir.join(name));
+            Stdio::from(file.unwrap())
+        };
         command.stdin(Stdio::piped()).stdout(log("stdout")).stderr(log("stderr")).kill_on_drop(true);
         let child = command.spawn().unwrap();
         let dev = Self { child, dir: dir.to_owned(), http: client(), _temporary: None };

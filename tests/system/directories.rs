@@ -1,5 +1,6 @@
 //! Data directories that are lost, or another group's.
 
+use crate::secured::free_port;
 use crate::dev::{Dev, PATIENCE, binary, path, runnable, signal, until};
 use rustix::process::Signal;
 use serde_json::json;
@@ -54,11 +55,13 @@ async fn a_directory_of_another_group_is_refused_with_what_to_do() {
     let config = fs::read_to_string(mine.join("config.toml")).unwrap();
     let foreign_data = foreign.join("data");
     let data = if foreign_data.exists() { foreign_data } else { foreign };
+    // Ports of its own: the replica whose place it takes is only frozen.
     let config: String = config
         .lines()
-        .map(|line| match line.starts_with("data_dir") {
-            true => format!("data_dir = {data:?}\n"),
-            false => format!("{line}\n"),
+        .map(|line| match line.split_once(" = ") {
+            Some(("data_dir", _)) => format!("data_dir = {data:?}\n"),
+            Some((key @ ("api_listen" | "peer_listen"), _)) => format!("{key} = \"127.0.0.1:{}\"\n", free_port()),
+            _ => format!("{line}\n"),
         })
         .collect();
     let file = mine.join("foreign.toml");

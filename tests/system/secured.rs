@@ -29,7 +29,7 @@ fn certificate(dir: &Path, name: &str, ca: &Ca) -> (PathBuf, PathBuf) {
     files
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -82,8 +82,8 @@ impl Tokens {
             if token.is_empty() || user.is_empty() {
                 return Err(wrong("token and user must not be empty"));
             }
-            if user.starts_with("system:") {
-                return Err(wrong("no user's name starts with system:"));
+            if super::is_reserved(user) {
+                return Err(wrong("that user's name is reserved"));
             }
             let groups = groups.first().map_or("", String::as_str).split(',').map(str::trim);
             let groups = groups.filter(|group| !group.is_empty()).map(str::to_owned).collect();
@@ -144,7 +144,7 @@ mod tests {
             "hunter2,,1",
             ",ann,1",
             "hunter2,\"ann,1",
-            "hunter2,system:x,1",
+            "hunter2,system:leader,1",
             "hunter2,a,1\nhunter2,b,2",
         ] {
             let error = Tokens::parse(wrong).unwrap_err();

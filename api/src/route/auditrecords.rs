@@ -32,7 +32,7 @@ pub(super) async fn list(State(api): State<Shared>, request: Request) -> Result<
     let mut found = Found { items: Items::default(), after: range.after, ended: false };
     match filter.history() {
         Some(history) => found.pick(&ask, &filter, history, revision, range.limit)?,
-        None => found.scan(&ask, &filter, revision, range.limit)?,
+        None => found.scan(&ask, &filter, revision, range.limit).await?,
     }
     let resume =
         (!found.ended).then_some(Token { revision: Some(revision), after: found.after, list: range.list });
@@ -75,7 +75,7 @@ impl Found {
     }
 
     /// From all numbers.
-    fn scan(
+    async fn scan(
         &mut self,
         ask: &Ask,
         filter: &AuditFilter,
@@ -105,6 +105,7 @@ impl Found {
                 return Ok(());
             }
             scanned += entries.len();
+            tokio::task::yield_now().await;
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ pub(super) async fn create(
         .map_err(|causes| Failure::faults(Noun::Runnables, &name, causes))?;
     let manifests = submit.manifests.clone();
     let written = ask.propose(&namespace, &bytes, Command::Submit(Box::new(submit))).await?;
-    respond(&ask, StatusCode::CREATED, &written, Some(&manifests)).await
+    respond(&ask, &name, StatusCode::CREATED, &written, Some(&manifests)).await
 }
 
 /// `PUT`: a runnable's spec is immutable.
@@ -84,19 +84,21 @@ pub(super) async fn replace(
     ask.bytes(body).await?;
     let message = "a runnable is not replaced: its spec is immutable. PATCH changes labels and annotations; submit \
                    changed work under another name";
-    Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
-        .about(Noun::Runnables, &name))
+    let mut failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
+    failure.allowed = Some("GET,HEAD,PATCH,DELETE");
+    Err(failure.about(Noun::Runnables, &name))
 }
 
 /// The answer to a write: the run as it is after it.
 async fn respond(
     ask: &Ask,
+    name: &str,
     status: StatusCode,
     written: &Written,
     manifests: Option<&[u8]>,
 ) -> Result<Response, Failure> {
     let Some(record) = written.done.record.as_deref() else {
-        return Ok(answer::written(gone(ask, status, written, ""), written));
+        return Ok(answer::written(gone(name, "", status, written), written));
     };
     if manifests.is_none() && !is_here(ask, record)? {
         // This replica is behind the write that it passed on. Without the manifests the answer is still right.
@@ -122,8 +124,7 @@ fn is_here(ask: &Ask, record: &Record) -> Result<bool, Failure> {
 }
 
 /// The run is not there any more: what was asked for is done.
-fn gone(ask: &Ask, status: StatusCode, written: &Written, uid: &str) -> Response {
-    let name = ask.name();
+fn gone(name: &str, uid: &str, status: StatusCode, written: &Written) -> Response {
     let details = serde_json::json!({"group": "tallyman.dev", "kind": "runnables", "name": name, "uid": uid});
     let document = serde_json::json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,

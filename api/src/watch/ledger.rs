@@ -63,6 +63,9 @@ impl Source for Ledger {
         let backend = self.ask.api.backend();
         let published = backend.revision();
         let entries = backend.ledger(self.next, RECORDS)?;
+        if !entries.is_empty() {
+            self.filter.refresh(&self.ask)?;
+        }
         let mut lines = Vec::new();
         for entry in &entries {
             let record = audit::parse(entry)?;

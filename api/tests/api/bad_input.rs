@@ -260,6 +260,17 @@ async fn a_name_that_another_submission_holds_is_taken_and_waits_and_names_the_h
 }
 
 #[tokio::test]
+async fn a_path_that_is_no_text_is_refused() {
+    let server = start().await;
+    for path in
+        ["/%ff", "/apis/tallyman.dev/v1/namespaces/%c3%28/runnables", "/apis/tallyman.dev/v1/clusters/%zz"]
+    {
+        server.get(path).await.refused(400, "BadRequest");
+    }
+    server.get("/apis/tallyman.dev/v1/clusters/%2e%2e%2fetc").await.refused(404, "NotFound");
+}
+
+#[tokio::test]
 async fn a_revision_of_nothing_is_no_crash() {
     let server = start().await;
     server.memory.compact(Revision(3));

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_api::backend::Backend;
 use tallyman_api::{ApiOptions, Identity, Limits, ServeOptions};
-use tallyman_model::Env;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -28,8 +27,17 @@ pub(crate) async fn start_with(
     memory: &Arc<Memory>,
     change: impl FnOnce(&mut ApiOptions, &mut Limits),
 ) -> Server {
+    start_on(memory.clone(), memory.clone(), change).await
+}
+
+/// Starts a server on any backend, with the clock and entropy of `memory`.
+pub(crate) async fn start_on(
+    backend: Arc<dyn Backend>,
+    memory: Arc<Memory>,
+    change: impl FnOnce(&mut ApiOptions, &mut Limits),
+) -> Server {
     let (drain, draining) = watch::channel(false);
-    let mut options = ApiOptions::new(memory.clone(), memory.env.clone(), Identity::Dev, draining.clone());
+    let mut options = ApiOptions::new(backend, memory.env.clone(), Identity::Dev, draining.clone());
     options.bookmark_every = Duration::from_millis(50);
     let mut limits = Limits::default();
     change(&mut options, &mut limits);
@@ -37,19 +45,7 @@ pub(crate) async fn start_with(
     let address = listener.local_addr().unwrap();
     let router = tallyman_api::router(options);
     let serving = tallyman_api::serve(listener, router, ServeOptions { tls: None, limits }, draining);
-    Server { address, memory: memory.clone(), drain, serving }
-}
-
-/// Starts a server on any backend.
-pub(crate) async fn start_on(backend: Arc<dyn Backend>, env: Arc<dyn Env>) -> Server {
-    let (drain, draining) = watch::channel(false);
-    let mut options = ApiOptions::new(backend, env, Identity::Dev, draining.clone());
-    options.bookmark_every = Duration::from_millis(50);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = tallyman_api::router(options);
-    let serving = tallyman_api::serve(listener, router, ServeOptions::default(), draining);
-    Server { address, memory: Memory::blank(), drain, serving }
+    Server { address, memory, drain, serving }
 }
 
 /// Starts a server on a founded replica.

@@ -4,10 +4,11 @@ use crate::client::{Server, start, start_with};
 use crate::memory::Memory;
 use crate::samples::{RUNNABLES, path, runnable};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use tallyman_api::BodyTimes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 async fn connect(server: &Server) -> TcpStream {
@@ -22,12 +23,12 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 /// A server with short deadlines.
-async fn impatient() -> Server {
-    start_with(&Memory::founded(), |options, limits| {
+async fn impatient(memory: &Arc<Memory>) -> Server {
+    start_with(memory, |options, limits| {
         options.body_times =
             BodyTimes { pause_max: Duration::from_millis(200), total_max: Duration::from_millis(600) };
-        limits.head_max = Duration::from_millis(200);
-        limits.idle_max = Duration::from_millis(400);
+        limits.head_max = Duration::from_millis(400);
+        limits.idle_max = Duration::from_millis(600);
         limits.stall_max = Duration::from_millis(400);
     })
     .await
@@ -86,7 +87,8 @@ async fn a_body_that_never_ends_is_answered_after_a_bounded_amount() {
 
 #[tokio::test]
 async fn a_body_that_stops_coming_or_drips_is_given_up() {
-    let server = impatient().await;
+    let memory = Memory::founded();
+    let server = impatient(&memory).await;
     let head = format!("POST {RUNNABLES} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n{{");
     let mut stream = connect(&server).await;
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -112,7 +114,8 @@ async fn a_body_that_stops_coming_or_drips_is_given_up() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let server = impatient().await;
+    let memory = Memory::founded();
+    let server = impatient(&memory).await;
     for head in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: loc"] {
         let mut stream = connect(&server).await;
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -124,28 +127,34 @@ async fn a_head_that_does_not_come_ends_the_connection() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_one_with_a_watch_is_not() {
-    let server = impatient().await;
+    let memory = Memory::founded();
+    let server = impatient(&memory).await;
+    let patient = start_with(&memory, |_, _| {}).await;
     let mut stream = connect(&server).await;
     stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     let begun = Instant::now();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 200"));
-    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(begun.elapsed() >= Duration::from_millis(500));
     let mut watch = server.watch(&format!("{RUNNABLES}?watch=true")).await;
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
-    server.submit("a").await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    patient.submit("a").await;
     assert_eq!(watch.event().await.1, "a");
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_its_answer_is_dropped() {
-    let server = impatient().await;
+    let memory = Memory::founded();
+    let server = impatient(&memory).await;
+    let patient = start_with(&memory, |_, _| {}).await;
     let mut body = runnable("a");
     body["spec"]["manifests"][0]["spec"]["filler"] = json!("x".repeat(900 * 1024));
     for i in 0..15 {
         body["metadata"]["name"] = json!(format!("a{i}"));
-        server.post(RUNNABLES, &body).await.done(201);
+        patient.post(RUNNABLES, &body).await.done(201);
     }
-    let mut stream = connect(&server).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    let mut stream = socket.connect(server.address).await.unwrap();
     stream
         .write_all(format!("GET {RUNNABLES} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes())
         .await

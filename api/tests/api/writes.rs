@@ -120,6 +120,24 @@ async fn the_same_key_and_body_is_answered_again_and_another_body_is_refused() {
 }
 
 #[tokio::test]
+async fn an_answer_is_repeated_also_when_its_runnable_is_gone() {
+    let server = start().await;
+    let key = [("idempotency-key", "k")];
+    let create = || server.send("POST", RUNNABLES, &key, runnable("a").to_string());
+    create().await.done(201);
+    let path = path("a");
+    let delete = || server.send("DELETE", &path, &key, "");
+    delete().await.done(200);
+    let again = create().await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    let status = again.done(201);
+    assert_eq!((&status["status"], &status["details"]["name"]), (&json!("Success"), &json!("a")));
+    assert_eq!(server.get(RUNNABLES).await.json()["items"], json!([]));
+    let again = delete().await;
+    assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (200, "true"));
+}
+
+#[tokio::test]
 async fn the_same_key_and_body_at_once_is_one_submission() {
     let server = start().await;
     let (one, two) = (
@@ -239,6 +257,7 @@ async fn a_runnable_is_not_replaced() {
     server.submit("a").await;
     let reply = server.send("PUT", &path("a"), &[], runnable("a").to_string()).await;
     assert!(reply.refused(405, "MethodNotAllowed").contains("immutable"));
+    assert_eq!(reply.header("allow"), "GET,HEAD,PATCH,DELETE");
 }
 
 #[tokio::test]

@@ -25,7 +25,8 @@ impl RemoveCluster {
         };
         let conflict = |message: String| Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
         if self.revision.is_some_and(|revision| revision != cluster.head.revision) {
-            let message = format!("cluster {:?} has changed; read it again and repeat the removal", self.name);
+            let message =
+                format!("cluster {:?} has changed; read it again and repeat the removal", self.name);
             return Ok(Err(Refusal::changed(message)));
         }
         let ordinal = cluster.head.ordinal;

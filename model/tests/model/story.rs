@@ -337,3 +337,17 @@ fn a_record_outlives_its_retention_while_its_cluster_keeps_objects_of_it_and_goe
     }
     assert!(query::runnable(&world.view, "risk", "report").unwrap().is_none());
 }
+
+#[test]
+fn a_conflict_of_revisions_names_the_field_and_one_of_states_does_not() {
+    let mut world = World::new();
+    let revision = Some(world.submit("report", |_| {}).head.revision);
+    let changed = Cancel { revision: Some(Revision(1)), ..cancel("report") };
+    let refusal = world.run(Command::Cancel(changed)).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Conflict);
+    assert_eq!(refusal.causes[0].field, "metadata.resourceVersion");
+    let ended = world.ok(Command::Cancel(Cancel { revision, ..cancel("report") }));
+    let again = Cancel { revision: Some(ended.revision), ..cancel("report") };
+    let refusal = world.run(Command::Cancel(again)).unwrap_err();
+    assert_eq!((refusal.kind, refusal.causes), (RefusalKind::Conflict, Vec::new()));
+}

@@ -42,7 +42,7 @@ fn median(mut ahead: Vec<i64>) -> i64 {
     ahead.sort_unstable();
     let middle = ahead.len() / 2;
     let upper = ahead.get(middle).copied().unwrap_or(0);
-    let lower = if ahead.len() % 2 == 0 {
+    let lower = if ahead.len().is_multiple_of(2) {
         ahead.get(middle.wrapping_sub(1)).copied().unwrap_or(upper)
     } else {
         upper

@@ -132,6 +132,8 @@ impl Inner {
         let acked = metrics.last_quorum_acked.map(|acked| acked.into_inner());
         let lease = Duration::from_millis(self.options.timing.election_ms_max);
         let age = acked.and_then(|acked| self.clock.age(acked));
-        leads && age.is_some_and(|age| age < lease - lease / 4)
+        // Nobody acknowledges to a sole voter, and nobody else can lead.
+        let alone = metrics.membership_config.membership().voter_ids().count() == 1;
+        leads && (alone || age.is_some_and(|age| age < lease - lease / 4))
     }
 }

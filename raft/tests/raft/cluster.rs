@@ -217,7 +217,11 @@ impl Cluster {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, equal).await.expect("equal states in time");
+        if tokio::time::timeout(PATIENCE, equal).await.is_err() {
+            let seen: Vec<_> =
+                running.iter().map(|i| (self.group(*i).reader().state_hash(), self.status(*i))).collect();
+            panic!("not equal in time: {seen:#?}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Groups of real replicas on loopback and real files, in one process.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::print_stdout, reason = "figures, for whoever runs the tests by hand")]
 
 mod cluster;
 mod disk;

@@ -1,9 +1,10 @@
 //! What reads promise.
 
 use crate::cluster::{Cluster, PATIENCE};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tallyman_model::Revision;
 use tallyman_raft::{ReadError, ReadMode};
+use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_linearizable_read_on_any_replica_shows_every_acknowledged_write() {

@@ -2,9 +2,10 @@
 
 use crate::cluster::{Cluster, PATIENCE, write};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tallyman_model::{RefusalKind, Revision};
 use tallyman_raft::{NotSent, ProposeError, ReadMode};
+use tokio::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_on_any_replica_is_read_with_its_token_on_every_one() {

@@ -24,9 +24,15 @@ pub(in crate::route) async fn cancel(
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, why) = words(&ask, body).await?;
     let revision = ask.if_match()?;
-    let command = Command::Cancel(Cancel { namespace: namespace.clone(), name, uid: None, revision, why });
+    let command = Command::Cancel(Cancel {
+        namespace: namespace.clone(),
+        name: name.clone(),
+        uid: None,
+        revision,
+        why,
+    });
     let written = ask.propose(&namespace, &bytes, command).await?;
-    respond(&ask, StatusCode::OK, &written, None).await
+    respond(&ask, &name, StatusCode::OK, &written, None).await
 }
 
 /// `POST .../retry {reason}`
@@ -38,9 +44,10 @@ pub(in crate::route) async fn retry(
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, why) = words(&ask, body).await?;
     let revision = ask.if_match()?;
-    let command = Command::Retry(Retry { namespace: namespace.clone(), name, uid: None, revision, why });
+    let command =
+        Command::Retry(Retry { namespace: namespace.clone(), name: name.clone(), uid: None, revision, why });
     let written = ask.propose(&namespace, &bytes, command).await?;
-    respond(&ask, StatusCode::OK, &written, None).await
+    respond(&ask, &name, StatusCode::OK, &written, None).await
 }
 
 /// `POST .../approvals`

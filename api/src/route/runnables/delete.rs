@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tallyman_model::Command;
 use tallyman_model::command::Delete;
-use tallyman_model::record::{ObjectState, Record};
+use tallyman_model::record::Record;
 
 pub(in crate::route) async fn delete(
     State(api): State<Shared>,
@@ -22,13 +22,13 @@ pub(in crate::route) async fn delete(
     let (bytes, options) = ask.maybe_document(body).await?;
     let asked = Preconditions::of(&ask, options)?;
     let (uid, revision) = (asked.uid, asked.revision);
-    let command = Command::Delete(Delete { namespace: namespace.clone(), name, uid, revision });
+    let command = Command::Delete(Delete { namespace: namespace.clone(), name: name.clone(), uid, revision });
     let written = ask.propose(&namespace, &bytes, command).await?;
     match written.done.record.as_deref() {
-        Some(record) if waits(record) => respond(&ask, StatusCode::OK, &written, None).await,
+        Some(record) if waits(record) => respond(&ask, &name, StatusCode::OK, &written, None).await,
         other => {
             let uid = other.and_then(Record::head).map_or_else(String::new, |head| head.uid.to_string());
-            Ok(answer::written(gone(&ask, StatusCode::OK, &written, &uid), &written))
+            Ok(answer::written(gone(&name, &uid, StatusCode::OK, &written), &written))
         }
     }
 }
@@ -37,8 +37,8 @@ pub(in crate::route) async fn delete(
 fn waits(record: &Record) -> bool {
     match record {
         Record::Runnable(run) => {
-            let all_gone = run.objects.iter().all(|object| object.state == ObjectState::Gone);
-            !(run.phase.is_terminal() && all_gone)
+            let left = run.objects.iter().any(|object| object.claims());
+            left || !run.phase.is_terminal()
         }
         _ => false,
     }

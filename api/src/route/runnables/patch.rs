@@ -38,7 +38,7 @@ pub(in crate::route) async fn patch(
     if names_all {
         let command = command(&value, None, &namespace, &name, asked)?;
         let written = ask.propose(&namespace, &bytes, command).await?;
-        return respond(&ask, StatusCode::OK, &written, None).await;
+        return respond(&ask, &name, StatusCode::OK, &written, None).await;
     }
     let mut tries = 0;
     loop {
@@ -48,7 +48,7 @@ pub(in crate::route) async fn patch(
         let patched = if is_merge { value.clone() } else { difference(&document, &value)? };
         let command = command(&patched, Some(&document), &namespace, &name, asked.or(Some(revision)))?;
         match ask.propose(&namespace, &bytes, command).await {
-            Ok(written) => return respond(&ask, StatusCode::OK, &written, None).await,
+            Ok(written) => return respond(&ask, &name, StatusCode::OK, &written, None).await,
             Err(failure) if failure.reason == "Conflict" && asked.is_none() && tries < TRIES_MAX => {}
             Err(failure) => return Err(failure),
         }
