@@ -86,6 +86,13 @@ impl Dev {
 
     /// The same in a directory that may have been used before.
     pub(crate) async fn start_in(dir: &Path, arguments: &[&str]) -> Self {
+        let dev = Self::spawn_in(dir, arguments);
+        dev.wait_ready().await;
+        dev
+    }
+
+    /// The same, not waited for.
+    pub(crate) fn spawn_in(dir: &Path, arguments: &[&str]) -> Self {
         let _ = fs::remove_file(dir.join("dev.json"));
         let mut command = Command::new(binary());
         command.arg("dev").arg("--dir").arg(dir).args(arguments);
@@ -96,9 +103,7 @@ impl Dev {
         };
         command.stdin(Stdio::piped()).stdout(log("stdout")).stderr(log("stderr")).kill_on_drop(true);
         let child = command.spawn().unwrap();
-        let dev = Self { child, dir: dir.to_owned(), http: client(), _temporary: None };
-        dev.wait_ready().await;
-        dev
+        Self { child, dir: dir.to_owned(), http: client(), _temporary: None }
     }
 
     async fn wait_ready(&self) {

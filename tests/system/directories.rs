@@ -1,13 +1,9 @@
 //! Data directories that are lost, or another group's.
 
-use crate::secured::free_port;
-use crate::dev::{Dev, PATIENCE, binary, path, runnable, signal, until};
+use crate::dev::{Dev, path, runnable, signal, until};
 use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
-use std::process::Stdio;
-use tokio::process::Command;
-use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_lost_its_directory_joins_under_a_new_id_and_the_old_one_leaves() {
@@ -45,36 +41,30 @@ async fn a_replica_that_lost_its_directory_joins_under_a_new_id_and_the_old_one_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_directory_of_another_group_is_refused_with_what_to_do() {
-    let one = Dev::start(&[]).await;
-    let (one_dir, _one) = one.stop_keeping().await;
-    let other = Dev::start(&[]).await;
-    let (other_dir, _other) = other.stop_keeping().await;
+    let (dir, _temporary) = Dev::start(&[]).await.stop_keeping().await;
+    // Another group at the same addresses, and then the first one's r1 among it.
+    let (mine, kept) = (dir.join("r1/data"), dir.join("kept"));
+    fs::rename(&mine, &kept).unwrap();
+    ["r2/data", "r3/data"].iter().for_each(|data| fs::remove_dir_all(dir.join(data)).unwrap());
+    Dev::start_in(&dir, &[]).await.stop().await;
+    fs::remove_dir_all(&mine).unwrap();
+    fs::rename(&kept, &mine).unwrap();
 
-    // r1 of one group starts on the disk of r1 of the other, among its own peers.
-    let (mine, foreign) = (one_dir.join("r1"), other_dir.join("r1"));
-    let config = fs::read_to_string(mine.join("config.toml")).unwrap();
-    let foreign_data = foreign.join("data");
-    let data = if foreign_data.exists() { foreign_data } else { foreign };
-    // Ports of its own: the replica whose place it takes is only frozen.
-    let config: String = config
-        .lines()
-        .map(|line| match line.split_once(" = ") {
-            Some(("data_dir", _)) => format!("data_dir = {data:?}\n"),
-            Some((key @ ("api_listen" | "peer_listen"), _)) => format!("{key} = \"127.0.0.1:{}\"\n", free_port()),
-            _ => format!("{line}\n"),
-        })
-        .collect();
-    let file = mine.join("foreign.toml");
-    fs::write(&file, config).unwrap();
-    let peers = Dev::start_in(&one_dir, &[]).await;
-    let peer = peers.replicas().into_iter().find(|replica| replica.id == "r1").unwrap();
-    signal(peer.pid, Signal::STOP);
-    let mut command = Command::new(binary());
-    command.arg("server").arg("--config").arg(&file).stdin(Stdio::piped()).kill_on_drop(true);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it does not stay").unwrap();
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+    let dev = Dev::spawn_in(&dir, &[]);
+    let stranger = until("the replicas run", async || dev.replicas().into_iter().find(|one| one.id == "r1")).await;
+    let said = until("its peers have refused it and it says so", async || {
+        let answer = dev.get(&stranger.url, "/operator/status").await?;
+        answer.body["refusedByPeer"].as_str().map(str::to_owned)
+    })
+    .await;
     assert!(said.contains("group"), "{said}");
-    signal(peer.pid, Signal::CONT);
+    let read = dev.get(&stranger.url, &path("runnables")).await.unwrap();
+    assert_eq!(read.status, 503, "{read:?}");
+    let ready = dev.get(&stranger.url, "/readyz").await.unwrap();
+    assert_eq!(ready.status, 503, "{ready:?}");
+    until("the two others serve", async || {
+        let url = &dev.replicas()[1].url;
+        dev.get(url, &path("runnables")).await.filter(|answer| answer.status == 200)
+    })
+    .await;
 }
