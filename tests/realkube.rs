@@ -4,5 +4,7 @@
 
 #[path = "system/dev.rs"]
 mod dev;
+#[path = "realkube/example.rs"]
+mod example;
 #[path = "realkube/sixty_jobs.rs"]
 mod sixty_jobs;

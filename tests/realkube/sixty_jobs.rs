@@ -12,12 +12,12 @@ const JOBS: usize = 60;
 const READS: usize = 1000;
 
 /// A control plane that stops with the test.
-struct Control {
+pub(crate) struct Control {
     dir: PathBuf,
 }
 
 impl Control {
-    async fn up(dir: &Path) -> Self {
+    pub(crate) async fn up(dir: &Path) -> Self {
         let owner = std::process::id().to_string();
         let dir_text = dir.to_str().unwrap();
         let output = kit(&["up", dir_text, "1", "--names", "real", "--owner", &owner]).await;
@@ -25,11 +25,11 @@ impl Control {
         Self { dir: dir.to_owned() }
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.dir.join("real/kubeconfig")
     }
 
-    async fn kubectl(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
         let kubectl = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/realkube/bin/kubectl");
         let kubeconfig = self.kubeconfig();
         let output =
@@ -104,6 +104,7 @@ async fn sixty_jobs_run_exactly_once_though_the_leader_is_killed_and_reads_cost_
 async fn reads_cost_nothing(dev: &Dev, control: &Control) {
     let started = tokio::time::Instant::now();
     let before = control.requests().await;
+    assert!(before > JOBS as u64, "the requests of the Jobs themselves are counted: {before}");
     let replicas = dev.replicas();
     for number in 0..READS {
         let name = format!("night-{}", number % JOBS);
