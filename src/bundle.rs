@@ -41,7 +41,10 @@ impl Bundle {
             [] => return Err(unusable(source, "it is empty")),
             [one] if is_runnable(one) => one.clone(),
             many if many.iter().any(is_runnable) => {
-                return Err(unusable(source, "a Runnable must be the only document; submit several one by one"));
+                return Err(unusable(
+                    source,
+                    "a Runnable must be the only document; submit several one by one",
+                ));
             }
             _ => wrap(documents, source)?,
         };
@@ -55,7 +58,8 @@ impl Bundle {
     /// The kinds in it, the main one first, as `Job + ConfigMap`.
     pub(crate) fn kinds(&self) -> String {
         let manifests = self.document.pointer("/spec/manifests").and_then(Value::as_array);
-        let mut kinds: Vec<&str> = manifests.into_iter().flatten().map(|manifest| field(manifest, "kind")).collect();
+        let mut kinds: Vec<&str> =
+            manifests.into_iter().flatten().map(|manifest| field(manifest, "kind")).collect();
         kinds.sort_by_key(|kind| !completes(kind));
         let mut counted: Vec<(&str, usize)> = Vec::new();
         for kind in kinds {
@@ -64,7 +68,9 @@ impl Bundle {
                 None => counted.push((kind, 1)),
             }
         }
-        let write = |(kind, count): &(&str, usize)| if *count > 1 { format!("{count} {kind}s") } else { (*kind).into() };
+        let write = |(kind, count): &(&str, usize)| {
+            if *count > 1 { format!("{count} {kind}s") } else { (*kind).into() }
+        };
         counted.iter().map(write).collect::<Vec<_>>().join(" + ")
     }
 }
@@ -72,8 +78,8 @@ impl Bundle {
 /// All documents of the text, those inside a `List` one by one.
 fn documents(text: &str, source: &str) -> Result<Vec<Value>, Failure> {
     let read: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| {
-        // The first line says what and where; the others draw the place.
-        unusable(source, &format!("not YAML or JSON: {error}"))
+        let words = error.to_string();
+        unusable(source, &format!("not YAML or JSON: {}", words.strip_prefix("error: ").unwrap_or(&words)))
     })?;
     let mut documents = Vec::new();
     for document in read {
@@ -95,8 +101,13 @@ fn wrap(manifests: Vec<Value>, source: &str) -> Result<Value, Failure> {
         [main] => *main,
         [] => return Err(unusable(source, "none of its manifests runs to completion; one must be a Job")),
         several => {
-            let names: Vec<&str> = several.iter().map(|manifest| text_of(manifest, "/metadata/name")).collect();
-            let message = format!("it has {} Jobs ({}) and does not say which one counts", names.len(), names.join(", "));
+            let names: Vec<&str> =
+                several.iter().map(|manifest| text_of(manifest, "/metadata/name")).collect();
+            let message = format!(
+                "it has {} Jobs ({}) and does not say which one counts",
+                names.len(),
+                names.join(", ")
+            );
             return Err(unusable(source, &format!("{message}; write a Runnable with spec.main")));
         }
     };
@@ -117,7 +128,8 @@ fn settle_namespace(document: &mut Value, source: &str, given: Option<&str>) -> 
     let namespace = match (inside.as_str(), given) {
         ("", given) => given.unwrap_or("default").to_owned(),
         (inside, Some(given)) if given != inside => {
-            let message = format!("its namespace is {inside:?}, and --namespace (TALLYMAN_NAMESPACE) says {given:?}");
+            let message =
+                format!("its namespace is {inside:?}, and --namespace (TALLYMAN_NAMESPACE) says {given:?}");
             return Err(unusable(source, &message));
         }
         (inside, _) => inside.to_owned(),
@@ -160,6 +172,7 @@ fn text_of<'a>(value: &'a Value, pointer: &str) -> &'a str {
 }
 
 fn unusable(source: &str, why: &str) -> Failure {
+    let source = if source == "-" { "standard input" } else { source };
     Failure::new(
         Exit::Failed,
         format!("{source} cannot be submitted: {why}"),

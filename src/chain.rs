@@ -4,8 +4,8 @@ use crate::client::{Client, Request, request};
 use crate::exit::{Exit, Failure};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tallyman_model::ledger::{LedgerRecord, next_hash};
 use tallyman_model::Digest;
+use tallyman_model::ledger::{LedgerRecord, next_hash};
 
 /// Records of one page.
 const PAGE_MAX: u32 = 500;

@@ -70,11 +70,18 @@ impl std::fmt::Debug for Token {
 enum Tried {
     Answered(Answer),
     /// It certainly did nothing: not reached, or it said so.
-    NotSent { why: String, retry_after: Option<Duration> },
+    NotSent {
+        why: String,
+        retry_after: Option<Duration>,
+    },
     /// Nobody listens there.
-    Nobody { why: String },
+    Nobody {
+        why: String,
+    },
     /// It may have done it.
-    Unknown { why: String },
+    Unknown {
+        why: String,
+    },
 }
 
 impl Client {
@@ -274,10 +281,10 @@ impl Lost {
         if self.why.is_empty() {
             return Failure::printed(Exit::Ok);
         }
-        let hint = if self.why.contains("connect") {
-            "start a server (`tallyman dev`), or name others in TALLYMAN_SERVER".to_owned()
-        } else {
-            attempt.to_owned()
+        let hint = match &self.why {
+            why if why.contains("certificate") => "name the authority that signed it in TALLYMAN_CA_FILE",
+            why if why.contains("connect") => "start a server (`tallyman dev`), or name others in TALLYMAN_SERVER",
+            _ => attempt,
         };
         Failure::new(exit, format!("no answer that counts; the last one: {}", self.why), hint)
     }

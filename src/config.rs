@@ -167,7 +167,11 @@ impl std::fmt::Display for Problem {
 
 /// A host and a port; an IPv6 address gets its brackets.
 pub(crate) fn join(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 #[cfg(test)]

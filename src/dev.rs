@@ -75,7 +75,7 @@ impl Dev {
         let mut end = parent::End::watch()?;
         let (dir, _temporary) = self.directory()?;
         let board = Board::new();
-        let layout = Layout::open(&dir, self.replicas)?;
+        let mut layout = Layout::open(&dir, self.replicas)?;
         self.introduce(&board, &layout);
         let clusters = Clusters::start(&self, &layout).await?;
         let urls: Vec<String> = layout.slots.iter().map(layout::Slot::url).collect();
@@ -87,9 +87,10 @@ impl Dev {
             urls,
         });
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
+        let mut held = std::mem::take(&mut layout.held).into_iter();
         let mut replicas = Vec::new();
         for (i, slot) in layout.slots.iter().enumerate() {
-            replicas.push(Replica::start(i, slot.clone(), Arc::clone(&world), events.clone()));
+            replicas.push(Replica::start(i, slot.clone(), held.next(), Arc::clone(&world), events.clone()));
         }
         let ended = tokio::select! {
             ended = self.work(&world, inbox) => ended,
@@ -116,7 +117,8 @@ impl Dev {
                 Ok((std::fs::canonicalize(dir).map_err(unusable)?, None))
             }
             None => {
-                let temporary = tempfile::Builder::new().prefix("tallyman-dev-").tempdir().map_err(unusable)?;
+                let temporary =
+                    tempfile::Builder::new().prefix("tallyman-dev-").tempdir().map_err(unusable)?;
                 Ok((std::fs::canonicalize(temporary.path()).map_err(unusable)?, Some(temporary)))
             }
         }
@@ -179,7 +181,8 @@ impl Dev {
 
     async fn hint(&self, world: &World) {
         let screen = world.board.screen;
-        let last = world.urls.last().map(|url| url.replace("http://127.0.0.1", "localhost")).unwrap_or_default();
+        let last =
+            world.urls.last().map(|url| url.replace("http://127.0.0.1", "localhost")).unwrap_or_default();
         let mut lines = vec![
             String::new(),
             "Ctrl-C stops all. Elsewhere try:".to_owned(),

@@ -37,7 +37,11 @@ fn run(cli: cli::Cli) -> Result<(), Failure> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
-        Failure::new(Exit::Failed, format!("failed to start: {error}"), "check the limits of threads and open files")
+        Failure::new(
+            Exit::Failed,
+            format!("failed to start: {error}"),
+            "check the limits of threads and open files",
+        )
     })?;
     let ended = runtime.block_on(cli.run());
     // A thread that still reads standard input must not hold the process.

@@ -48,7 +48,9 @@ impl OutputOptions {
     pub(crate) fn print(self, document: &Value, columns: &Columns) -> Result<(), Failure> {
         let screen = Screen::stdout();
         match self.output {
-            Form::Json => screen.line(&serde_json::to_string_pretty(document).unwrap_or_else(|_| document.to_string())),
+            Form::Json => {
+                screen.line(&serde_json::to_string_pretty(document).unwrap_or_else(|_| document.to_string()))
+            }
             Form::Yaml => screen.text(&yaml(document)?),
             Form::Name => items(document).iter().for_each(|item| screen.line(&name(item, columns.resource))),
             Form::Table => table(screen, columns.headings, &rows(document, columns)),

@@ -28,8 +28,15 @@ fn cells(run: &Value) -> Vec<String> {
         or_dash(text(run, "/status/cluster")),
         format!("{attempts}/{}", max.max(attempts as u64)),
         age(text(run, "/metadata/creationTimestamp")),
-        message(run).chars().take(MESSAGE_CHARS_MAX).collect(),
+        shortened(&message(run)),
     ]
+}
+
+fn shortened(message: &str) -> String {
+    match message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        Some((end, _)) => format!("{}...", message.get(..end).unwrap_or_default()),
+        None => message.to_owned(),
+    }
 }
 
 /// Why it is where it is: the message of the first condition that is not as it should be, or the last one's.
@@ -39,7 +46,8 @@ pub(crate) fn message(run: &Value) -> String {
         return direct.to_owned();
     }
     let conditions = run.pointer("/status/conditions").and_then(Value::as_array);
-    let is_wrong = |condition: &&Value| text(condition, "/status") == "False" && text(condition, "/type") != "Finished";
+    let is_wrong =
+        |condition: &&Value| text(condition, "/status") == "False" && text(condition, "/type") != "Finished";
     let wrong = conditions.into_iter().flatten().find(is_wrong);
     wrong.map(|condition| text(condition, "/message").to_owned()).unwrap_or_default()
 }
@@ -117,7 +125,8 @@ fn still(namespace: &str, name: &str, run: &Value) -> Failure {
     let phase = text(run, "/status/phase");
     Failure::new(
         Exit::Unknown,
-        format!("{namespace}/{name} is {phase}; the time to wait is over, the run goes on {}", message(run)).trim_end(),
+        format!("{namespace}/{name} is {phase}; the time to wait is over, the run goes on {}", message(run))
+            .trim_end(),
         format!("tallyman wait {namespace}/{name}"),
     )
 }

@@ -13,7 +13,10 @@ pub(crate) struct Screen {
 impl Screen {
     /// Standard output as it is: colourful on a terminal, unless `NO_COLOR` asks for none.
     pub(crate) fn stdout() -> Self {
-        Self { is_colourful: std::io::stdout().is_terminal() && environment::read(environment::NO_COLOR).is_none() }
+        Self {
+            is_colourful: std::io::stdout().is_terminal()
+                && environment::read(environment::NO_COLOR).is_none(),
+        }
     }
 
     /// Writes one line at once. A reader that went away is not an error: what was asked for is done all the same.
@@ -60,7 +63,11 @@ impl Screen {
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.is_colourful && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.is_colourful && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 

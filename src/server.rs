@@ -61,7 +61,9 @@ impl Server {
 fn stopped_early(ending: Ending) -> Result<(), Failure> {
     match ending {
         Ending::Asked | Ending::ParentGone => Ok(()),
-        Ending::Fatal(why) => Err(Failure::new(Exit::Failed, format!("the replica cannot start: {why}"), FATAL_HINT)),
+        Ending::Fatal(why) => {
+            Err(Failure::new(Exit::Failed, format!("the replica cannot start: {why}"), FATAL_HINT))
+        }
     }
 }
 

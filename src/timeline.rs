@@ -54,19 +54,28 @@ impl Told<'_> {
     }
 
     fn words(&self, record: &LedgerRecord, phase: &str) -> String {
-        let attempt = self.attempt.checked_sub(1).and_then(|i| self.run.pointer(&format!("/status/attempts/{i}")));
+        let attempt =
+            self.attempt.checked_sub(1).and_then(|i| self.run.pointer(&format!("/status/attempts/{i}")));
         match Phase::parse(phase) {
             Some(Phase::Accepted | Phase::Held) if self.attempt == 0 => {
                 format!("by {}; led by {}", record.user, record.leader)
             }
             Some(Phase::Accepted | Phase::Held) => format!("again, by {}", record.user),
-            Some(Phase::Placed) => placed(attempt.map_or("", |attempt| text(attempt, "/cluster")), &record.detail),
+            Some(Phase::Placed) => {
+                placed(attempt.map_or("", |attempt| text(attempt, "/cluster")), &record.detail)
+            }
             Some(Phase::Sent) => "intent committed first".to_owned(),
             Some(Phase::Pending) => attempt.and_then(main_uid).unwrap_or_else(|| record.detail.clone()),
             Some(Phase::Succeeded) => self.of_attempts(),
+            Some(Phase::Stopping) if record.detail.is_empty() => format!("asked by {}", record.user),
+            Some(Phase::Stopping) => format!("asked by {}: {}", record.user, record.detail),
             Some(Phase::Failed | Phase::Cancelled) => {
                 let message = crate::runnable::message(self.run);
-                if message.is_empty() { self.of_attempts() } else { format!("{}; {message}", self.of_attempts()) }
+                if message.is_empty() {
+                    self.of_attempts()
+                } else {
+                    format!("{}; {message}", self.of_attempts())
+                }
             }
             _ => String::new(),
         }
@@ -94,9 +103,12 @@ fn placed(cluster: &str, why: &str) -> String {
 /// Kind and UID of an attempt's main object.
 fn main_uid(attempt: &Value) -> Option<String> {
     let objects = attempt.get("objects")?.as_array()?;
-    let is_main = |object: &&Value| Kind::ALL.iter().any(|kind| kind.completes() && kind.as_str() == text(object, "/kind"));
+    let is_main = |object: &&Value| {
+        Kind::ALL.iter().any(|kind| kind.completes() && kind.as_str() == text(object, "/kind"))
+    };
     let object = objects.iter().find(is_main)?;
-    Some(format!("{} uid {}", text(object, "/kind"), text(object, "/uid"))).filter(|_| !text(object, "/uid").is_empty())
+    Some(format!("{} uid {}", text(object, "/kind"), text(object, "/uid")))
+        .filter(|_| !text(object, "/uid").is_empty())
 }
 
 impl Step {
@@ -161,7 +173,8 @@ mod tests {
         ];
         let pipe = Screen { is_colourful: false };
         let steps = steps("u1", &run(), &records);
-        let told: Vec<String> = steps.iter().filter(|step| step.is_phase).map(|step| step.line(1000, pipe)).collect();
+        let told: Vec<String> =
+            steps.iter().filter(|step| step.is_phase).map(|step| step.line(1000, pipe)).collect();
         assert_eq!(
             told,
             [

@@ -7,6 +7,7 @@ use crate::types::{Entry, LogId, Membership, Payload, to_store};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
+use tallyman_model::{Command, IdempotencyKey, Principal};
 use tallyman_store::codec::{self, Blob, CodecError, HEADER_BYTES, Kind};
 use tallyman_store::inventory::{self, ToApply};
 
@@ -28,7 +29,16 @@ enum Content {
 enum ContentRef<'a> {
     Blank,
     Membership(Blob),
-    Entry(u64, &'a tallyman_model::Entry),
+    Entry(u64, EntryRef<'a>),
+}
+
+/// An entry to be written; it has the bytes of a [`tallyman_model::Entry`].
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct EntryRef<'a> {
+    pub(crate) clock_ms: u64,
+    pub(crate) by: &'a Principal,
+    pub(crate) key: &'a Option<IdempotencyKey>,
+    pub(crate) command: &'a Command,
 }
 
 const BLANK: u32 = 0;
@@ -41,7 +51,7 @@ pub(crate) struct Proposed(Blob);
 
 impl Proposed {
     /// Encodes `entry`, which `leader` proposes.
-    pub(crate) fn encode(leader: u64, entry: &tallyman_model::Entry) -> Result<Self, CodecError> {
+    pub(crate) fn encode(leader: u64, entry: EntryRef<'_>) -> Result<Self, CodecError> {
         codec::encode(KIND, &ContentRef::Entry(leader, entry)).map(|bytes| Self(Blob(bytes)))
     }
 
@@ -142,7 +152,7 @@ mod tests {
         let membership = Membership::new(vec![BTreeSet::from([1])], nodes).unwrap();
         assert_eq!(round_trip(Payload::Membership(membership.clone())), Payload::Membership(membership));
         let entry = crate::testing::entry(5);
-        let proposed = Proposed::encode(2, &entry).unwrap();
+        let proposed = crate::testing::proposed(2, &entry);
         assert_eq!(round_trip(Payload::Normal(proposed.clone())), Payload::Normal(proposed.clone()));
         let applied = to_apply(Entry { log_id: log_id(3, 7), payload: Payload::Normal(proposed) }).unwrap();
         assert_eq!((applied.id.term, applied.id.leader, applied.id.index), (3, 2, 7));
@@ -159,7 +169,7 @@ mod tests {
     #[test]
     fn a_damaged_content_is_refused() {
         let mut bytes =
-            encode(Payload::Normal(Proposed::encode(2, &crate::testing::entry(5)).unwrap())).unwrap();
+            encode(Payload::Normal(crate::testing::proposed(2, &crate::testing::entry(5)))).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         let entry = decode(log_id(1, 1), bytes).unwrap();
         assert!(to_apply(entry).is_err());

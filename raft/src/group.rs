@@ -27,7 +27,8 @@ use std::time::Duration;
 use tallyman_model::{GroupId, ReplicaId, Uid};
 use tokio::sync::watch;
 
-/// A handle to this process's replica; clones are the same replica.
+/// A handle to this process's replica; clones are the same replica. It runs until [`shutdown`](Self::shutdown) or
+/// [`abort`](Self::abort), also when no handle is left.
 #[derive(Clone)]
 pub struct Group {
     inner: Arc<Inner>,

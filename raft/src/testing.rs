@@ -1,5 +1,6 @@
 //! What the unit tests share.
 
+use crate::content::{EntryRef, Proposed};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tallyman_model::command::RemoveMember;
 use tallyman_model::{Command, Entry, Env, Principal, ReplicaId};
@@ -33,4 +34,11 @@ impl Env for TestEnv {
 pub(crate) fn entry(id: u64) -> Entry {
     let command = Command::RemoveMember(RemoveMember { id: ReplicaId(id) });
     Entry { clock_ms: 7, by: Principal::leader(), key: None, command }
+}
+
+/// `entry`, as `leader` proposes it.
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+pub(crate) fn proposed(leader: u64, entry: &Entry) -> Proposed {
+    let Entry { clock_ms, by, key, command } = entry;
+    Proposed::encode(leader, EntryRef { clock_ms: *clock_ms, by, key, command }).unwrap()
 }

@@ -31,6 +31,8 @@ pub struct Timing {
     pub snapshot_look_ms: u64,
     /// How many entries stay in the log behind a snapshot, for followers that are a little late.
     pub log_kept_entries: u64,
+    /// Records of a full segment of the ledger.
+    pub ledger_segment_records: u64,
     /// Bytes of proposals that are in flight on the leader.
     pub in_flight_bytes_max: u64,
 }
@@ -52,6 +54,7 @@ impl Default for Timing {
             snapshot_log_bytes_min: 256 * 1024 * 1024,
             snapshot_look_ms: 1000,
             log_kept_entries: 10_000,
+            ledger_segment_records: tallyman_store::ledger::SEGMENT_RECORDS,
             in_flight_bytes_max: 64 * 1024 * 1024,
         }
     }

@@ -22,7 +22,11 @@ impl Answer {
     ///
     /// # Errors
     /// Why the body could not be read, in words.
-    pub(super) async fn read(mut response: reqwest::Response, server: &str, bytes_max: usize) -> Result<Self, String> {
+    pub(super) async fn read(
+        mut response: reqwest::Response,
+        server: &str,
+        bytes_max: usize,
+    ) -> Result<Self, String> {
         let status = response.status().as_u16();
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| {
@@ -82,7 +86,9 @@ impl Answer {
     /// The asked revision has not come to the server yet.
     pub(super) fn is_too_new(&self) -> bool {
         let causes = self.body.pointer("/details/causes").and_then(Value::as_array);
-        causes.is_some_and(|causes| causes.iter().any(|cause| text(cause, "/reason") == "ResourceVersionTooLarge"))
+        causes.is_some_and(|causes| {
+            causes.iter().any(|cause| text(cause, "/reason") == "ResourceVersionTooLarge")
+        })
     }
 }
 

@@ -4,7 +4,12 @@ use super::Request;
 use std::path::Path;
 
 /// A command line that a shell takes. The token stays in its file.
-pub(super) fn command(request: &Request, server: &str, token: Option<&Path>, ca_file: Option<&Path>) -> String {
+pub(super) fn command(
+    request: &Request,
+    server: &str,
+    token: Option<&Path>,
+    ca_file: Option<&Path>,
+) -> String {
     let mut parts = vec!["curl -sS".to_owned()];
     if request.method != reqwest::Method::GET {
         parts.push(format!("-X {}", request.method));
@@ -41,7 +46,8 @@ mod tests {
 
     #[test]
     fn a_change_reads_as_a_shell_command_without_its_token() {
-        let request = Request::send(reqwest::Method::POST, "/apis/x", &json!({"why": "it's late"})).with_key("k1");
+        let request =
+            Request::send(reqwest::Method::POST, "/apis/x", &json!({"why": "it's late"})).with_key("k1");
         assert_eq!(
             command(&request, "http://127.0.0.1:7001", Some(Path::new("/t k")), None),
             "curl -sS -X POST -H \"Authorization: Bearer $(cat '/t k')\" -H 'content-type: application/json' \

@@ -66,7 +66,11 @@ fn servers(list: &str) -> Result<Vec<String>, Failure> {
         (false, None) => Ok(urls),
         (_, wrong) => Err(Failure::new(
             Exit::Usage,
-            format!("{} does not name servers: {:?}", environment::SERVER, wrong.map_or(list, String::as_str)),
+            format!(
+                "{} does not name servers: {:?}",
+                environment::SERVER,
+                wrong.map_or(list, String::as_str)
+            ),
             format!("{}=http://127.0.0.1:7001,http://127.0.0.1:7002", environment::SERVER),
         )),
     }
@@ -75,7 +79,11 @@ fn servers(list: &str) -> Result<Vec<String>, Failure> {
 fn read_token(file: PathBuf) -> Result<Token, Failure> {
     let unusable = |why: String| {
         let message = format!("failed to read the token in {}: {why}", file.display());
-        Failure::new(Exit::Usage, message, format!("name a file with one token in {}", environment::TOKEN_FILE))
+        Failure::new(
+            Exit::Usage,
+            message,
+            format!("name a file with one token in {}", environment::TOKEN_FILE),
+        )
     };
     let text = std::fs::read_to_string(&file).map_err(|error| unusable(error.to_string()))?;
     let secret = text.trim().to_owned();
@@ -105,7 +113,11 @@ pub(super) fn build(
         (_, false) => builder.tls_certs_only([]),
     };
     let http = builder.build().map_err(|error| {
-        Failure::new(Exit::Failed, format!("failed to make an HTTP client: {error}"), "check the machine's certificates")
+        Failure::new(
+            Exit::Failed,
+            format!("failed to make an HTTP client: {error}"),
+            "check the machine's certificates",
+        )
     })?;
     Ok(Client {
         servers,

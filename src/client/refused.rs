@@ -40,6 +40,8 @@ fn attempt(answer: &Answer, request: &Request) -> String {
         404 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
         404 if request.path.contains("/runnables/") => "tallyman list -A".to_owned(),
         404 => "check that the server and this program are of one version: tallyman --version".to_owned(),
+        409 | 412 if request.path.starts_with("/operator/") => "tallyman operator status".to_owned(),
+        409 | 412 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
         409 | 412 => "read it again, it exists already or has changed: tallyman get NAME -o yaml".to_owned(),
         410 => "list again from the start: that revision is no longer kept".to_owned(),
         504 => "repeat it, or read without a token".to_owned(),

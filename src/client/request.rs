@@ -32,7 +32,8 @@ impl Request {
 
     /// A change with a JSON body.
     pub(crate) fn send(method: Method, path: impl Into<String>, body: &Value) -> Self {
-        let content_type = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+        let content_type =
+            if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
         let mut request = Self::new(method, path).header("content-type", content_type.to_owned());
         request.body = Some(body.to_string());
         request
@@ -104,7 +105,9 @@ pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => escaped.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                escaped.push(char::from(byte))
+            }
             _ => escaped.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -54,5 +54,9 @@ impl Lines {
 }
 
 fn garbled(why: &str) -> Failure {
-    Failure::new(Exit::Failed, format!("the watch cannot be read: {why}"), "check that TALLYMAN_SERVER is a Tallyman")
+    Failure::new(
+        Exit::Failed,
+        format!("the watch cannot be read: {why}"),
+        "check that TALLYMAN_SERVER is a Tallyman",
+    )
 }

@@ -34,7 +34,8 @@ fn key_of(request: &str) -> &str {
     request.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).unwrap()
 }
 
-const CREATED: &str = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nTallyman-Revision: 7\r\nConnection: close\r\n\r\n{}";
+const CREATED: &str =
+    "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nTallyman-Revision: 7\r\nConnection: close\r\n\r\n{}";
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 fn submit() -> Request {
@@ -55,7 +56,8 @@ async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
 async fn the_next_server_is_asked_when_one_is_gone() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (url, _) = server(vec![CREATED]).await;
-    let answer = client(vec![format!("http://{gone}"), url]).change(submit(), "tallyman submit").await.unwrap();
+    let answer =
+        client(vec![format!("http://{gone}"), url]).change(submit(), "tallyman submit").await.unwrap();
     assert_eq!(answer.status, 201);
 }
 
@@ -71,7 +73,8 @@ async fn an_unknown_outcome_names_the_key_that_repeats_it_safely() {
 #[tokio::test]
 async fn nobody_there_is_not_unknown() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let failure = client(vec![format!("http://{gone}")]).change(submit(), "tallyman submit").await.unwrap_err();
+    let failure =
+        client(vec![format!("http://{gone}")]).change(submit(), "tallyman submit").await.unwrap_err();
     assert_eq!(failure.exit, Exit::Unavailable, "{failure:?}");
     assert!(failure.attempt.contains("tallyman dev"), "{failure:?}");
 }
@@ -100,5 +103,8 @@ fn causes_are_shown_by_field() {
     let body = json!({"message": "the runnable is not valid", "details": {"causes": [
         {"field": "spec.manifests[0].kind", "message": "Secrets cannot be sent yet"}]}});
     let failure = Answer { status: 422, body, ..Answer::default() }.ok(&submit()).unwrap_err();
-    assert_eq!(failure.message, "the runnable is not valid\n  spec.manifests[0].kind: Secrets cannot be sent yet");
+    assert_eq!(
+        failure.message,
+        "the runnable is not valid\n  spec.manifests[0].kind: Secrets cannot be sent yet"
+    );
 }

@@ -10,7 +10,12 @@ use tallyman_model::manifest::names;
 const PEERS_MAX: usize = 9;
 
 /// The configuration, if everything that it needs is there; what is wrong goes to `problems`.
-pub(super) fn build(raw: Raw, dir: &Path, overrides: &Overrides, problems: &mut Vec<Problem>) -> Option<Config> {
+pub(super) fn build(
+    raw: Raw,
+    dir: &Path,
+    overrides: &Overrides,
+    problems: &mut Vec<Problem>,
+) -> Option<Config> {
     let mut check = Check { problems };
     let group = check.name("group", raw.group);
     let datacenter = check.name("datacenter", overridden(&overrides.datacenter, raw.datacenter));
@@ -20,7 +25,10 @@ pub(super) fn build(raw: Raw, dir: &Path, overrides: &Overrides, problems: &mut 
     if let (Some(api), Some(peer)) = (&api_listen, &peer_listen)
         && api.value == peer.value
     {
-        check.fault(Some(peer.line), "`peer_listen` must not be `api_listen`: each listener needs a port of its own");
+        check.fault(
+            Some(peer.line),
+            "`peer_listen` must not be `api_listen`: each listener needs a port of its own",
+        );
     }
     let advertise = check.advertise(overridden(&overrides.advertise, raw.advertise), peer_listen.as_ref());
     let peers_line = raw.peers.as_ref().map(|peers| peers.line);
@@ -54,7 +62,10 @@ pub(super) fn build(raw: Raw, dir: &Path, overrides: &Overrides, problems: &mut 
 
 /// The files that it names can be read.
 pub(super) fn files(config: &Config) -> Vec<Problem> {
-    let tls = config.tls.iter().flat_map(|tls| [("tls.cert", &tls.cert), ("tls.key", &tls.key), ("tls.ca", &tls.ca)]);
+    let tls = config
+        .tls
+        .iter()
+        .flat_map(|tls| [("tls.cert", &tls.cert), ("tls.key", &tls.key), ("tls.ca", &tls.ca)]);
     let named = tls.chain(config.tokens_file.iter().map(|path| ("tokens_file", path)));
     let fault = |(key, path): (&str, &std::path::PathBuf)| {
         let error = std::fs::File::open(path).err()?;
@@ -111,7 +122,8 @@ impl Check<'_> {
                 None
             }
             Err(_) => {
-                let message = format!("`{key}` must be an IP address and a port, as \"127.0.0.1:7001\", not {text:?}");
+                let message =
+                    format!("`{key}` must be an IP address and a port, as \"127.0.0.1:7001\", not {text:?}");
                 self.fault(Some(line), message);
                 None
             }
@@ -158,7 +170,10 @@ impl Check<'_> {
             }
         }
         if peers.value.is_empty() || peers.value.len() > PEERS_MAX {
-            self.fault(Some(peers.line), format!("`peers` must list 1 to {PEERS_MAX} replicas; 3 or 5 are usual"));
+            self.fault(
+                Some(peers.line),
+                format!("`peers` must list 1 to {PEERS_MAX} replicas; 3 or 5 are usual"),
+            );
         }
         (self.problems.len() == before).then_some(peers.value)
     }

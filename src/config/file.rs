@@ -111,7 +111,10 @@ impl Reader<'_> {
         let value = table.get(key)?;
         let found = value.get_ref().as_table();
         if found.is_none() {
-            self.complain(value.span().start, format!("`{key}` must be a table with {}", TLS_KEYS.join(", ")));
+            self.complain(
+                value.span().start,
+                format!("`{key}` must be a table with {}", TLS_KEYS.join(", ")),
+            );
         }
         Some(self.at(value.span().start, found?))
     }

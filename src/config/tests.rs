@@ -49,10 +49,10 @@ fn an_unknown_key_is_refused_with_its_line_and_what_was_meant() {
 
 #[test]
 fn all_problems_are_told_at_once() {
-    let text = GOOD.replace("\"research\"", "7").replace("127.0.0.1:7001", "localhost").replace(
-        "\"127.0.0.1:8002\"",
-        "\"127.0.0.1:8003\"",
-    );
+    let text = GOOD
+        .replace("\"research\"", "7")
+        .replace("127.0.0.1:7001", "localhost")
+        .replace("\"127.0.0.1:8002\"", "\"127.0.0.1:8003\"");
     let found = problems(&text);
     assert_eq!(found.len(), 4, "{found:#?}");
     assert!(found[0].starts_with("line 2: `group` must be a text in quotes, not integer"), "{}", found[0]);
@@ -60,7 +60,11 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn not_toml_names_the_line() {
-    assert!(problems("group = \"a\"\ndatacenter = \n")[0].starts_with("line 2: not TOML"), "{:?}", problems("= 1"));
+    assert!(
+        problems("group = \"a\"\ndatacenter = \n")[0].starts_with("line 2: not TOML"),
+        "{:?}",
+        problems("= 1")
+    );
 }
 
 #[test]
@@ -68,8 +72,10 @@ fn off_loopback_needs_tls_and_tokens() {
     let text = GOOD.replace("\"127.0.0.1:7001\"", "\"0.0.0.0:7001\"");
     assert_eq!(
         problems(&text),
-        ["line 5: `api_listen` 0.0.0.0:7001 can be reached from other machines, and `tls` and `tokens_file` are \
-          missing: set both, or listen on 127.0.0.1"]
+        [
+            "line 5: `api_listen` 0.0.0.0:7001 can be reached from other machines, and `tls` and `tokens_file` are \
+          missing: set both, or listen on 127.0.0.1"
+        ]
     );
     let tls = "tokens_file = \"tokens\"\ntls = { cert = \"a\", key = \"b\", ca = \"c\" }\n";
     let config = Config::parse(&format!("{text}{tls}"), Path::new("/etc"), &Overrides::default()).unwrap();
@@ -78,7 +84,10 @@ fn off_loopback_needs_tls_and_tokens() {
 
 #[test]
 fn a_replica_must_be_among_its_peers_and_advertise_has_no_port() {
-    assert!(problems(&GOOD.replace("127.0.0.1:8001\",", "127.0.0.1:8009\","))[0].contains("must list this replica"));
+    assert!(
+        problems(&GOOD.replace("127.0.0.1:8001\",", "127.0.0.1:8009\","))[0]
+            .contains("must list this replica")
+    );
     let found = problems(&GOOD.replace("advertise = \"127.0.0.1\"", "advertise = \"127.0.0.1:8001\""));
     assert!(found[0].contains("no scheme and no port"), "{found:?}");
 }

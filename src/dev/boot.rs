@@ -97,7 +97,8 @@ async fn all_ready(world: &World) {
 
 async fn register(world: &World) -> Result<(), Failure> {
     for one in &world.clusters.0 {
-        let document = cluster::document(&one.name, &one.kubeconfig, one.context.as_deref(), serde_json::Map::new());
+        let document =
+            cluster::document(&one.name, &one.kubeconfig, one.context.as_deref(), serde_json::Map::new());
         let path = format!("{}/clusters", request::API);
         let added = world.client.change(Request::send(Method::POST, path, &document), "tallyman dev").await;
         match added {
@@ -116,7 +117,11 @@ async fn point(world: &World, name: &str, document: &Value) -> Result<(), Failur
         return Ok(());
     }
     let patch = json!({"spec": {"kubeconfig": wanted}});
-    world.client.change(Request::send(Method::PATCH, request::cluster(name), &patch), "tallyman dev").await.map(drop)
+    world
+        .client
+        .change(Request::send(Method::PATCH, request::cluster(name), &patch), "tallyman dev")
+        .await
+        .map(drop)
 }
 
 async fn all_reached(world: &World) {

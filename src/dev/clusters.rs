@@ -1,8 +1,8 @@
 //! The clusters of `dev`: simulated ones in this process, or real ones.
 
+use super::Dev;
 use super::kubeconfig::{self, Real};
 use super::layout::{self, Layout};
-use super::Dev;
 use crate::exit::{Exit, Failure};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -48,12 +48,14 @@ impl Clusters {
         }
         let simulated = dev.clusters.unwrap_or(if clusters.is_empty() { SIMULATED_DEFAULT } else { 0 });
         for number in 0..usize::from(simulated) {
-            let name = NAMES.get(number).map_or_else(|| format!("c{}", number + 1), |name| (*name).to_owned());
+            let name =
+                NAMES.get(number).map_or_else(|| format!("c{}", number + 1), |name| (*name).to_owned());
             clusters.push(simulate(name, &layout.dir, dev.strict).await?);
         }
         let mut names: Vec<&str> = clusters.iter().map(|cluster| cluster.name.as_str()).collect();
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first) {
+        if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()).and_then(<[_]>::first)
+        {
             let message = format!("two clusters are called {twice:?}");
             return Err(Failure::new(Exit::Usage, message, "--kubeconfig FILE=NAME names one"));
         }
@@ -62,7 +64,10 @@ impl Clusters {
 
     /// The requests that Tallyman has made to the simulated clusters; `None` if one cannot be counted.
     pub(super) fn requests(&self) -> Option<u64> {
-        self.0.iter().map(|cluster| Some(cluster.simulated.as_ref()?.requests().of_user_agent(USER_AGENT))).sum()
+        self.0
+            .iter()
+            .map(|cluster| Some(cluster.simulated.as_ref()?.requests().of_user_agent(USER_AGENT)))
+            .sum()
     }
 
     /// `east, west        simulated`
@@ -71,7 +76,11 @@ impl Clusters {
             let names = self.0.iter().filter(|cluster| cluster.is_simulated() == is_simulated);
             let names: Vec<String> = names
                 .map(|cluster| {
-                    if is_simulated { cluster.name.clone() } else { format!("{} {}", cluster.name, cluster.server) }
+                    if is_simulated {
+                        cluster.name.clone()
+                    } else {
+                        format!("{} {}", cluster.name, cluster.server)
+                    }
                 })
                 .collect();
             let word = if is_simulated { "simulated" } else { "real" };
@@ -108,10 +117,12 @@ async fn simulate(name: String, dir: &Path, is_strict: bool) -> Result<Cluster, 
         started = SimulatedCluster::start(options).await;
     }
     let simulated = started.map_err(|error| {
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        let source =
+            std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         Failure::new(Exit::Failed, format!("{error}{source}"), "name another --dir, or remove its clusters/")
     })?;
-    layout::write(&kubeconfig, &simulated.kubeconfig()).map_err(|error| layout::unusable(&kubeconfig, &error))?;
+    layout::write(&kubeconfig, &simulated.kubeconfig())
+        .map_err(|error| layout::unusable(&kubeconfig, &error))?;
     Ok(Cluster { name, server: simulated.server(), kubeconfig, context: None, simulated: Some(simulated) })
 }
 

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 /// A kubeconfig with a context for each replica; the current one is the first. Of `(name, server)`.
 pub(super) fn of_replicas(replicas: &[(String, String)]) -> Value {
     let cluster = |(name, server): &(String, String)| json!({"name": name, "cluster": {"server": server}});
-    let context = |(name, _): &(String, String)| {
-        json!({"name": name, "context": {"cluster": name, "user": "dev", "namespace": "default"}})
-    };
+    let context = |(name, _): &(String, String)| json!({"name": name, "context": {"cluster": name, "user": "dev", "namespace": "default"}});
     json!({
         "apiVersion": "v1", "kind": "Config",
         "clusters": replicas.iter().map(cluster).collect::<Vec<_>>(),
@@ -38,13 +36,18 @@ impl Real {
         let (file, context, name) = split(option);
         let unusable = |why: String| {
             let message = format!("--kubeconfig {option}: {why}");
-            Failure::new(Exit::Usage, message, "--kubeconfig FILE, FILE#CONTEXT, FILE=NAME or FILE#CONTEXT=NAME")
+            Failure::new(
+                Exit::Usage,
+                message,
+                "--kubeconfig FILE, FILE#CONTEXT, FILE=NAME or FILE#CONTEXT=NAME",
+            )
         };
         let path = std::fs::canonicalize(file).map_err(|error| unusable(format!("{file}: {error}")))?;
         let yaml = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
         let config: Value = serde_saphyr::from_str(&yaml).map_err(|error| unusable(error.to_string()))?;
         let current = context.unwrap_or_else(|| text(&config, "/current-context"));
-        let server = server(&config, current).ok_or_else(|| unusable(format!("it has no context {current:?}")))?;
+        let server =
+            server(&config, current).ok_or_else(|| unusable(format!("it has no context {current:?}")))?;
         let name = name.map_or_else(|| name_of(current, &path), str::to_owned);
         Ok(Self { name, path, context: context.map(str::to_owned), server })
     }
@@ -80,7 +83,8 @@ pub(super) fn server(config: &Value, context: &str) -> Option<String> {
 fn name_of(context: &str, path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let from = if context.is_empty() { stem } else { context.to_owned() };
-    let plain: String = from.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let plain: String =
+        from.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let name = plain.trim_matches('-').chars().take(63).collect::<String>();
     let name = name.trim_end_matches('-').to_owned();
     if name.is_empty() { "cluster".to_owned() } else { name }

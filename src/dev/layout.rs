@@ -7,7 +7,7 @@
 //!  DIR/clusters/NAME/              a simulated cluster: kubeconfig and objects
 //! ```
 
-use super::ports;
+use super::ports::{self, Held};
 use crate::config::{Config, Overrides};
 use crate::exit::{Exit, Failure};
 use std::fs::{self, File};
@@ -24,6 +24,8 @@ const REPLICAS_DEFAULT: u16 = 3;
 pub(super) struct Layout {
     pub(super) dir: PathBuf,
     pub(super) slots: Vec<Slot>,
+    /// The slots' addresses, until their replicas take them; none if the directory was there already.
+    pub(super) held: Vec<Held>,
     /// It was there already.
     pub(super) is_resumed: bool,
     _lock: File,
@@ -68,18 +70,23 @@ impl Layout {
         let lock = lock(dir)?;
         let found = found(dir)?;
         let is_resumed = !found.is_empty();
-        let slots = match replicas {
+        let (slots, held) = match replicas {
             Some(asked) if is_resumed && found.len() != usize::from(asked) => {
-                let message = format!("{} was laid out for {} replicas, not {asked}", dir.display(), found.len());
-                return Err(Failure::new(Exit::Usage, message, "leave --replicas out, or name another directory"));
+                let message =
+                    format!("{} was laid out for {} replicas, not {asked}", dir.display(), found.len());
+                return Err(Failure::new(
+                    Exit::Usage,
+                    message,
+                    "leave --replicas out, or name another directory",
+                ));
             }
-            _ if is_resumed => found,
+            _ if is_resumed => (found, Vec::new()),
             asked => lay_out(dir, asked.unwrap_or(REPLICAS_DEFAULT))?,
         };
         for slot in &slots {
             slot.prepare().map_err(|error| unusable(&slot.home, &error))?;
         }
-        Ok(Self { dir: dir.to_owned(), slots, is_resumed, _lock: lock })
+        Ok(Self { dir: dir.to_owned(), slots, held, is_resumed, _lock: lock })
     }
 }
 
@@ -113,7 +120,7 @@ fn found(dir: &Path) -> Result<Vec<Slot>, Failure> {
     Ok(slots)
 }
 
-fn lay_out(dir: &Path, count: u16) -> Result<Vec<Slot>, Failure> {
+fn lay_out(dir: &Path, count: u16) -> Result<(Vec<Slot>, Vec<Held>), Failure> {
     let held = ports::free(count)?;
     let address = |listener: &std::net::TcpListener| {
         listener.local_addr().map_err(|error| Failure::new(Exit::Failed, error.to_string(), ""))
@@ -135,7 +142,7 @@ fn lay_out(dir: &Path, count: u16) -> Result<Vec<Slot>, Failure> {
         };
         slots.push(Slot { home, config });
     }
-    Ok(slots)
+    Ok((slots, held))
 }
 
 fn toml(config: &Config) -> String {

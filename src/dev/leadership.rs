@@ -30,7 +30,8 @@ pub(super) async fn statuses(world: &World) -> Vec<Option<Value>> {
         }
     }
     let term = |status: &&Value| status.pointer("/term").and_then(Value::as_u64).unwrap_or_default();
-    let newest = statuses.iter().flatten().filter(|status| !text(status, "/leader").is_empty()).max_by_key(term);
+    let newest =
+        statuses.iter().flatten().filter(|status| !text(status, "/leader").is_empty()).max_by_key(term);
     if let Some(newest) = newest {
         world.state.set_leader(text(newest, "/leader"));
     }
@@ -59,7 +60,8 @@ pub(super) async fn leader(world: &World) -> Option<(String, u32)> {
 pub(super) async fn leads_now(world: &World) -> Option<String> {
     let statuses = statuses(world).await;
     let term = |status: &&Value| status.pointer("/term").and_then(Value::as_u64).unwrap_or_default();
-    let leader = statuses.iter().flatten().filter(|status| text(status, "/role") == "leader").max_by_key(term)?;
+    let leader =
+        statuses.iter().flatten().filter(|status| text(status, "/role") == "leader").max_by_key(term)?;
     Some(text(leader, "/id").to_owned())
 }
 

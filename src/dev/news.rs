@@ -32,7 +32,11 @@ impl News {
                 failures += 1;
                 if failures >= FAILURES_MAX {
                     let message = format!("{} does not come up: {how}", self.world.state.id(slot));
-                    return Failure::new(Exit::Failed, message, "look into DIR/rN/server.log (--dir DIR keeps it)");
+                    return Failure::new(
+                        Exit::Failed,
+                        message,
+                        "look into DIR/rN/server.log (--dir DIR keeps it)",
+                    );
                 }
             }
         }
@@ -78,7 +82,9 @@ async fn pause(world: &World, slot: usize, at: Instant) {
         if leadership::quorum(world, Some(slot)).await.is_ok() {
             let paused = at.elapsed().as_secs_f64();
             let leader = leadership::leads_now(world).await.unwrap_or_else(|| "another".to_owned());
-            world.board.line(None, &format!("writes paused {paused:.2} s; {} leads now", screen.bold(&leader)));
+            world
+                .board
+                .line(None, &format!("writes paused {paused:.2} s; {} leads now", screen.bold(&leader)));
             return;
         }
         world.board.line(None, &screen.red("writes are paused: no quorum"));

@@ -26,7 +26,11 @@ impl End {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let signals = kinds.into_iter().map(signal).collect::<Result<_, _>>();
         let signals = signals.map_err(|error| {
-            Failure::new(Exit::Failed, format!("failed to listen for signals: {error}"), "start it in a usual shell")
+            Failure::new(
+                Exit::Failed,
+                format!("failed to listen for signals: {error}"),
+                "start it in a usual shell",
+            )
         })?;
         Ok(Self { signals, parent })
     }

@@ -5,8 +5,10 @@ use crate::exit::{Exit, Failure};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use tallyman_model::Env as _;
 
-/// The first API port that is tried.
+/// The first ports that are tried for the APIs, then those ten further on, and so on: neighbours are easy to remember.
 const API_FIRST: u16 = 7001;
+const API_STEP: usize = 10;
+const API_LAST: u16 = 7901;
 /// Ports below those that the system gives to outgoing connections: one of these could take a port while its replica
 /// is down, and a replica that dials a peer that is down could reach itself.
 const FREE: std::ops::Range<u16> = 10_000..32_000;
@@ -20,7 +22,7 @@ pub(super) struct Held {
     pub(super) peer: TcpListener,
 }
 
-/// Addresses for `count` replicas: the well-known API ports where they are free. Peer ports ascend and have equally
+/// Addresses for `count` replicas: neighbouring API ports, the well-known ones if they are free. Peer ports ascend and have equally
 /// many digits, so that their order as texts is that of the replicas.
 ///
 /// # Errors
@@ -33,17 +35,25 @@ pub(super) fn free(count: u16) -> Result<Vec<Held>, Failure> {
     while peers.len() < usize::from(count) {
         peers.push(next(&mut ports)?);
     }
-    let mut held = Vec::new();
-    for (i, peer) in (0..count).zip(peers) {
-        let api = bind(API_FIRST + i).map_or_else(|_| next(&mut ports), Ok)?;
-        held.push(Held { api, peer });
-    }
-    Ok(held)
+    let apis = match neighbours(count) {
+        Some(apis) => apis,
+        None => (0..count).map(|_| next(&mut ports)).collect::<Result<_, _>>()?,
+    };
+    Ok(apis.into_iter().zip(peers).map(|(api, peer)| Held { api, peer }).collect())
+}
+
+fn neighbours(count: u16) -> Option<Vec<TcpListener>> {
+    let all = |first: u16| (first..first + count).map(|port| bind(port).ok()).collect::<Option<Vec<_>>>();
+    (API_FIRST..=API_LAST).step_by(API_STEP).find_map(all)
 }
 
 fn next(ports: &mut std::ops::Range<u16>) -> Result<TcpListener, Failure> {
     ports.find_map(|port| bind(port).ok()).ok_or_else(|| {
-        Failure::new(Exit::Failed, "no free port was found on 127.0.0.1", "stop what else listens on this machine")
+        Failure::new(
+            Exit::Failed,
+            "no free port was found on 127.0.0.1",
+            "stop what else listens on this machine",
+        )
     })
 }
 
@@ -59,10 +69,13 @@ mod tests {
     #[test]
     fn ports_differ_and_peers_sort_as_texts_like_their_replicas() {
         let held = free(5).unwrap();
-        let peers: Vec<String> = held.iter().map(|held| held.peer.local_addr().unwrap().to_string()).collect();
+        let peers: Vec<String> =
+            held.iter().map(|held| held.peer.local_addr().unwrap().to_string()).collect();
         assert!(peers.is_sorted());
-        let mut all: Vec<u16> =
-            held.iter().flat_map(|held| [&held.api, &held.peer].map(|one| one.local_addr().unwrap().port())).collect();
+        let mut all: Vec<u16> = held
+            .iter()
+            .flat_map(|held| [&held.api, &held.peer].map(|one| one.local_addr().unwrap().port()))
+            .collect();
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 10);

@@ -20,13 +20,19 @@ pub(super) async fn tell(world: &World, run: &Value, token: u64, asked: usize) -
     let slot = follower(world, asked);
     let heading = &crate::runnable::reference(run);
     let (answer, took, requests) = read(world, slot, run, token).await?;
-    let role = if world.state.leader().is_some_and(|leader| leader == world.state.id(slot)) { "leader" } else { "follower" };
+    let role = if world.state.leader().is_some_and(|leader| leader == world.state.id(slot)) {
+        "leader"
+    } else {
+        "follower"
+    };
     let phase = world.board.screen.phase(text(&answer.body, "/status/phase"), 0);
-    let (by, revision) = (answer.header("tallyman-served-by"), text(&answer.body, "/metadata/resourceVersion"));
+    let (by, revision) =
+        (answer.header("tallyman-served-by"), text(&answer.body, "/metadata/resourceVersion"));
     let ms = took.as_secs_f64() * 1000.0;
     let line = format!("\nread back  from {role} {by}, token {token}: {phase}, rev {revision}, {ms:.1} ms");
     world.board.line(Some(heading), &line);
-    let requests = requests.map_or("not counted on real clusters".to_owned(), |count| format!("{count} (counted)"));
+    let requests =
+        requests.map_or("not counted on real clusters".to_owned(), |count| format!("{count} (counted)"));
     world.board.line(Some(heading), &format!("           kube-apiserver requests for this read: {requests}"));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::World;
 use super::layout::Slot;
+use super::ports::Held;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,9 +35,16 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    /// Keeps a replica running until it is stopped.
-    pub(super) fn start(number: usize, slot: Slot, world: Arc<World>, events: mpsc::Sender<Event>) -> Self {
+    /// Keeps a replica running until it is stopped. Its addresses are held until just before it starts.
+    pub(super) fn start(
+        number: usize,
+        slot: Slot,
+        held: Option<Held>,
+        world: Arc<World>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
+        drop(held);
         let task = tokio::spawn(supervise(number, slot, world, events, stopped));
         Self { stop, task }
     }
@@ -71,7 +79,8 @@ async fn supervise(
                     _ = &mut stopped => return end(child, input).await,
                 };
                 world.state.set_down(number);
-                let _ = events.try_send(Event::Ended { slot: number, pid, how: how.clone(), at: Instant::now() });
+                let _ =
+                    events.try_send(Event::Ended { slot: number, pid, how: how.clone(), at: Instant::now() });
                 how
             }
             Err(error) => format!("did not start: {error}"),
@@ -120,7 +129,11 @@ fn in_words(status: std::io::Result<ExitStatus>, slot: &Slot) -> String {
             (Some(signal), _) => format!("killed by signal {signal}"),
             (None, Some(0)) => "stopped".to_owned(),
             (None, code) => {
-                format!("ended with code {}: {}", code.unwrap_or_default(), last_words(slot).unwrap_or_default())
+                format!(
+                    "ended with code {}: {}",
+                    code.unwrap_or_default(),
+                    last_words(slot).unwrap_or_default()
+                )
             }
         },
         Err(error) => format!("lost: {error}"),
@@ -133,6 +146,7 @@ fn last_words(slot: &Slot) -> Option<String> {
     let end = text.get(text.len().saturating_sub(4096)..).unwrap_or_default();
     let end = String::from_utf8_lossy(end).into_owned();
     let complaint = |line: &&str| line.starts_with("error:");
-    let line = end.lines().rev().find(complaint).or_else(|| end.lines().rev().find(|line| !line.trim().is_empty()));
+    let line =
+        end.lines().rev().find(complaint).or_else(|| end.lines().rev().find(|line| !line.trim().is_empty()));
     line.map(str::to_owned)
 }

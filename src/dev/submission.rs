@@ -34,7 +34,12 @@ pub(super) async fn submit(world: Arc<World>, file: String, asked: usize) -> Res
         Some(Phase::Succeeded) => Ok(()),
         phase => Err(Failure::new(
             Exit::Unsuccessful,
-            format!("{} ended {}: {}", told.heading, phase.map_or("", Phase::as_str), runnable::message(&run)),
+            format!(
+                "{} ended {}: {}",
+                told.heading,
+                phase.map_or("", Phase::as_str),
+                runnable::message(&run)
+            ),
             format!("tallyman history {}", told.heading),
         )),
     }
@@ -54,6 +59,8 @@ struct Told<'a> {
     start_ms: u64,
     /// Of the last step.
     revision: u64,
+    /// What holds it up, as it was told last.
+    trouble: String,
 }
 
 impl<'a> Told<'a> {
@@ -70,7 +77,18 @@ impl<'a> Told<'a> {
             None => "on disk on a quorum".to_owned(),
         };
         let accepted = format!("{durable}; asked {asked}, led by {led}");
-        Self { world, client, run, heading, accepted, begun: Instant::now(), steps: 0, start_ms: 0, revision: 0 }
+        Self {
+            world,
+            client,
+            run,
+            heading,
+            accepted,
+            begun: Instant::now(),
+            steps: 0,
+            start_ms: 0,
+            revision: 0,
+            trouble: String::new(),
+        }
     }
 
     /// Tells all until it has ended.
@@ -82,7 +100,9 @@ impl<'a> Told<'a> {
             }
             self.run = match self.changed().await? {
                 Some(run) => run,
-                None => return Err(Failure::new(Exit::NotFound, format!("{} was deleted", self.heading), "")),
+                None => {
+                    return Err(Failure::new(Exit::NotFound, format!("{} was deleted", self.heading), ""));
+                }
             };
         }
     }
@@ -104,7 +124,20 @@ impl<'a> Told<'a> {
         }
         self.steps = self.steps.max(steps.len());
         self.revision = steps.last().map_or(0, |step| step.revision);
+        self.tell_trouble();
         Ok(())
+    }
+
+    /// Tells what holds it up, once.
+    fn tell_trouble(&mut self) {
+        let is_over = runnable::phase(&self.run).is_some_and(Phase::is_terminal);
+        let reason = text(&self.run, "/status/reason");
+        let trouble = if is_over || reason.is_empty() { String::new() } else { runnable::message(&self.run) };
+        if !trouble.is_empty() && trouble != self.trouble {
+            let line = format!("           waits: {reason}: {trouble}");
+            self.world.board.line(Some(&self.heading), &self.world.board.screen.yellow(&line));
+        }
+        self.trouble = trouble;
     }
 
     /// The next state; meanwhile a terminal shows that time passes, and what is waited for.

@@ -33,7 +33,11 @@ impl End {
     /// The system refused.
     pub(super) fn watch(has_parent: bool) -> Result<Self, Failure> {
         let refused = |error: std::io::Error| {
-            Failure::new(Exit::Failed, format!("failed to listen for signals: {error}"), "start it in a usual shell")
+            Failure::new(
+                Exit::Failed,
+                format!("failed to listen for signals: {error}"),
+                "start it in a usual shell",
+            )
         };
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(refused)?,

@@ -58,7 +58,12 @@ impl Replica {
         let options = tallyman_leader::Options::new(Arc::clone(&env));
         let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
-        let api = router(ApiOptions::new(Arc::new(tallyman_api::Replica::new(group.clone())), env, identity, drain.subscribe()));
+        let api = router(ApiOptions::new(
+            Arc::new(tallyman_api::Replica::new(group.clone())),
+            env,
+            identity,
+            drain.subscribe(),
+        ));
         let api = serve(listener, api, ServeOptions { tls, ..ServeOptions::default() }, close.subscribe());
         Ok(Self { group, leader, api, drain, close })
     }
@@ -66,9 +71,10 @@ impl Replica {
     /// Stops so that nobody misses it: others take over first, and requests that are under way are answered.
     pub(super) async fn stop(self) {
         self.drain.send_replace(true);
-        let leads = self.group.status().borrow().role == Role::Leader;
-        if leads {
-            let handed = timeout(Duration::from_secs(HAND_OVER_S_MAX), self.group.transfer_leader(None)).await;
+        let status = self.group.status().borrow().clone();
+        if status.role == Role::Leader && status.voters.len() > 1 {
+            let handed =
+                timeout(Duration::from_secs(HAND_OVER_S_MAX), self.group.transfer_leader(None)).await;
             match handed {
                 Ok(Ok(to)) => tracing::info!(%to, "handed over"),
                 Ok(Err(error)) => tracing::warn!(%error, "did not hand over"),

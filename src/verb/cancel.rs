@@ -44,7 +44,9 @@ impl Cancel {
         }
         match self.output.output {
             Form::Table if self.wait => Screen::stdout().line(&format!("{namespace}/{name}   stopped")),
-            Form::Table => Screen::stdout().line(&format!("{namespace}/{name}   stopping   rev {}", answer.revision())),
+            Form::Table => {
+                Screen::stdout().line(&format!("{namespace}/{name}   stopping   rev {}", answer.revision()))
+            }
             _ => self.output.print(&answer.body, &runnable::COLUMNS)?,
         }
         Ok(())

@@ -75,7 +75,10 @@ fn cells(cluster: &Value) -> Vec<String> {
     vec![
         text(cluster, "/metadata/name").to_owned(),
         state(cluster).to_owned(),
-        cluster.pointer("/status/activeRuns").and_then(Value::as_u64).map_or("-".to_owned(), |count| count.to_string()),
+        cluster
+            .pointer("/status/activeRuns")
+            .and_then(Value::as_u64)
+            .map_or("-".to_owned(), |count| count.to_string()),
         or_dash(text(cluster, "/status/version")),
         if observed.is_empty() { "-".to_owned() } else { format!("{} ago", age(observed)) },
         text(cluster, "/status/message").to_owned(),
@@ -131,7 +134,12 @@ impl Add {
 }
 
 /// A cluster as it is registered.
-pub(crate) fn document(name: &str, kubeconfig: &std::path::Path, context: Option<&str>, labels: Map<String, Value>) -> Value {
+pub(crate) fn document(
+    name: &str,
+    kubeconfig: &std::path::Path,
+    context: Option<&str>,
+    labels: Map<String, Value>,
+) -> Value {
     let mut reference = json!({"path": kubeconfig});
     if let (Some(context), Some(reference)) = (context, reference.as_object_mut()) {
         reference.insert("context".to_owned(), json!(context));
@@ -156,7 +164,8 @@ fn labels(pairs: &[String]) -> Result<Map<String, Value>, Failure> {
 impl Named {
     async fn cordon(self, client: &Client, is_cordoned: bool) -> Result<(), Failure> {
         let patch = json!({"spec": {"cordoned": is_cordoned}});
-        let request = Request::send(Method::PATCH, request::cluster(&self.name), &patch).keyed(self.change.key());
+        let request =
+            Request::send(Method::PATCH, request::cluster(&self.name), &patch).keyed(self.change.key());
         let verb = if is_cordoned { "cordon" } else { "uncordon" };
         let answer = client.change(request, &format!("tallyman cluster {verb} {}", self.name)).await?;
         let state = if is_cordoned { "gets no new work" } else { "gets work again" };

@@ -25,7 +25,8 @@ impl Delete {
         let screen = Screen::stdout();
         for reference in &self.names {
             let (namespace, name) = self.place.split(reference);
-            let request = Request::new(Method::DELETE, request::runnable(namespace, name)).keyed(self.change.key());
+            let request =
+                Request::new(Method::DELETE, request::runnable(namespace, name)).keyed(self.change.key());
             let answer = client.change(request, &format!("tallyman delete {namespace}/{name}")).await?;
             if !self.wait {
                 screen.line(&format!("{namespace}/{name}   being removed   rev {}", answer.revision()));

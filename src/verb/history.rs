@@ -49,7 +49,9 @@ impl History {
             }
             Form::Json => screen.line(&json!(records).to_string()),
             Form::Yaml => screen.text(&yaml(&json!(records))?),
-            Form::Name => records.iter().for_each(|record| screen.line(&format!("auditrecord.tallyman.dev/{}", record.seq))),
+            Form::Name => records
+                .iter()
+                .for_each(|record| screen.line(&format!("auditrecord.tallyman.dev/{}", record.seq))),
         }
         Ok(())
     }

@@ -36,9 +36,12 @@ pub(crate) struct List {
 impl List {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let mut list = self.page(client, None).await?;
-        while let Some(next) = Some(text(&list, "/metadata/continue").to_owned()).filter(|next| !next.is_empty()) {
+        while let Some(next) =
+            Some(text(&list, "/metadata/continue").to_owned()).filter(|next| !next.is_empty())
+        {
             let mut page = self.page(client, Some(&next)).await?;
-            let more = page.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+            let more =
+                page.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
             if let Some(items) = list.get_mut("items").and_then(Value::as_array_mut) {
                 items.extend(more);
             }
@@ -96,7 +99,11 @@ impl List {
         let (cluster, message) = (text(run, "/status/cluster"), runnable::message(run));
         let revision = text(run, "/metadata/resourceVersion");
         for run in items(run) {
-            let line = format!("{}  {}  {cluster}  rev {revision}  {message}", screen.phase(phase, 9), runnable::reference(run));
+            let line = format!(
+                "{}  {}  {cluster}  rev {revision}  {message}",
+                screen.phase(phase, 9),
+                runnable::reference(run)
+            );
             screen.line(line.trim_end());
         }
         Ok(())

@@ -142,7 +142,9 @@ fn row((url, answer): &(String, Result<Value, Failure>)) -> Vec<String> {
             return row;
         }
     };
-    let number = |pointer: &str| body.pointer(pointer).and_then(Value::as_u64).map_or("-".to_owned(), |n| n.to_string());
+    let number = |pointer: &str| {
+        body.pointer(pointer).and_then(Value::as_u64).map_or("-".to_owned(), |n| n.to_string())
+    };
     let lag = body.pointer("/lagMs").and_then(Value::as_u64).map_or("-".to_owned(), |ms| format!("{ms} ms"));
     let message = [text(body, "/fatal"), text(body, "/waitingFor")].into_iter().find(|text| !text.is_empty());
     vec![

@@ -37,7 +37,8 @@ impl Retry {
         let answer = client.change(request, &format!("tallyman retry {namespace}/{name}")).await?;
         match self.output.output {
             Form::Table => {
-                Screen::stdout().line(&format!("{namespace}/{name}   accepted again   rev {}", answer.revision()));
+                Screen::stdout()
+                    .line(&format!("{namespace}/{name}   accepted again   rev {}", answer.revision()));
             }
             _ => self.output.print(&answer.body, &runnable::COLUMNS)?,
         }

@@ -46,8 +46,13 @@ impl Submit {
         let reference = runnable::reference(&run);
         let screen = Screen::stdout();
         if self.output.output == Form::Table {
-            let again = if answer.header("idempotency-replayed") == "true" { "   (it was before)" } else { "" };
-            screen.line(&format!("{}   accepted   rev {}{again}", screen.bold(&reference), answer.revision()));
+            let again =
+                if answer.header("idempotency-replayed") == "true" { "   (it was before)" } else { "" };
+            screen.line(&format!(
+                "{}   accepted   rev {}{again}",
+                screen.bold(&reference),
+                answer.revision()
+            ));
         }
         if self.wait {
             let (namespace, name) = reference.split_once('/').unwrap_or_default();

@@ -50,7 +50,11 @@ impl Wait {
             (Some(run), Form::Table) => {
                 let screen = Screen::stdout();
                 let phase = runnable::phase(run).map_or("", |phase| phase.as_str());
-                screen.line(&format!("{}   {}", screen.bold(&format!("{namespace}/{name}")), screen.phase(phase, 0)));
+                screen.line(&format!(
+                    "{}   {}",
+                    screen.bold(&format!("{namespace}/{name}")),
+                    screen.phase(phase, 0)
+                ));
             }
             (Some(run), _) => self.output.print(run, &runnable::COLUMNS)?,
             (None, _) => Screen::stdout().line(&format!("{namespace}/{name}   gone")),

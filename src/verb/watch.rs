@@ -30,8 +30,13 @@ impl Watch {
             let phase = text(run, "/status/phase");
             match self.output.output {
                 Form::Table => {
-                    let (cluster, revision) = (text(run, "/status/cluster"), text(run, "/metadata/resourceVersion"));
-                    let line = format!("{}  rev {revision:<8} {cluster}  {}", screen.phase(phase, 9), runnable::message(run));
+                    let (cluster, revision) =
+                        (text(run, "/status/cluster"), text(run, "/metadata/resourceVersion"));
+                    let line = format!(
+                        "{}  rev {revision:<8} {cluster}  {}",
+                        screen.phase(phase, 9),
+                        runnable::message(run)
+                    );
                     screen.line(line.trim_end());
                 }
                 _ => printed = self.output.print(run, &runnable::COLUMNS),

@@ -32,7 +32,6 @@ pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Opt
 pub(crate) struct Replica {
     pub(crate) id: String,
     pub(crate) url: String,
-    pub(crate) peer_url: String,
     pub(crate) pid: i32,
     pub(crate) dir: PathBuf,
 }
@@ -138,8 +137,7 @@ impl Dev {
         let replica = |value: &Value| Replica {
             id: text(&value["id"]),
             url: text(&value["url"]),
-            peer_url: text(&value["peerUrl"]),
-            pid: value["pid"].as_i64().unwrap_or_default() as i32,
+                pid: value["pid"].as_i64().unwrap_or_default() as i32,
             dir: PathBuf::from(text(&value["dir"])),
         };
         json["replicas"].as_array().into_iter().flatten().map(replica).collect()

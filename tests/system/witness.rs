@@ -7,10 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 
-/// Every Job that a cluster ever had, by (cluster, submission UID, name).
+/// (cluster, submission UID, name)
+type Job = (String, String, String);
+
+/// The UIDs of every Job that a cluster ever had.
 #[derive(Clone, Default)]
 pub(crate) struct Witness {
-    seen: Arc<Mutex<BTreeMap<(String, String, String), BTreeSet<String>>>>,
+    seen: Arc<Mutex<BTreeMap<Job, BTreeSet<String>>>>,
 }
 
 impl Witness {

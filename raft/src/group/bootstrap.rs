@@ -170,7 +170,9 @@ impl Inner {
         if self.member().is_some() {
             return Ok(());
         }
-        self.become_member(replica).await
+        let became = self.become_member(replica).await;
+        // The directory is bound: it cannot go back to looking for a group.
+        became.inspect_err(|error| self.fatal.set(&format!("Raft cannot be started: {error}")))
     }
 
     async fn initialize(&self, nodes: BTreeMap<u64, PeerNode>) -> Result<(), InitRefusal> {
@@ -205,7 +207,7 @@ impl Inner {
         }
         let command = Command::AddMember(new);
         let proposal = Proposal { by: Principal::leader(), key: None, command };
-        let committed = match self.propose_here(&member, proposal).await {
+        let committed = match self.propose_here(&member, &proposal).await {
             ForwardedAnswer::Committed(committed) => committed,
             ForwardedAnswer::NotLeader => return Joined::NotLeader { leader: None },
             // It asks again; the same directory gets the same id.

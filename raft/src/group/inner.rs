@@ -116,7 +116,9 @@ impl Inner {
         request: &Request,
         wait: Duration,
     ) -> Result<Response, CallError> {
-        let peer = self.peers.get(address, target, Lane::Control);
+        // Many proposals that wait for a slow disk do not hold up a question that is answered at once.
+        let lane = if matches!(request, Request::Propose(_)) { Lane::Proposals } else { Lane::Control };
+        let peer = self.peers.get(address, target, lane);
         self.peers.call(&peer, request, wait).await
     }
 

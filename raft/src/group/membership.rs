@@ -9,7 +9,6 @@ use super::inner::{Inner, Member};
 use super::propose::{ForwardedAnswer, Proposal};
 use crate::members;
 use crate::types::{Metrics, Types};
-use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::raft::Precondition;
 use openraft::{ChangeMembers, Instant as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,8 +48,6 @@ pub(crate) async fn lead(inner: Arc<Inner>, member: Member) {
                 break;
             }
         }
-        let mut metrics = member.raft.metrics();
-        metrics.borrow_and_update();
         tokio::select! {
             () = tokio::time::sleep(look) => {}
             _ = leadership.changed() => {}
@@ -106,7 +103,7 @@ impl Inner {
 
     async fn record(&self, member: &Member, command: Command) -> Result<(), String> {
         let proposal = Proposal { by: Principal::leader(), key: None, command };
-        match self.propose_here(member, proposal).await {
+        match self.propose_here(member, &proposal).await {
             ForwardedAnswer::Committed(committed) => match committed.reply {
                 Ok(_) => Ok(()),
                 Err(refusal) => Err(refusal.message),

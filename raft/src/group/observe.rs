@@ -33,6 +33,10 @@ pub(crate) async fn observe(inner: Arc<Inner>, member: Member) {
         // The age of the state grows without any change.
         let look = Duration::from_millis(inner.options.timing.heartbeat_ms);
         if let Ok(Err(_)) = tokio::time::timeout(look, metrics.changed()).await {
+            if !inner.stop.is_cancelled() {
+                inner.fatal.set("Raft has ended");
+                inner.publish_status(Some(&now));
+            }
             return;
         }
     }

@@ -1,7 +1,7 @@
 //! Proposals: on the leader, or one hop to it.
 
 use super::inner::{Inner, Member};
-use crate::content::Proposed;
+use crate::content::{EntryRef, Proposed};
 use crate::transport::{CallError, Request, Response};
 use crate::types::{Metrics, Reply, Types};
 use crate::{NotSent, ProposeError};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tallyman_model::{Command, Done, Entry, IdempotencyKey, Principal, Refusal, ReplicaId};
+use tallyman_model::{Command, Done, IdempotencyKey, Principal, Refusal, ReplicaId};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -88,7 +88,7 @@ impl Inner {
                 return ForwardedAnswer::NotLeader.into();
             };
             let answer = if leader == member.id {
-                self.propose_here(&member, proposal.clone()).await
+                self.propose_here(&member, &proposal).await
             } else {
                 self.propose_there(&member, leader, &address, proposal.clone()).await
             };
@@ -137,6 +137,7 @@ impl Inner {
             Ok(Response::NotNow(why)) => not_ready(why),
             Ok(_) => ForwardedAnswer::Unknown("the leader gave another answer than was asked for".to_owned()),
             Err(CallError::Unknown(why)) => ForwardedAnswer::Unknown(why),
+            Err(CallError::Busy) => ForwardedAnswer::NotSent(NotSent::Busy { retry_after_s: 1 }),
             Err(error @ (CallError::NotSent(_) | CallError::Refused(_))) => {
                 tracing::debug!(from = from.id, leader, %error, "the leader cannot be reached");
                 ForwardedAnswer::NotLeader
@@ -145,15 +146,15 @@ impl Inner {
     }
 
     /// Proposes on this replica, if it leads. Never passed on: there is one hop at most.
-    pub(crate) async fn propose_here(&self, member: &Member, proposal: Proposal) -> ForwardedAnswer {
+    pub(crate) async fn propose_here(&self, member: &Member, proposal: &Proposal) -> ForwardedAnswer {
         let timing = &self.options.timing;
         let (ms, ms_max) = (self.skew_ms.load(Ordering::Relaxed), timing.clock_skew_ms_max);
         if ms.unsigned_abs() > ms_max {
             return ForwardedAnswer::NotSent(NotSent::ClockSkew { ms, ms_max });
         }
         let Proposal { by, key, command } = proposal;
-        let entry = Entry { clock_ms: self.options.env.now_ms(), by, key, command };
-        let proposed = match Proposed::encode(member.id, &entry) {
+        let entry = EntryRef { clock_ms: self.options.env.now_ms(), by, key, command };
+        let proposed = match Proposed::encode(member.id, entry) {
             Ok(proposed) => proposed,
             Err(error) => return not_ready(error.to_string()),
         };
@@ -187,9 +188,9 @@ impl Inner {
         let Some(reply) = reply else {
             return ForwardedAnswer::Unknown("the entry was applied without an answer".to_owned());
         };
-        let metrics = member.metrics();
-        let own = self.with_open(|open| open.log.durable().1).flatten();
-        let (on_disk, voters) = on_disk(&metrics, member.id, own.map(|id| id.index), response.log_id.index);
+        let own = self.who.durable().1.map(|id| id.index);
+        let metrics = member.raft.metrics();
+        let (on_disk, voters) = on_disk(&metrics.borrow_watched(), member.id, own, response.log_id.index);
         let led_by = ReplicaId(member.id);
         ForwardedAnswer::Committed(Committed { index: response.log_id.index, reply, led_by, on_disk, voters })
     }

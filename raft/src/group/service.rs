@@ -1,7 +1,6 @@
 //! What this replica does with what its peers want.
 
 use super::inner::{Inner, Member};
-use super::propose::ForwardedAnswer;
 use super::who::Ids;
 use crate::members;
 use crate::transport::incoming::Incoming;
@@ -99,7 +98,7 @@ impl Inner {
             }
             Request::ReadIndex => Response::ReadIndex(self.read_index_here(&member).await),
             Request::Propose(proposal) => {
-                Response::Propose(Box::new(self.propose_forwarded(&member, *proposal).await))
+                Response::Propose(Box::new(self.propose_here(&member, &proposal).await))
             }
             Request::HandOver(to) => Response::HandOver(self.transfer_here(&member, to).await.ok()),
             Request::SnapshotBegin(offer) => {
@@ -114,14 +113,6 @@ impl Inner {
                 Response::NotNow("this is answered elsewhere".to_owned())
             }
         }
-    }
-
-    async fn propose_forwarded(
-        &self,
-        member: &Member,
-        proposal: super::propose::Forwarded,
-    ) -> ForwardedAnswer {
-        self.propose_here(member, proposal).await
     }
 
     /// Installs the snapshot that was received, or says which parts of the ledger have to come before.

@@ -129,6 +129,7 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let log = Log::open(&options.dir, log_options)?;
     let mut inventory = InventoryOptions::new(&options.dir);
     inventory.backend = options.backend;
+    inventory.ledger_segment_records = options.timing.ledger_segment_records;
     inventory.log_purged = log.state().last_purged;
     let inventory = Inventory::open(inventory).map_err(|error| StartError::Inventory(Box::new(error)))?;
     let reader = inventory.reader();

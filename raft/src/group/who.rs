@@ -58,7 +58,8 @@ pub(crate) struct Who {
     ids: Mutex<Ids>,
     log: Mutex<Option<LogStore>>,
     member: watch::Receiver<Option<Member>>,
-    refusal: Mutex<Option<String>>,
+    /// The address of the last peer that refused to talk, and what it said.
+    refusal: Mutex<Option<(String, String)>>,
     pub(crate) fatal: Arc<Fatal>,
 }
 
@@ -134,7 +135,7 @@ impl Who {
 
     /// What a peer said when it last refused to talk, if that may be a wrong configuration.
     pub(crate) fn last_refusal(&self) -> Option<String> {
-        lock(&self.refusal).clone()
+        lock(&self.refusal).as_ref().map(|(_, why)| why.clone())
     }
 }
 
@@ -146,7 +147,8 @@ impl Identify for Who {
         Hello { protocol, name, group, replica, directory, target, lane, vote, last }
     }
 
-    fn accept(&self, welcome: &Welcome) -> Result<(), Refused> {
+    fn accept(&self, address: &str, welcome: &Welcome) -> Result<(), Refused> {
+        lock(&self.refusal).take_if(|(refusing, _)| refusing == address);
         match welcome.replica {
             Some(other) => self.check_kept(other, welcome.vote, welcome.last),
             None => Ok(()),
@@ -160,10 +162,15 @@ impl Identify for Who {
             {
                 self.fatal.set(&format!("{address} does not talk to this replica: {why}"));
             }
+            // Another one took its place, or nobody has yet.
             Refused::OtherReplica { .. } => {}
             _ => {
-                tracing::error!(address, %why, "a peer does not talk to this replica");
-                *lock(&self.refusal) = Some(format!("{address} does not talk to this replica: {why}"));
+                let new = (address.to_owned(), format!("{address} and this replica do not talk: {why}"));
+                let mut last = lock(&self.refusal);
+                if last.as_ref() != Some(&new) {
+                    tracing::error!(address, %why, "a peer and this replica do not talk");
+                    *last = Some(new);
+                }
             }
         }
     }

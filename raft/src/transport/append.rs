@@ -168,11 +168,10 @@ impl<'a> Bytes<'a> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
-    use crate::content::Proposed;
 
     #[test]
     fn an_append_reads_back_as_written_and_no_cut_of_it_does() {
-        let proposed = Proposed::encode(2, &crate::testing::entry(1)).unwrap();
+        let proposed = crate::testing::proposed(2, &crate::testing::entry(1));
         let entries = vec![
             Entry { log_id: log_id(2, 4), payload: Payload::Blank },
             Entry { log_id: log_id(2, 5), payload: Payload::Normal(proposed) },

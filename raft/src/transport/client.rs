@@ -2,7 +2,6 @@
 
 use super::frame::{self, FrameKind};
 use super::link::{self, Link};
-use super::peers::Identify;
 use super::wire::{self, Refused, Request, Response, Welcome};
 use super::{append, frame::FrameBuilder};
 use crate::types::Types;
@@ -11,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::io::BufReader;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Questions that wait for an answer on one connection.
 const WAITING_MAX: usize = 4096;
+/// A connection on which a question was in vain, and nothing came for this long, is given up.
+const SILENT_MAX: Duration = Duration::from_secs(1);
 
 /// Why a question has no answer, and what may be concluded.
 #[derive(Clone, Debug, Error)]
@@ -26,6 +28,9 @@ pub(crate) enum CallError {
     /// The peer certainly has not seen the question.
     #[error("{0}")]
     NotSent(String),
+    /// Too many questions wait for an answer; the peer has not seen this one.
+    #[error("too many questions wait for an answer")]
+    Busy,
     /// The peer does not talk to us; it has not seen the question.
     #[error("{0}")]
     Refused(Refused),
@@ -42,8 +47,7 @@ pub(crate) struct Connection {
     waiting: Arc<Waiting>,
     next_id: AtomicU64,
     next_session: AtomicU32,
-    /// Answers that came.
-    answers: Arc<AtomicU64>,
+    heard: Arc<Heard>,
     closed: CancellationToken,
     _close: DropGuard,
 }
@@ -53,8 +57,7 @@ pub(crate) struct Pending {
     id: u64,
     answer: oneshot::Receiver<Vec<u8>>,
     waiting: Arc<Waiting>,
-    /// Answers that had come when this was sent, and that have come by now.
-    answers: (u64, Arc<AtomicU64>),
+    heard: Arc<Heard>,
     closed: CancellationToken,
 }
 
@@ -68,6 +71,25 @@ fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<u64, oneshot::Sender<Vec<u
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// When something was last heard on a connection.
+struct Heard(Mutex<Instant>);
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self(Instant::now().into())
+    }
+}
+
+impl Heard {
+    fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn silent_for(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+}
+
 impl Pending {
     /// Waits for the answer's bytes.
     pub(crate) async fn answer(mut self, deadline: Instant) -> Result<Vec<u8>, CallError> {
@@ -75,8 +97,8 @@ impl Pending {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(_)) => Err(CallError::Unknown("the connection was lost".to_owned())),
             Err(_) => {
-                // Not one answer since: the other end may be gone without a word. The next question dials anew.
-                if self.answers.1.load(Ordering::Relaxed) == self.answers.0 {
+                // The other end may be gone without a word. The next question dials anew.
+                if self.heard.silent_for() >= SILENT_MAX {
                     self.closed.cancel();
                 }
                 Err(CallError::Unknown("no answer in time".to_owned()))
@@ -90,7 +112,7 @@ impl Connection {
     pub(crate) async fn open(
         link: Link,
         hello: &wire::Hello,
-        identity: &dyn Identify,
+        accept: impl FnOnce(&Welcome) -> Result<(), Refused>,
     ) -> Result<Arc<Self>, CallError> {
         let failed = |error: io::Error| CallError::NotSent(error.to_string());
         let Link { reader, mut writer } = link;
@@ -111,14 +133,14 @@ impl Connection {
         if other || (hello.group.is_some() && welcome.group.is_some() && hello.group != welcome.group) {
             return Err(CallError::NotSent("another replica than was dialled has answered".to_owned()));
         }
-        identity.accept(&welcome).map_err(CallError::Refused)?;
+        accept(&welcome).map_err(CallError::Refused)?;
 
         let (out, frames) = mpsc::channel(link::FRAMES_WAITING_MAX);
         let waiting = Arc::new(Waiting::default());
         let closed = CancellationToken::new();
-        let answers = Arc::new(AtomicU64::new(0));
+        let heard = Arc::new(Heard::default());
         let (writing, reading) = (closed.clone(), closed.clone());
-        let (asked, answered) = (Arc::clone(&waiting), Arc::clone(&answers));
+        let (asked, hearing) = (Arc::clone(&waiting), Arc::clone(&heard));
         tokio::spawn(async move {
             tokio::select! {
                 () = writing.cancelled() => {}
@@ -131,7 +153,7 @@ impl Connection {
         tokio::spawn(async move {
             tokio::select! {
                 () = reading.cancelled() => {}
-                result = read_answers(&mut reader, &asked, &answered) => {
+                result = read_answers(&mut reader, &asked, &hearing) => {
                     if let Err(error) = result { tracing::debug!(%error, "a peer connection broke"); }
                 }
             }
@@ -144,7 +166,7 @@ impl Connection {
             waiting,
             next_id: AtomicU64::new(1),
             next_session: AtomicU32::new(1),
-            answers,
+            heard,
             _close: closed.clone().drop_guard(),
             closed,
         }))
@@ -173,7 +195,7 @@ impl Connection {
         {
             let mut waiting = lock(&self.waiting);
             if waiting.len() >= WAITING_MAX {
-                return Err(not_sent("too many questions wait for an answer"));
+                return Err(CallError::Busy);
             }
             waiting.insert(id, answer);
         }
@@ -181,7 +203,7 @@ impl Connection {
             id,
             answer: wait,
             waiting: Arc::clone(&self.waiting),
-            answers: (self.answers.load(Ordering::Relaxed), Arc::clone(&self.answers)),
+            heard: Arc::clone(&self.heard),
             closed: self.closed.clone(),
         };
         match timeout_at(deadline, self.out.send(bytes)).await {
@@ -241,13 +263,13 @@ fn decode(body: &[u8]) -> Result<Response, CallError> {
 async fn read_answers(
     from: &mut (impl tokio::io::AsyncRead + Unpin),
     waiting: &Waiting,
-    answers: &AtomicU64,
+    heard: &Heard,
 ) -> io::Result<()> {
     while let Some(frame) = frame::read(from, frame::FRAME_BYTES_MAX).await? {
         if !matches!(frame.kind, FrameKind::Response | FrameKind::Appended) {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame that is no answer"));
         }
-        answers.fetch_add(1, Ordering::Relaxed);
+        heard.now();
         if let Some(answer) = lock(waiting).remove(&frame.id) {
             // Nobody may wait any more.
             let _ = answer.send(frame.body);

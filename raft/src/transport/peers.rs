@@ -19,7 +19,7 @@ pub(crate) trait Identify: Send + Sync {
     /// Who dials.
     fn hello(&self, target: Option<u64>, lane: Lane) -> Hello;
     /// Decides whether to talk to who answered.
-    fn accept(&self, welcome: &Welcome) -> Result<(), Refused>;
+    fn accept(&self, address: &str, welcome: &Welcome) -> Result<(), Refused>;
     /// A peer refused to talk.
     fn refused(&self, address: &str, why: &Refused);
 }
@@ -96,7 +96,8 @@ impl Peers {
         let dial = async {
             let not_sent = |error: std::io::Error| CallError::NotSent(error.to_string());
             let link = Link::dial(address, self.tls.as_ref()).await.map_err(not_sent)?;
-            Connection::open(link, &self.identity.hello(*target, *lane), &*self.identity).await
+            let accept = |welcome: &Welcome| self.identity.accept(address, welcome);
+            Connection::open(link, &self.identity.hello(*target, *lane), accept).await
         };
         let dialled = timeout_at(dial_deadline, dial).await.unwrap_or_else(|_| Err(late()));
         match dialled {

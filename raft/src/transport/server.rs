@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 256;
 /// Questions of one connection that are worked on at a time.
-const QUESTIONS_MAX: usize = 1024;
+const QUESTIONS_MAX: usize = 4096;
 /// Appends of one connection that wait to be taken.
 const APPENDS_MAX: usize = 64;
 /// From the connection to the end of the hello.

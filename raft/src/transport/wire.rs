@@ -27,7 +27,9 @@ pub(crate) enum Lane {
     Heartbeat,
     /// Snapshots.
     Snapshot,
-    /// Forwarded proposals, read indexes, everything else.
+    /// Forwarded proposals.
+    Proposals,
+    /// Read indexes, everything else.
     Control,
 }
 

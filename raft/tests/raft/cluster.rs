@@ -112,12 +112,18 @@ impl Cluster {
     pub(crate) async fn founded_with(count: usize, timing: Timing) -> Self {
         let mut cluster = Self::places(count);
         cluster.timing = timing;
-        for i in 0..count {
-            cluster.start(i).await;
-        }
-        cluster.group(0).init(count).await.unwrap();
-        cluster.wait_until_all_serve().await;
+        cluster.found().await;
         cluster
+    }
+
+    /// Starts all places and founds the group.
+    pub(crate) async fn found(&mut self) {
+        let count = self.places.len();
+        for i in 0..count {
+            self.start(i).await;
+        }
+        self.group(0).init(count).await.unwrap();
+        self.wait_until_all_serve().await;
     }
 
     pub(crate) fn options(&self, i: usize) -> GroupOptions {

@@ -6,8 +6,11 @@ use tallyman_raft::{Backend, ReadMode};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_killed_while_its_own_flush_is_withheld_loses_nothing_when_it_is_back_at_once() {
-    for round in 0..3 {
-        let mut cluster = Cluster::founded(3).await;
+    // In sled the state outlives a kill and is ahead of the log; in memory it does not, as after a power cut.
+    for backend in [Backend::Memory, Backend::Sled, Backend::Memory] {
+        let mut cluster = Cluster::places(3);
+        cluster.backend = backend;
+        cluster.found().await;
         let leader = cluster.leader().await;
         cluster.write(leader, 0).await;
         // From here on the leader's own disk gets nothing: the quorum is the other two.
@@ -27,7 +30,7 @@ async fn a_leader_killed_while_its_own_flush_is_withheld_loses_nothing_when_it_i
         let all: Vec<u64> = (0..=20).chain([100]).collect();
         for i in 0..3 {
             cluster.group(i).read(ReadMode::Linearizable, PATIENCE).await.unwrap();
-            assert_eq!(cluster.shown(i), all, "round {round}, replica {i}");
+            assert_eq!(cluster.shown(i), all, "{backend:?}, replica {i}");
         }
     }
 }
@@ -37,11 +40,7 @@ async fn a_group_that_is_stopped_as_a_whole_comes_back_with_everything() {
     for backend in [Backend::Sled, Backend::Memory] {
         let mut cluster = Cluster::places(3);
         cluster.backend = backend;
-        for i in 0..3 {
-            cluster.start(i).await;
-        }
-        cluster.group(0).init(3).await.unwrap();
-        cluster.wait_until_all_serve().await;
+        cluster.found().await;
         for number in 0..50 {
             cluster.write((number % 3) as usize, number).await;
         }

@@ -1,7 +1,8 @@
 //! Replicas that come and go.
 
 use crate::cluster::{Cluster, PATIENCE};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::time::Duration;
 use tallyman_model::ReplicaId;
 use tallyman_raft::{ReadMode, Timing};
 
@@ -47,9 +48,21 @@ async fn a_blank_replica_takes_the_place_of_a_lost_one_under_a_new_id() {
     cluster.wait_until_equal().await;
 }
 
+/// Waits until the replica `i` has a snapshot.
+async fn has_snapshot(cluster: &Cluster, i: usize) {
+    let dir = cluster.places[i].dir.join("snapshots");
+    let is_one = |path: PathBuf| path.extension().is_some_and(|ending| ending == "snapshot");
+    let taken = async {
+        while !std::fs::read_dir(&dir).unwrap().any(|file| is_one(file.unwrap().path())) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_replica_gets_a_snapshot_when_the_log_it_needs_is_gone() {
-    let timing = Timing { log_kept_entries: 0, ..Timing::default() };
+async fn a_new_replica_gets_a_snapshot_and_the_ledger_before_it_when_the_log_is_gone() {
+    let timing = Timing { log_kept_entries: 0, ledger_segment_records: 20, ..Timing::default() };
     let mut cluster = Cluster::founded_with(3, timing).await;
     for number in 0..200 {
         cluster.write(0, number).await;
@@ -59,16 +72,7 @@ async fn a_new_replica_gets_a_snapshot_when_the_log_it_needs_is_gone() {
     std::fs::remove_dir_all(&cluster.places[lost].dir).unwrap();
     for i in cluster.running() {
         cluster.group(i).take_snapshot().await;
-        let log = cluster.places[i].dir.join("snapshots");
-        let taken = async {
-            while !std::fs::read_dir(&log)
-                .unwrap()
-                .any(|file| file.unwrap().path().extension().is_some_and(|ending| ending == "snapshot"))
-            {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, taken).await.unwrap();
+        has_snapshot(&cluster, i).await;
     }
     let token = cluster.write(cluster.running()[0], 1_000).await;
     cluster.start(lost).await;
@@ -76,15 +80,51 @@ async fn a_new_replica_gets_a_snapshot_when_the_log_it_needs_is_gone() {
     cluster.group(lost).read(ReadMode::Token(token), PATIENCE).await.unwrap();
     cluster.wait_until_equal().await;
     assert_eq!(cluster.shown(lost).len(), 201);
-    let snapshots = std::fs::read_dir(cluster.places[lost].dir.join("snapshots")).unwrap();
-    assert!(snapshots.count() > 0, "it came as a snapshot");
-    let ledger = |i: usize| cluster.group(i).reader().ledger_head();
-    assert_eq!(ledger(lost), ledger(cluster.leader().await));
+    has_snapshot(&cluster, lost).await;
+    let leader = cluster.leader().await;
+    // The leader still records who votes now.
+    let ledger = |i: usize| cluster.group(i).reader().verify_ledger().unwrap();
+    let equal = async {
+        while ledger(lost) != ledger(leader) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, equal).await.unwrap();
+    let first = |i: usize| cluster.group(i).reader().ledger(1, 1).unwrap();
+    assert_eq!(first(lost), first(leader), "from its first record on");
     // And it can go on from what it got.
     cluster.kill(lost).await;
     cluster.start(lost).await;
     cluster.write(lost, 1_001).await;
     cluster.wait_until_equal().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_taken_by_itself_when_the_log_is_long_and_a_restart_goes_on_from_it() {
+    let timing = Timing {
+        log_kept_entries: 10,
+        snapshot_log_bytes_min: 4096,
+        snapshot_look_ms: 50,
+        ..Timing::default()
+    };
+    let mut cluster = Cluster::founded_with(3, timing).await;
+    for number in 0..100 {
+        cluster.write((number % 3) as usize, number).await;
+    }
+    for i in 0..3 {
+        has_snapshot(&cluster, i).await;
+    }
+    for i in 0..3 {
+        cluster.kill(i).await;
+        std::fs::remove_dir_all(cluster.places[i].dir.join("inventory")).unwrap();
+    }
+    for i in 0..3 {
+        cluster.start(i).await;
+    }
+    cluster.leader().await;
+    cluster.write(0, 1_000).await;
+    cluster.wait_until_equal().await;
+    assert_eq!(cluster.shown(0).len(), 101);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,5 +187,4 @@ async fn peers_talk_over_mutual_tls_and_a_stranger_does_not_get_in() {
     stranger.places[0].group = Some(tallyman_raft::Group::start(options).await.unwrap());
     let refused = stranger.group(0).init(2).await.unwrap_err();
     assert!(matches!(refused, tallyman_raft::InitError::NoAnswer { .. }), "{refused}");
-    drop(Arc::new(stranger));
 }

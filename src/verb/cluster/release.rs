@@ -47,7 +47,11 @@ impl Release {
         let options =
             ConnectOptions { context: self.context.clone(), ..ConnectOptions::new(self.kubeconfig.clone()) };
         let api = KubeApi::connect(options).await.map_err(|error| {
-            Failure::new(Exit::Failed, chain(&error), "kubectl --kubeconfig FILE get ns kube-system shows more")
+            Failure::new(
+                Exit::Failed,
+                chain(&error),
+                "kubectl --kubeconfig FILE get ns kube-system shows more",
+            )
         })?;
         let mut told = Told::default();
         for kind in Kind::ALL.into_iter().filter(|kind| kind.completes()) {
@@ -63,7 +67,10 @@ impl Release {
         };
         let mut next: Option<String> = None;
         loop {
-            let page = api.list(kind, &selector, next.as_deref(), PAGE_MAX).await.map_err(|error| refused(&error))?;
+            let page = api
+                .list(kind, &selector, next.as_deref(), PAGE_MAX)
+                .await
+                .map_err(|error| refused(&error))?;
             for item in page.items.iter().filter(|item| item.held) {
                 self.release_one(api, item, told).await;
             }
@@ -112,14 +119,22 @@ impl Release {
         }
         if told.early > 0 {
             let message = format!("{} holds are not over yet", told.early);
-            return Err(Failure::new(Exit::Conflict, message, "if Tallyman is gone for good: repeat it with --force"));
+            return Err(Failure::new(
+                Exit::Conflict,
+                message,
+                "if Tallyman is gone for good: repeat it with --force",
+            ));
         }
         Ok(())
     }
 }
 
 fn refused(error: &CallError) -> Failure {
-    Failure::new(Exit::Failed, chain(error), "check the kubeconfig: listing and patching Jobs must be allowed")
+    Failure::new(
+        Exit::Failed,
+        chain(error),
+        "check the kubeconfig: listing and patching Jobs must be allowed",
+    )
 }
 
 /// An error with what caused it.
