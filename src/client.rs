@@ -283,7 +283,9 @@ impl Lost {
         }
         let hint = match &self.why {
             why if why.contains("certificate") => "name the authority that signed it in TALLYMAN_CA_FILE",
-            why if why.contains("connect") => "start a server (`tallyman dev`), or name others in TALLYMAN_SERVER",
+            why if why.contains("connect") => {
+                "start a server (`tallyman dev`), or name others in TALLYMAN_SERVER"
+            }
             _ => attempt,
         };
         Failure::new(exit, format!("no answer that counts; the last one: {}", self.why), hint)

@@ -25,6 +25,7 @@ pub(crate) struct Changed<'a> {
     pub(crate) after: Revision,
     pub(crate) writes: &'a Writes,
     pub(crate) removed: &'a [Subject],
+    pub(crate) detail: &'a str,
 }
 
 /// One record of the ledger.
@@ -79,8 +80,8 @@ pub struct Subject {
     pub revision: u64,
 }
 
-/// Subjects named in one record.
-const SUBJECTS_MAX: usize = 16;
+/// Subjects named in one record: as many as one batch of observations has.
+const SUBJECTS_MAX: usize = 256;
 
 /// The hash that follows `before` for a record of these bytes.
 #[must_use]
@@ -107,7 +108,7 @@ pub(crate) fn chain(
         at_ms: meta.clock_ms,
         user: entry.by.user.clone(),
         verb: entry.command.verb().to_owned(),
-        detail: detail(&entry.command),
+        detail: changed.detail.to_owned(),
         subjects,
         subjects_count,
         digest: digest(&entry.command)?.to_string(),
@@ -154,19 +155,6 @@ fn digest(command: &Command) -> Result<Digest, serde_json::Error> {
     match command {
         Command::Submit(submit) => Ok(submit.digest),
         other => Ok(Digest::of(&serde_json::to_vec(other)?)),
-    }
-}
-
-fn detail(command: &Command) -> String {
-    match command {
-        Command::Place(place) => place.why.clone(),
-        Command::Intend(intend) => intend.detail(),
-        Command::Conclude(conclude) => conclude.detail(),
-        Command::Observe(observe) => format!("{} of {}", observe.items.len(), observe.kind),
-        Command::Cancel(cancel) => cancel.why.clone(),
-        Command::Retry(retry) => retry.why.clone(),
-        Command::Contact(contact) => contact.message.clone(),
-        _ => String::new(),
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Txn<'a> {
     touched: Vec<Ordinal>,
     /// What was removed, for the ledger.
     removed: Vec<Subject>,
+    /// What the ledger says beside the verb.
+    detail: String,
 }
 
 impl<'a> Txn<'a> {
@@ -38,6 +40,7 @@ impl<'a> Txn<'a> {
             before,
             touched: Vec::new(),
             removed: Vec::new(),
+            detail: String::new(),
         })
     }
 
@@ -48,6 +51,12 @@ impl<'a> Txn<'a> {
 
     pub(crate) fn is_changed(&self) -> bool {
         !self.layer.writes().is_empty()
+    }
+
+    /// What the ledger is to say beside the verb.
+    pub(crate) fn say(&mut self, detail: impl Into<String>) {
+        self.detail = detail.into();
+        crate::rule::truncate(&mut self.detail);
     }
 
     pub(crate) fn new_ordinal(&mut self) -> Ordinal {
@@ -172,6 +181,7 @@ impl<'a> Txn<'a> {
             after: self.meta.revision,
             writes: self.layer.writes(),
             removed: &self.removed,
+            detail: &self.detail,
         };
         let chained = ledger::chain(&self.meta, &self.ctx, entry, &changed)
             .map_err(|error| Damaged::at(Key::META, error.to_string()))?;

@@ -122,8 +122,8 @@ fn found(dir: &Path) -> Result<Vec<Slot>, Failure> {
 
 fn lay_out(dir: &Path, count: u16) -> Result<(Vec<Slot>, Vec<Held>), Failure> {
     let held = ports::free(count)?;
-    let address = |listener: &std::net::TcpListener| {
-        listener.local_addr().map_err(|error| Failure::new(Exit::Failed, error.to_string(), ""))
+    let address = |port: &ports::Port| {
+        port.address().map_err(|error| Failure::new(Exit::Failed, error.to_string(), ""))
     };
     let peers = held.iter().map(|held| address(&held.peer)).collect::<Result<Vec<SocketAddr>, _>>()?;
     let mut slots = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use tallyman_model::Env as _;
 
 /// The first ports that are tried for the APIs, then those ten further on, and so on: neighbours are easy to remember.
@@ -15,15 +15,42 @@ const FREE: std::ops::Range<u16> = 10_000..32_000;
 /// Ports that are tried.
 const TRIES_MAX: u16 = 2_000;
 
-/// Addresses of one replica, held open so that nobody else takes them.
+/// A port that nobody else takes. Its replica listens on the TCP side; the UDP side stays with us for as long as
+/// `dev` lives, and marks the port as taken for every other `dev` while the replica is down.
 #[derive(Debug)]
-pub(super) struct Held {
-    pub(super) api: TcpListener,
-    pub(super) peer: TcpListener,
+pub(super) struct Port {
+    listener: TcpListener,
+    mark: UdpSocket,
 }
 
-/// Addresses for `count` replicas: neighbouring API ports, the well-known ones if they are free. Peer ports ascend and have equally
-/// many digits, so that their order as texts is that of the replicas.
+impl Port {
+    /// The address.
+    pub(super) fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    fn bind(port: u16) -> std::io::Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Ok(Self { mark: UdpSocket::bind(address)?, listener: TcpListener::bind(address)? })
+    }
+}
+
+/// The ports of one replica.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) api: Port,
+    pub(super) peer: Port,
+}
+
+impl Held {
+    /// Lets the replica listen; the marks stay until they are dropped.
+    pub(super) fn let_listen(self) -> [UdpSocket; 2] {
+        [self.api.mark, self.peer.mark]
+    }
+}
+
+/// Addresses for `count` replicas: neighbouring API ports, the well-known ones if they are free. Peer ports ascend
+/// and have equally many digits, so that their order as texts is that of the replicas.
 ///
 /// # Errors
 /// No free ports.
@@ -42,23 +69,20 @@ pub(super) fn free(count: u16) -> Result<Vec<Held>, Failure> {
     Ok(apis.into_iter().zip(peers).map(|(api, peer)| Held { api, peer }).collect())
 }
 
-fn neighbours(count: u16) -> Option<Vec<TcpListener>> {
-    let all = |first: u16| (first..first + count).map(|port| bind(port).ok()).collect::<Option<Vec<_>>>();
+fn neighbours(count: u16) -> Option<Vec<Port>> {
+    let all =
+        |first: u16| (first..first + count).map(|port| Port::bind(port).ok()).collect::<Option<Vec<_>>>();
     (API_FIRST..=API_LAST).step_by(API_STEP).find_map(all)
 }
 
-fn next(ports: &mut std::ops::Range<u16>) -> Result<TcpListener, Failure> {
-    ports.find_map(|port| bind(port).ok()).ok_or_else(|| {
+fn next(ports: &mut std::ops::Range<u16>) -> Result<Port, Failure> {
+    ports.find_map(|port| Port::bind(port).ok()).ok_or_else(|| {
         Failure::new(
             Exit::Failed,
             "no free port was found on 127.0.0.1",
             "stop what else listens on this machine",
         )
     })
-}
-
-fn bind(port: u16) -> std::io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
 #[cfg(test)]
@@ -69,15 +93,23 @@ mod tests {
     #[test]
     fn ports_differ_and_peers_sort_as_texts_like_their_replicas() {
         let held = free(5).unwrap();
-        let peers: Vec<String> =
-            held.iter().map(|held| held.peer.local_addr().unwrap().to_string()).collect();
+        let peers: Vec<String> = held.iter().map(|held| held.peer.address().unwrap().to_string()).collect();
         assert!(peers.is_sorted());
         let mut all: Vec<u16> = held
             .iter()
-            .flat_map(|held| [&held.api, &held.peer].map(|one| one.local_addr().unwrap().port()))
+            .flat_map(|held| [&held.api, &held.peer].map(|one| one.address().unwrap().port()))
             .collect();
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 10);
+    }
+
+    #[test]
+    fn a_port_whose_replica_is_down_is_taken_for_everybody_else() {
+        let held = free(1).unwrap().remove(0);
+        let port = held.api.address().unwrap().port();
+        let _marks = held.let_listen();
+        assert!(Port::bind(port).is_err());
+        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "the replica itself can listen");
     }
 }

@@ -3,6 +3,7 @@
 use super::World;
 use super::layout::Slot;
 use super::ports::Held;
+use std::net::UdpSocket;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) enum Event {
 pub(super) struct Replica {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    /// Nobody else takes its ports while it is down.
+    _marks: Vec<UdpSocket>,
 }
 
 impl Replica {
@@ -44,9 +47,16 @@ impl Replica {
         events: mpsc::Sender<Event>,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
-        drop(held);
+        let marks = match held {
+            Some(held) => held.let_listen().into(),
+            // Of a directory that was used before: whoever has taken a port since keeps it, and the replica says so.
+            None => [slot.config.api_listen, slot.config.peer_listen]
+                .into_iter()
+                .filter_map(|address| UdpSocket::bind(address).ok())
+                .collect(),
+        };
         let task = tokio::spawn(supervise(number, slot, world, events, stopped));
-        Self { stop, task }
+        Self { stop, task, _marks: marks }
     }
 
     /// Stops it; when it does not stop by itself it is killed.

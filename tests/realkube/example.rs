@@ -13,7 +13,11 @@ async fn the_example_runs_on_a_real_kubernetes() {
     control.kubectl(&["create", "namespace", "risk"]).await;
     let kubeconfig = format!("{}=real", control.kubeconfig().display());
     let mut command = Command::new(binary());
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).kill_on_drop(true).args(["dev", "--kubeconfig", &kubeconfig]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).kill_on_drop(true).args([
+        "dev",
+        "--kubeconfig",
+        &kubeconfig,
+    ]);
     command.args(["--submit", "examples/nightly-report.yaml", "--exit-when-done"]);
     let output = timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -38,7 +42,11 @@ async fn a_real_kubectl_finds_our_resources_and_lists_runs() {
             let kubectl = format!("{}/tests/realkube/bin/kubectl", env!("CARGO_MANIFEST_DIR"));
             let output = Command::new(kubectl).arg(server).args(arguments).output().await.unwrap();
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{arguments:?}: {said}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             said
         }
     };

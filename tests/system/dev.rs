@@ -137,7 +137,7 @@ impl Dev {
         let replica = |value: &Value| Replica {
             id: text(&value["id"]),
             url: text(&value["url"]),
-                pid: value["pid"].as_i64().unwrap_or_default() as i32,
+            pid: value["pid"].as_i64().unwrap_or_default() as i32,
             dir: PathBuf::from(text(&value["dir"])),
         };
         json["replicas"].as_array().into_iter().flatten().map(replica).collect()

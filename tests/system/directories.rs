@@ -51,7 +51,8 @@ async fn a_directory_of_another_group_is_refused_with_what_to_do() {
     fs::rename(&kept, &mine).unwrap();
 
     let dev = Dev::spawn_in(&dir, &[]);
-    let stranger = until("the replicas run", async || dev.replicas().into_iter().find(|one| one.id == "r1")).await;
+    let stranger =
+        until("the replicas run", async || dev.replicas().into_iter().find(|one| one.id == "r1")).await;
     let said = until("its peers have refused it and it says so", async || {
         let answer = dev.get(&stranger.url, "/operator/status").await?;
         answer.body["refusedByPeer"].as_str().map(str::to_owned)

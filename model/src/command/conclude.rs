@@ -59,20 +59,21 @@ pub struct Conclude {
     pub outcome: Outcome,
 }
 
-impl Conclude {
-    pub(crate) fn detail(&self) -> String {
-        let words = match &self.outcome {
-            Outcome::Done(_) => "done".to_owned(),
-            Outcome::Gone => "gone".to_owned(),
-            Outcome::Absent => "absent".to_owned(),
-            Outcome::Taken { uid } => format!("taken by {uid}"),
-            Outcome::NotSent { message } => format!("not sent: {message}"),
-            Outcome::Refused { message, .. } => format!("refused: {message}"),
-            Outcome::Unknown { message } => format!("unknown: {message}"),
-        };
-        format!("object {}: {words}", self.object)
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::Done(item) => write!(f, "done, UID {}", item.uid),
+            Outcome::Gone => f.write_str("gone"),
+            Outcome::Absent => f.write_str("not there"),
+            Outcome::Taken { uid } => write!(f, "somebody else's, UID {uid}"),
+            Outcome::NotSent { message } => write!(f, "not sent: {message}"),
+            Outcome::Refused { message, .. } => write!(f, "refused: {message}"),
+            Outcome::Unknown { message } => write!(f, "unknown: {message}"),
+        }
     }
+}
 
+impl Conclude {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
         let Some(mut run) = txn.runnable(self.run)? else {
             return Ok(Err(Refusal::outdated("the runnable is gone")));
@@ -128,6 +129,7 @@ impl Conclude {
             (Outcome::Unknown { message }, Some(intent)) => unknown(object, intent, now, message),
             (Outcome::Unknown { .. }, None) => {}
         }
+        txn.say(format!("{}: {}", run.describe(position), self.outcome));
         settle::settle(&mut run, now);
         let run = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, Record::Runnable(run))))

@@ -51,6 +51,7 @@ impl Contact {
         if cluster == before {
             return Ok(Ok(Done::unchanged(Record::Cluster(cluster))));
         }
+        txn.say(&cluster.message);
         let record = txn.put(Record::Cluster(cluster))?;
         Ok(Ok(Done::with(txn, record)))
     }

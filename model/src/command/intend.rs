@@ -22,10 +22,6 @@ pub struct Intend {
 }
 
 impl Intend {
-    pub(crate) fn detail(&self) -> String {
-        format!("{:?} object {}", self.action, self.object)
-    }
-
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
         if (self.permit.term, self.permit.leader) != (txn.ctx.term, txn.ctx.leader) {
             return Ok(Err(Refusal::outdated("the permit is of another leadership")));
@@ -61,6 +57,7 @@ impl Intend {
             object.pending = Some(intent);
             object.due_ms = now + limits::CALL_DEADLINE_MS;
         }
+        txn.say(format!("{} {}", self.action, run.describe(position)));
         sent(&mut run);
         settle::settle(&mut run, now);
         let run = settle::write(txn, run)?;

@@ -67,6 +67,7 @@ impl Observe {
         for item in &self.items {
             self.take(txn, item)?;
         }
+        txn.say(format!("{} of {} on {}", self.items.len(), self.kind.plural(), cluster.head.name));
         if let Some(cursor) = &self.cursor {
             self.move_cursor(txn, cursor)?;
         }

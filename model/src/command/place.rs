@@ -52,6 +52,7 @@ impl Place {
                 }
             }
         }
+        txn.say(&self.why);
         let run = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, Record::Runnable(run))))
     }

@@ -58,6 +58,7 @@ impl Retry {
         run.start_deadline_ms = now + run.spec.start_by_ms;
         run.finish_deadline_ms = run.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms);
         settle::enter(&mut run, now, Phase::Accepted, Reason::None, format!("{} asked for a retry", by.user));
+        txn.say(&self.why);
         let run = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, Record::Runnable(run))))
     }

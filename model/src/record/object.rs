@@ -27,6 +27,17 @@ pub enum Action {
     Relabel,
 }
 
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Action::Create => "create",
+            Action::Delete => "delete",
+            Action::Release => "release the hold of",
+            Action::Relabel => "put the labels back on",
+        })
+    }
+}
+
 /// A committed decision to make one kube write, until its outcome is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {

@@ -218,6 +218,16 @@ impl Runnable {
         self.planned.get(usize::from(object.planned))
     }
 
+    /// The object at `position` as people call it: kind, namespace/name, cluster.
+    #[must_use]
+    pub fn describe(&self, position: usize) -> String {
+        let Some(object) = self.objects.get(position) else { return format!("object {position}") };
+        let Some(plan) = self.plan(object) else { return object.name.clone() };
+        let attempt = self.attempts.iter().find(|attempt| attempt.number == object.attempt);
+        let cluster = attempt.map_or("", |attempt| attempt.cluster_name.as_str());
+        format!("{} {}/{} on {cluster}", plan.kind, plan.namespace, object.name)
+    }
+
     /// True if the object is the main one of any attempt.
     #[must_use]
     pub fn is_main(&self, object: &Object) -> bool {
