@@ -1,5 +1,5 @@
 //! Against real Kubernetes control planes, built by `tests/realkube/realkube build`. Needs Go, so it is asked for:
-//! `cargo test --release --test realkube -- --ignored`.
+//! `cargo test --test realkube -- --ignored`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, dead_code, reason = "tests")]
 
 #[path = "system/dev.rs"]

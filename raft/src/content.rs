@@ -12,7 +12,7 @@ use tallyman_store::codec::{self, Blob, CodecError, HEADER_BYTES, Kind};
 use tallyman_store::inventory::{self, ToApply};
 
 /// What a content is filed as.
-const KIND: Kind = Kind::LogEntry;
+const KIND: Kind = Kind::LogContent;
 
 /// Stored by position: only ever append.
 #[derive(Deserialize)]
@@ -160,10 +160,30 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_content_has_the_same_bytes_in_every_version() {
-        let bytes = encode(Payload::Blank).unwrap();
-        assert_eq!(bytes.get(..12).unwrap(), b"TLYM\x01\x00\x01\x00\x04\x00\x00\x00");
-        assert_eq!(bytes.get(16..).unwrap(), [0; 4]);
+    fn contents_are_written_as_ever() {
+        let nodes = BTreeMap::from([(1, PeerNode::default())]);
+        let membership = Membership::new(vec![BTreeSet::from([1])], nodes).unwrap();
+        let proposed = crate::testing::proposed(2, &crate::testing::entry(5));
+        for (name, golden, payload) in [
+            (
+                "content-blank.bin",
+                include_bytes!("../tests/golden/content-blank.bin").as_slice(),
+                Payload::Blank,
+            ),
+            (
+                "content-membership.bin",
+                include_bytes!("../tests/golden/content-membership.bin"),
+                Payload::Membership(membership),
+            ),
+            (
+                "content-entry.bin",
+                include_bytes!("../tests/golden/content-entry.bin"),
+                Payload::Normal(proposed),
+            ),
+        ] {
+            let bytes = encode(payload).unwrap();
+            assert_eq!(bytes, golden, "{name} is not as ever: {bytes:02x?}");
+        }
     }
 
     #[test]

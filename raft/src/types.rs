@@ -64,16 +64,15 @@ pub(crate) fn from_store(id: &store::LogId) -> LogId {
     log_id(id.term, id.index)
 }
 
-/// The vote as the store keeps it. In one term a granted vote replaces one for another candidate; the store gives
-/// these two no order and would refuse it. So a term takes two of the store's: the later one for granted votes.
+/// The vote as the store keeps it: both give votes the same order.
 pub(crate) fn vote_to_store(vote: &Vote) -> store::Vote {
-    let term = 2 * vote.leader_id.term + u64::from(vote.committed);
-    store::Vote { term, voted_for: Some(vote.leader_id.voted_for), committed: vote.committed }
+    let LeaderId { term, voted_for } = vote.leader_id;
+    store::Vote { term, voted_for: Some(voted_for), committed: vote.committed }
 }
 
 /// The vote as openraft has it; `None` for one that was never cast for anybody.
 pub(crate) fn vote_from_store(vote: &store::Vote) -> Option<Vote> {
-    let leader_id = LeaderId { term: vote.term / 2, voted_for: vote.voted_for? };
+    let leader_id = LeaderId { term: vote.term, voted_for: vote.voted_for? };
     Some(Vote { leader_id, committed: vote.committed })
 }
 

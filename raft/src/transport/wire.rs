@@ -16,7 +16,7 @@ use thiserror::Error;
 pub(crate) const PROTOCOL: u32 = 1;
 
 /// What a message is filed as; it is never persisted.
-const KIND: Kind = Kind::LogEntry;
+const KIND: Kind = Kind::PeerMessage;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

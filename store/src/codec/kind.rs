@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Every persisted kind. Numbers are never reused or changed.
+/// Every kind, persisted or sent. Numbers are never reused or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum Kind {
@@ -32,11 +32,15 @@ pub enum Kind {
     InventoryMeta = 12,
     /// The mark that an inventory was closed in good order, or on which boot of the machine it was opened.
     InventoryMark = 13,
+    /// What an entry of the Raft log is about: a command, a membership, or nothing.
+    LogContent = 14,
+    /// A message between replicas. Sent, never stored.
+    PeerMessage = 15,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 15] = [
         Kind::LogEntry,
         Kind::Vote,
         Kind::Identity,
@@ -50,6 +54,8 @@ impl Kind {
         Kind::SnapshotTrailer,
         Kind::InventoryMeta,
         Kind::InventoryMark,
+        Kind::LogContent,
+        Kind::PeerMessage,
     ];
 
     /// The format that this version writes, the newest that it reads.
@@ -73,6 +79,8 @@ impl Kind {
             Kind::SnapshotTrailer => "snapshot trailer",
             Kind::InventoryMeta => "inventory meta",
             Kind::InventoryMark => "inventory mark",
+            Kind::LogContent => "log content",
+            Kind::PeerMessage => "peer message",
         }
     }
 }

@@ -31,8 +31,8 @@ impl fmt::Display for LogId {
     }
 }
 
-/// A Raft vote. In one term a vote for nobody is older than one for somebody, votes for different candidates
-/// have no order, and a vote that a quorum has granted is newer than the same one that it has not.
+/// A Raft vote. In one term a vote for nobody is older than one for somebody, a vote that a quorum has granted is
+/// newer than any that it has not, and two of the same sort for different candidates have no order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Vote {
     /// The term.
@@ -49,9 +49,11 @@ impl PartialOrd for Vote {
             (Some(one), Some(another)) if one != another => None,
             (one, another) => Some(one.is_some().cmp(&another.is_some())),
         };
-        match self.term.cmp(&other.term) {
-            Ordering::Equal => by_candidate.map(|order| order.then(self.committed.cmp(&other.committed))),
-            order => Some(order),
+        match (self.term.cmp(&other.term), self.committed.cmp(&other.committed)) {
+            (Ordering::Equal, Ordering::Equal) => by_candidate,
+            // What a quorum has granted stands, whoever else was voted for in that term.
+            (Ordering::Equal, order) => Some(order),
+            (order, _) => Some(order),
         }
     }
 }
@@ -198,11 +200,14 @@ mod tests {
     use super::Vote;
 
     #[test]
-    fn votes_for_different_candidates_of_one_term_have_no_order() {
+    fn a_granted_vote_is_newer_and_others_for_different_candidates_of_one_term_have_no_order() {
         let vote = |term, voted_for, committed| Vote { term, voted_for, committed };
         assert!(vote(2, None, false) > vote(1, Some(9), true));
         assert!(vote(2, Some(1), false) > vote(2, None, false));
         assert!(vote(2, Some(1), true) > vote(2, Some(1), false));
-        assert_eq!(vote(2, Some(1), true).partial_cmp(&vote(2, Some(3), false)), None);
+        assert!(vote(2, Some(1), true) > vote(2, Some(3), false));
+        for committed in [false, true] {
+            assert_eq!(vote(2, Some(1), committed).partial_cmp(&vote(2, Some(3), committed)), None);
+        }
     }
 }
