@@ -10,16 +10,16 @@ use std::process::{Output, Stdio};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-type Ca = CertifiedIssuer<'static, KeyPair>;
+pub(crate) type Ca = CertifiedIssuer<'static, KeyPair>;
 
-fn authority(name: &str) -> Ca {
+pub(crate) fn authority(name: &str) -> Ca {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
 /// Files `NAME.crt` and `NAME.key` for a replica on loopback.
-fn certificate(dir: &Path, name: &str, ca: &Ca) -> (PathBuf, PathBuf) {
+pub(crate) fn certificate(dir: &Path, name: &str, ca: &Ca) -> (PathBuf, PathBuf) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let certificate = params.signed_by(&key, ca).unwrap();
@@ -29,7 +29,7 @@ fn certificate(dir: &Path, name: &str, ca: &Ca) -> (PathBuf, PathBuf) {
     files
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
