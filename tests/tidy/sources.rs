@@ -8,7 +8,7 @@ struct Seam {
     allowed: &'static [&'static str],
 }
 
-const SEAMS: [Seam; 12] = [
+const SEAMS: [Seam; 14] = [
     Seam { text: "SystemTime::now", allowed: &["src/env.rs"] },
     Seam { text: "std::time::Instant", allowed: &["src/", "store/src/"] },
     Seam { text: "Timestamp::now", allowed: &["chaos/src/clock.rs"] },
@@ -17,6 +17,11 @@ const SEAMS: [Seam; 12] = [
     Seam { text: "env::var", allowed: &["src/"] },
     Seam { text: "process::Command", allowed: &["src/"] },
     Seam { text: "thread::sleep", allowed: &[] },
+    Seam { text: "thread::Builder", allowed: &["store/src/", "raft/src/state_adapter.rs"] },
+    Seam {
+        text: "tokio::spawn",
+        allowed: &["raft/src/", "cluster/src/", "leader/src/", "api/src/", "chaos/src/", "src/"],
+    },
     Seam { text: "unbounded_channel", allowed: &[] },
     Seam { text: "process::exit", allowed: &["src/"] },
     Seam { text: "Config::infer", allowed: &[] },
