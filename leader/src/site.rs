@@ -65,9 +65,12 @@ impl Site {
         }
     }
 
-    /// True while kube writes may be begun.
+    /// True while kube writes may be begun. The record is read from the state: what was just confirmed or paused
+    /// counts at once.
     fn is_open(&self) -> bool {
-        *self.confirmed.borrow() && !self.breaker.is_open() && self.record.borrow().writable()
+        *self.confirmed.borrow()
+            && !self.breaker.is_open()
+            && contact::current(self).is_some_and(|record| record.writable())
     }
 
     /// The cluster, for reads.
