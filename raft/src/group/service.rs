@@ -45,10 +45,11 @@ impl Service for Inner {
         }
         if let Some(dialler) = hello.replica {
             self.check_member(dialler)?;
-            self.who.check_kept(dialler, hello.vote, hello.last)?;
+            self.who.check_kept(dialler, hello.process, hello.vote, hello.last)?;
         }
         let (vote, last) = self.who.durable();
-        Ok(Welcome { group, replica, directory: self.who.directory(), vote, last })
+        let (directory, process) = (self.who.directory(), self.who.process());
+        Ok(Welcome { group, replica, directory, process, vote, last })
     }
 
     fn raft(&self) -> Option<Raft> {

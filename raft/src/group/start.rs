@@ -44,7 +44,15 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
     let ids = Ids { group: identity.group.map(Uid), replica: identity.replica };
     let (member, members) = watch::channel(None);
     let name = options.group.clone();
-    let who = Arc::new(Who::new(name, directory.uid, ids, open.log.clone(), members, Arc::clone(&fatal)));
+    let who = Arc::new(Who::new(
+        name,
+        directory.uid,
+        options.env.number(),
+        ids,
+        open.log.clone(),
+        members,
+        Arc::clone(&fatal),
+    ));
     let timing = options.timing;
     let dial_deadline = Duration::from_millis(timing.dial_ms_max);
     let peers = Peers::new(Arc::clone(&who) as Arc<_>, tls.clone(), dial_deadline);

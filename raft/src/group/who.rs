@@ -8,6 +8,7 @@ use crate::transport::wire::PROTOCOL;
 use crate::transport::{Hello, Lane, Refused, Welcome};
 use crate::types::{LogId, Vote};
 use openraft::async_runtime::watch::WatchReceiver as _;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tallyman_model::Uid;
 use tokio::sync::watch;
@@ -55,6 +56,9 @@ impl Fatal {
 pub(crate) struct Who {
     name: String,
     directory: Uid,
+    process: u64,
+    /// The process of each replica that was checked last.
+    checked: Mutex<BTreeMap<u64, u64>>,
     ids: Mutex<Ids>,
     log: Mutex<Option<LogStore>>,
     member: watch::Receiver<Option<Member>>,
@@ -71,13 +75,15 @@ impl Who {
     pub(crate) fn new(
         name: String,
         directory: Uid,
+        process: u64,
         ids: Ids,
         log: LogStore,
         member: watch::Receiver<Option<Member>>,
         fatal: Arc<Fatal>,
     ) -> Self {
         let (ids, log) = (ids.into(), Some(log).into());
-        Self { name, directory, ids, log, member, refusal: Mutex::default(), fatal }
+        let (checked, refusal) = (Mutex::default(), Mutex::default());
+        Self { name, directory, process, checked, ids, log, member, refusal, fatal }
     }
 
     /// The vote that is saved and the last entry that is on disk.
@@ -87,12 +93,25 @@ impl Who {
 
     /// Refuses a replica that has less than it confirmed to this leader: its log was cut or exchanged. It must not
     /// vote, and openraft as the leader does not survive a follower that goes back.
+    ///
+    /// A log goes back only between two processes, so each is checked once, when it is heard of first. Later it may
+    /// have confirmed more while what it says here was on its way.
     pub(crate) fn check_kept(
         &self,
         other: u64,
+        process: u64,
         vote: Option<Vote>,
         last: Option<LogId>,
     ) -> Result<(), Refused> {
+        if lock(&self.checked).get(&other) == Some(&process) {
+            return Ok(());
+        }
+        self.check_first(other, vote, last)?;
+        lock(&self.checked).insert(other, process);
+        Ok(())
+    }
+
+    fn check_first(&self, other: u64, vote: Option<Vote>, last: Option<LogId>) -> Result<(), Refused> {
         let Some(member) = self.member.borrow().clone() else { return Ok(()) };
         let metrics = member.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -116,6 +135,11 @@ impl Who {
     /// The number that the directory was made with.
     pub(crate) fn directory(&self) -> Uid {
         self.directory
+    }
+
+    /// The random number of this process.
+    pub(crate) fn process(&self) -> u64 {
+        self.process
     }
 
     /// The ids, as far as there are any.
@@ -143,14 +167,15 @@ impl Identify for Who {
     fn hello(&self, target: Option<u64>, lane: Lane) -> Hello {
         let Ids { group, replica } = self.ids();
         let (vote, last) = self.durable();
-        let (protocol, name, directory) = (PROTOCOL, self.name.clone(), self.directory);
-        Hello { protocol, name, group, replica, directory, target, lane, vote, last }
+        let (protocol, name) = (PROTOCOL, self.name.clone());
+        let (directory, process) = (self.directory, self.process);
+        Hello { protocol, name, group, replica, directory, process, target, lane, vote, last }
     }
 
     fn accept(&self, address: &str, welcome: &Welcome) -> Result<(), Refused> {
         lock(&self.refusal).take_if(|(refusing, _)| refusing == address);
         match welcome.replica {
-            Some(other) => self.check_kept(other, welcome.vote, welcome.last),
+            Some(other) => self.check_kept(other, welcome.process, welcome.vote, welcome.last),
             None => Ok(()),
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Hello {
     pub(crate) replica: Option<u64>,
     /// The number that its directory was made with.
     pub(crate) directory: Uid,
+    /// A random number of its process.
+    pub(crate) process: u64,
     /// The replica that it wants to talk to; `None`: whoever is there.
     pub(crate) target: Option<u64>,
     /// What the connection is for.
@@ -65,6 +67,8 @@ pub(crate) struct Welcome {
     pub(crate) replica: Option<u64>,
     /// The number that its directory was made with.
     pub(crate) directory: Uid,
+    /// A random number of its process.
+    pub(crate) process: u64,
     /// Its saved vote.
     pub(crate) vote: Option<Vote>,
     /// The last entry that is on its disk.

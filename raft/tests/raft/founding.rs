@@ -98,3 +98,17 @@ async fn a_replica_must_be_among_the_configured_peers() {
     let refused = tallyman_raft::Group::start(options).await.err().unwrap();
     assert!(matches!(refused, StartError::Peers { .. }), "{refused}");
 }
+
+/// What a replica says of its log when it dials is a moment old: meanwhile it may have confirmed more to the leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_dial_while_they_confirm_entries_are_not_taken_for_damaged() {
+    for round in 0..15 {
+        let cluster = Cluster::founded(3).await;
+        // The first proposals through followers are what makes them dial the leader.
+        let writes = (0..12).map(|i| cluster.write(i % 3, 100 * round + i as u64));
+        futures::future::join_all(writes).await;
+        for i in 0..3 {
+            assert_eq!(cluster.status(i).fatal, None, "replica {i} in round {round}");
+        }
+    }
+}
