@@ -1,6 +1,6 @@
 //! What all requests of one replica share.
 
-use crate::backend::{Backend, Role, Status};
+use crate::backend::Backend;
 use crate::body::BodyTimes;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
@@ -8,6 +8,7 @@ use crate::status::Failure;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::{Env, Revision};
+use tallyman_raft::{Role, Status};
 use tokio::sync::watch;
 
 /// How the API of one replica is set up.

@@ -1,7 +1,7 @@
 //! One request: who asks, for what, under which conditions; and how it becomes a read or a command.
 
 use crate::api::Shared;
-use crate::backend::{Proposal, ProposeError, ReadMode, Status};
+use crate::backend::ProposeError;
 use crate::body::{self, Format};
 use crate::identity;
 use crate::params::Params;
@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, Method, Uri};
 use std::sync::Arc;
 use tallyman_model::command::{IdempotencyKey, Principal};
 use tallyman_model::{Command, Digest, Done, ReplicaId, Revision};
+use tallyman_raft::{Proposal, ReadError, ReadMode, Status};
 
 /// Bytes of an idempotency key.
 const KEY_BYTES_MAX: usize = 255;
@@ -59,7 +60,7 @@ impl Ask {
         Ok((ask, body))
     }
 
-    pub(crate) fn status(&self) -> Arc<Status> {
+    pub(crate) fn status(&self) -> Status {
         self.api.backend().status()
     }
 
@@ -77,9 +78,7 @@ impl Ask {
             return Ok(());
         }
         self.api.backend().read(mode, wait).await.map_err(|error| match (mode, error) {
-            (ReadMode::Token(asked), crate::backend::ReadError::TooNew { current }) => {
-                Failure::too_new(Some(asked), current)
-            }
+            (ReadMode::Token(asked), ReadError::TooNew { current }) => Failure::too_new(Some(asked), current),
             (_, error) => error.into(),
         })
     }

@@ -1,13 +1,13 @@
 //! Health, metrics, and the page at `/`.
 
 use crate::api::{Shared, waiting};
-use crate::backend::Role;
 use crate::metrics::CONTENT_TYPE as METRICS_TYPE;
 use crate::status::Failure;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use tallyman_raft::Role;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 

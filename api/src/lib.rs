@@ -45,7 +45,6 @@ mod watch;
 
 pub use api::ApiOptions;
 pub use body::BodyTimes;
-pub use group::Replica;
 pub use identity::Identity;
 pub use route::router;
 pub use server::{ExposureError, Limits, ServeOptions, check_exposure, serve};

@@ -51,7 +51,7 @@ impl Range {
         let token = Token::read(text, list)?;
         if let Some(revision) = token.revision {
             // The page before may have come from a replica that is further.
-            ask.await_mode(crate::backend::ReadMode::Token(revision)).await?;
+            ask.await_mode(tallyman_raft::ReadMode::Token(revision)).await?;
         }
         Ok(Self { revision: token.revision, after: token.after, limit, list })
     }

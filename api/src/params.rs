@@ -1,10 +1,10 @@
 //! Query parameters. One that would change what a request means is never ignored: it is served or refused.
 
-use crate::backend::ReadMode;
 use crate::status::Failure;
 use axum::http::{HeaderMap, StatusCode};
 use std::time::Duration;
 use tallyman_model::{Cause, Revision, manifest};
+use tallyman_raft::ReadMode;
 
 /// Parameters of one request.
 const PARAMS_MAX: usize = 64;

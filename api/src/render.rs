@@ -8,13 +8,14 @@ mod runnable;
 
 pub(crate) use audit::audit;
 
-use crate::backend::{StateHash, Status};
+use crate::backend::StateHash;
 use serde::Serialize;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use tallyman_model::record::{Head, Kind, Record};
 use tallyman_model::{Damaged, Ordinal, Revision, View, query, time};
+use tallyman_raft::Status;
 
 pub(crate) const API_VERSION: &str = "tallyman.dev/v1";
 

@@ -3,7 +3,7 @@
 //! The answer is a Kubernetes `Status`. Its `reason` is for programs, its message for people, and `Retry-After` is
 //! sent only where repeating the same request is safe: clients repeat by themselves when they see it.
 
-use crate::backend::{OperatorError, ProposeError, ReadError, StateError, TooOld};
+use crate::backend::ProposeError;
 use crate::noun::Noun;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -12,6 +12,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::ops::{Deref, DerefMut};
 use tallyman_model::{Cause, Damaged, Refusal, RefusalKind, Revision};
+use tallyman_raft::{InitError, LedgerError, ReadError, TooOld, TransferError};
+
+/// When trying again makes sense after a leader was lost: elections take less.
+pub(crate) const RETRY_AFTER_S: u32 = 1;
 
 /// A request that was not carried out, as it is told to the client. Boxed: answers are many, failures few.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -285,15 +289,15 @@ impl From<ProposeError> for Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Unavailable { why, retry_after_s } => {
-                let hint = "consistency=stale reads what this replica has";
-                Self::unavailable(
-                    format!("the newest state cannot be confirmed: {why}; {hint}"),
-                    retry_after_s,
-                )
-            }
             ReadError::TooNew { current } => Self::too_new(None, current),
-            ReadError::Gap => Self::expired("that revision was lost in a recovery; read again without it"),
+            ReadError::Gap { .. } => {
+                Self::expired("that revision was lost in a recovery; read again without it")
+            }
+            why => {
+                let hint = "consistency=stale reads what this replica has";
+                let message = format!("the newest state cannot be confirmed: {why}; {hint}");
+                Self::unavailable(message, RETRY_AFTER_S)
+            }
         }
     }
 }
@@ -305,16 +309,10 @@ impl From<TooOld> for Failure {
     }
 }
 
-impl From<StateError> for Failure {
-    fn from(error: StateError) -> Self {
-        match error {
-            StateError::TooOld(too_old) => too_old.into(),
-            StateError::Damaged(damaged) => damaged.into(),
-            StateError::Io(why) => {
-                tracing::error!(why, "failed to read this replica's state");
-                Self::unavailable("this replica cannot read its own state; ask another one", 5)
-            }
-        }
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        tracing::error!(why = error.to_string(), "failed to read this replica's state");
+        Self::unavailable("this replica cannot read its own state; ask another one", 5)
     }
 }
 
@@ -325,11 +323,20 @@ impl From<Damaged> for Failure {
     }
 }
 
-impl From<OperatorError> for Failure {
-    fn from(error: OperatorError) -> Self {
-        if error.unknown {
-            return Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", error.message);
+impl From<InitError> for Failure {
+    fn from(error: InitError) -> Self {
+        match error {
+            InitError::NoLeader => Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", error.to_string()),
+            refused => Self::conflict(refused.to_string()),
         }
-        Self::conflict(error.message)
+    }
+}
+
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Unknown => Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", error.to_string()),
+            refused => Self::conflict(refused.to_string()),
+        }
     }
 }

@@ -12,13 +12,13 @@ pub(crate) use ledger::ledger;
 pub(crate) use records::records;
 
 use crate::ask::Ask;
-use crate::backend::ReadMode;
 use crate::noun::Noun;
 use crate::status::Failure;
 use crate::{render, table};
 use serde_json::json;
 use std::time::Duration;
 use tallyman_model::Revision;
+use tallyman_raft::ReadMode;
 use tokio::time::Instant;
 
 /// How long a watch lasts unless it says otherwise; clients start anew where they were.

@@ -12,7 +12,6 @@ use client::Server;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_api::Replica;
 use tallyman_raft::{Backend, Group, GroupOptions, Timing};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -53,7 +52,7 @@ async fn start() -> Vec<Place> {
             flush_gate: None,
         };
         let group = Group::start(options).await.unwrap();
-        let server = client::start_on(Arc::new(Replica::new(group.clone())), memory, |_, _| {}).await;
+        let server = client::start_on(Arc::new(group.clone()), memory, |_, _| {}).await;
         places.push(Place { server, group, _dir: dir });
     }
     places

@@ -40,6 +40,7 @@ pub use group::propose::{Committed, Proposal};
 pub use group::read::ReadMode;
 pub use group::status::{Published, Role, Status};
 pub use permit::Permit;
+pub use tallyman_store::ledger::LedgerError;
 pub use tallyman_store::log::FlushGate;
 pub use tallyman_store::{Backend, Change, Reader, StateHash, TooOld};
 pub use timing::Timing;

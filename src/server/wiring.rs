@@ -58,12 +58,7 @@ impl Replica {
         let options = tallyman_leader::Options::new(Arc::clone(&env));
         let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
-        let api = router(ApiOptions::new(
-            Arc::new(tallyman_api::Replica::new(group.clone())),
-            env,
-            identity,
-            drain.subscribe(),
-        ));
+        let api = router(ApiOptions::new(Arc::new(group.clone()), env, identity, drain.subscribe()));
         let api = serve(listener, api, ServeOptions { tls, ..ServeOptions::default() }, close.subscribe());
         Ok(Self { group, leader, api, drain, close })
     }

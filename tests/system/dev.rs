@@ -200,6 +200,20 @@ impl Dev {
     }
 }
 
+/// What a failed test leaves to look at: what dev and its replicas said last.
+impl Drop for Dev {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for name in ["stdout", "stderr", "r1/server.log", "r2/server.log", "r3/server.log"] {
+            let said = fs::read_to_string(self.dir.join(name)).unwrap_or_default();
+            let lines: Vec<&str> = said.lines().collect();
+            eprintln!("--- {name}\n{}", lines[lines.len().saturating_sub(15)..].join("\n"));
+        }
+    }
+}
+
 pub(crate) fn signal(pid: i32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
 }
@@ -210,7 +224,14 @@ pub(crate) fn is_alive(pid: i32) -> bool {
 
 /// Sends a request; `None` when no answer came.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> Option<Answer> {
-    let response = request.send().await.ok()?;
+    let response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            // Faults make this happen on purpose; where they do not, it says why.
+            eprintln!("no answer: {error:?}");
+            return None;
+        }
+    };
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let body = response.bytes().await.ok()?;
     let body = serde_json::from_slice(&body)

@@ -3,13 +3,13 @@
 use crate::answer;
 use crate::api::{Shared, waiting};
 use crate::ask::Ask;
-use crate::backend::Role;
 use crate::status::Failure;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 use tallyman_model::{Cause, ReplicaId};
+use tallyman_raft::Role;
 
 /// Replicas of a new group.
 const EXPECT_MAX: u64 = 9;

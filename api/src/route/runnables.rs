@@ -11,7 +11,6 @@ pub(super) use patch::patch;
 use crate::answer;
 use crate::api::Shared;
 use crate::ask::{Ask, Written};
-use crate::backend::ReadMode;
 use crate::noun::Noun;
 use crate::render::{self, Scene};
 use crate::status::Failure;
@@ -21,6 +20,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tallyman_model::record::{Record, Resource};
 use tallyman_model::{Command, manifest, query};
+use tallyman_raft::ReadMode;
 
 type Named = Path<(String, String)>;
 

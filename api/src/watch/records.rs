@@ -3,7 +3,6 @@
 use super::feed::{Pulled, Source, respond};
 use super::{Terms, frame};
 use crate::ask::Ask;
-use crate::backend::{Change, StateError};
 use crate::filter;
 use crate::list::{Items, Pages};
 use crate::noun::Noun;
@@ -14,6 +13,7 @@ use axum::response::Response;
 use tallyman_model::query::{self, Filter};
 use tallyman_model::record::{Record, Resource};
 use tallyman_model::{Damaged, Ordinal, Revision};
+use tallyman_raft::Change;
 
 /// Changes that are looked at in one step.
 const CHANGES: usize = 128;
@@ -145,9 +145,8 @@ impl Records {
         }
         let mut found: Option<Result<Vec<u8>, Damaged>> = None;
         let earlier = Revision(revision.0.saturating_sub(1));
-        match backend.at(earlier, &mut |view| found = Some(query::manifests(view, run))) {
-            Ok(()) | Err(StateError::TooOld(_)) => Ok(found.and_then(Result::ok)),
-            Err(error) => Err(error.into()),
-        }
+        // Told without them if that state is not kept any more.
+        let _ = backend.at(earlier, &mut |view| found = Some(query::manifests(view, run)));
+        Ok(found.and_then(Result::ok))
     }
 }

@@ -5,10 +5,14 @@ use futures::future::BoxFuture;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tallyman_api::backend::*;
+use tallyman_api::backend::{Backend, LedgerEntry, ProposeError, StateHash};
 use tallyman_model::command::{AddMember, Found, Principal};
 use tallyman_model::{
     Command, Ctx, Digest, Entry, Env, Key, MemoryView, ReplicaId, Revision, Row, Uid, View, apply, query,
+};
+use tallyman_raft::{
+    Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Role, Status, TooOld,
+    TransferError,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -91,7 +95,7 @@ pub(crate) struct Memory {
     local: Mutex<State>,
     frozen: Mutex<bool>,
     published: watch::Sender<Revision>,
-    status: Mutex<Arc<Status>>,
+    status: Mutex<Status>,
     pub(crate) inits: Mutex<Vec<usize>>,
 }
 
@@ -138,7 +142,7 @@ impl Memory {
     }
 
     pub(crate) fn set_status(&self, status: Status) {
-        *self.status.lock().unwrap() = Arc::new(status);
+        *self.status.lock().unwrap() = status;
     }
 
     /// Applies a command of the leader's own and expects it to be done.
@@ -219,15 +223,16 @@ impl Backend for Memory {
             let knobs = self.knobs.lock().unwrap().clone();
             match mode {
                 ReadMode::Stale => Ok(()),
-                ReadMode::Linearizable if knobs.no_quorum => {
-                    Err(ReadError::Unavailable { why: "no quorum".to_owned(), retry_after_s: 1 })
-                }
+                ReadMode::Linearizable if knobs.no_quorum => Err(ReadError::NoQuorum),
                 ReadMode::Linearizable => {
                     let newest = self.leader.lock().unwrap().revision();
                     self.until(newest, wait).await
                 }
                 ReadMode::Token(revision) => match knobs.gap {
-                    Some((from, to)) if (from..to).contains(&revision.0) => Err(ReadError::Gap),
+                    Some((from, to)) if (from..to).contains(&revision.0) => {
+                        let (last_kept, base) = (Revision(from - 1), Revision(to));
+                        Err(ReadError::Gap { token: revision, last_kept, base })
+                    }
                     _ => self.until(revision, wait).await,
                 },
             }
@@ -240,13 +245,13 @@ impl Backend for Memory {
         f(&state.view, state.revision());
     }
 
-    fn at(&self, revision: Revision, f: &mut dyn FnMut(&dyn View)) -> Result<(), StateError> {
+    fn at(&self, revision: Revision, f: &mut dyn FnMut(&dyn View)) -> Result<(), TooOld> {
         let state = self.local.lock().unwrap();
         if revision < state.floor || revision > state.revision() {
-            return Err(TooOld { floor: state.floor }.into());
+            return Err(TooOld { floor: state.floor });
         }
         let past = state.past.iter().rev().find(|(of, _)| *of <= revision);
-        f(&past.ok_or(StateError::TooOld(TooOld { floor: state.floor }))?.1);
+        f(&past.ok_or(TooOld { floor: state.floor })?.1);
         Ok(())
     }
 
@@ -262,15 +267,15 @@ impl Backend for Memory {
         .boxed()
     }
 
-    fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, StateError> {
+    fn changes(&self, after: Revision, limit: usize) -> Result<Vec<Change>, TooOld> {
         let state = self.local.lock().unwrap();
         if after < state.floor {
-            return Err(TooOld { floor: state.floor }.into());
+            return Err(TooOld { floor: state.floor });
         }
         Ok(state.changes.iter().filter(|change| change.revision > after).take(limit).cloned().collect())
     }
 
-    fn ledger(&self, from: u64, limit: usize) -> Result<Vec<LedgerEntry>, StateError> {
+    fn ledger(&self, from: u64, limit: usize) -> Result<Vec<LedgerEntry>, LedgerError> {
         let state = self.local.lock().unwrap();
         Ok(state.ledger.iter().filter(|entry| entry.seq >= from).take(limit).cloned().collect())
     }
@@ -285,27 +290,26 @@ impl Backend for Memory {
         StateHash { index: state.index, revision: state.revision(), hash: "0123".to_owned() }
     }
 
-    fn status(&self) -> Arc<Status> {
-        Arc::clone(&self.status.lock().unwrap())
+    fn status(&self) -> Status {
+        self.status.lock().unwrap().clone()
     }
 
     fn lag_ms(&self) -> Option<u64> {
         Some(4)
     }
 
-    fn init(&self, expect: usize) -> BoxFuture<'_, Result<Vec<ReplicaId>, OperatorError>> {
+    fn init(&self, expect: usize) -> BoxFuture<'_, Result<Vec<ReplicaId>, InitError>> {
         self.inits.lock().unwrap().push(expect);
         async move {
             if expect != 3 {
-                let message = "3 peers are configured".to_owned();
-                return Err(OperatorError { message, unknown: false });
+                return Err(InitError::Expected { expected: expect, configured: 3 });
             }
             Ok([1, 2, 3].map(ReplicaId).to_vec())
         }
         .boxed()
     }
 
-    fn transfer_leader(&self, to: Option<ReplicaId>) -> BoxFuture<'_, Result<ReplicaId, OperatorError>> {
+    fn transfer_leader(&self, to: Option<ReplicaId>) -> BoxFuture<'_, Result<ReplicaId, TransferError>> {
         async move { Ok(to.unwrap_or(ReplicaId(3))) }.boxed()
     }
 }

@@ -4,8 +4,8 @@ use crate::client::{start, start_with};
 use crate::memory::Memory;
 use crate::samples::RUNNABLES;
 use serde_json::json;
-use std::sync::Arc;
-use tallyman_api::backend::{Backend, Status};
+use tallyman_api::backend::Backend;
+use tallyman_raft::Status;
 
 #[tokio::test]
 async fn a_blank_replica_is_initialised_and_says_what_it_is() {
@@ -71,11 +71,11 @@ async fn livez_never_looks_at_the_group_and_readyz_does() {
         assert!(verbose.contains(&format!("[+]{check} ok")), "{verbose}");
     }
     let known = server.memory.status();
-    server.memory.set_status(Status { leader: None, ..Status::clone(&Arc::clone(&known)) });
+    server.memory.set_status(Status { leader: None, ..known.clone() });
     let reply = server.get("/readyz").await;
     assert_eq!(reply.status.as_u16(), 503);
     assert!(reply.text().contains("[-]leader failed"), "{}", reply.text());
-    server.memory.set_status(Status { fatal: Some("the disk failed".to_owned()), ..Status::clone(&known) });
+    server.memory.set_status(Status { fatal: Some("the disk failed".to_owned()), ..known });
     assert_eq!(server.get("/readyz").await.status.as_u16(), 503);
     assert_eq!(server.get("/livez").await.text(), "ok");
     assert!(server.get(RUNNABLES).await.refused(503, "ServiceUnavailable").contains("the disk failed"));

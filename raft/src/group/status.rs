@@ -1,5 +1,6 @@
 //! What a replica says about itself.
 
+use std::fmt;
 use tallyman_model::{ReplicaId, Revision};
 
 /// How far this replica's readers see.
@@ -25,6 +26,18 @@ pub enum Role {
     Candidate,
     /// Leads.
     Leader,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Blank => "blank",
+            Role::Learner => "learner",
+            Role::Follower => "follower",
+            Role::Candidate => "candidate",
+            Role::Leader => "leader",
+        })
+    }
 }
 
 /// What a replica says about itself.

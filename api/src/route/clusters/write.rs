@@ -3,7 +3,6 @@
 use crate::answer;
 use crate::api::Shared;
 use crate::ask::{Ask, Written};
-use crate::backend::ReadMode;
 use crate::body::{self, Format};
 use crate::cluster_body::{self, ClusterBody};
 use crate::delete_options::Preconditions;
@@ -18,6 +17,7 @@ use serde_json::Value;
 use tallyman_model::command::{AddCluster, RemoveCluster, UpdateCluster};
 use tallyman_model::record::Cluster;
 use tallyman_model::{Cause, Command, Revision, query};
+use tallyman_raft::ReadMode;
 
 /// How often a patch is applied anew because the cluster changed meanwhile.
 const TRIES_MAX: usize = 5;

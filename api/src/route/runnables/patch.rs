@@ -6,7 +6,6 @@
 use super::{Named, respond};
 use crate::api::Shared;
 use crate::ask::Ask;
-use crate::backend::ReadMode;
 use crate::body::{self, Format};
 use crate::noun::Noun;
 use crate::render::{self, Scene};
@@ -19,6 +18,7 @@ use serde_json::{Map, Value, json};
 use tallyman_model::command::Patch;
 use tallyman_model::record::{Record, Resource};
 use tallyman_model::{Command, Revision, query};
+use tallyman_raft::ReadMode;
 
 /// How often a patch is applied anew because the run changed meanwhile.
 const TRIES_MAX: usize = 5;
