@@ -168,7 +168,7 @@ fn rows() {
 /// Each record as a short log leaves it: a group, a cluster, and a run whose first object is under way.
 #[test]
 fn records() {
-    let mut view = MemoryView::default();
+    let (mut view, mut ledger) = (MemoryView::default(), Vec::new());
     for (index, command) in (1..).zip(short_log()) {
         let ctx = Ctx { index, term: 1, leader: ReplicaId(1) };
         let key = matches!(command, Command::Submit(_)).then(|| IdempotencyKey {
@@ -181,7 +181,11 @@ fn records() {
         let applied = apply(&view, &ctx, &Entry { clock_ms: 1_800_000_000_000, by, key, command }).unwrap();
         applied.reply.unwrap();
         view.commit(applied.writes);
+        ledger.extend(applied.ledger.unwrap().bytes);
+        ledger.push(b'\n');
     }
+    // A field of a command that is renamed would silently give replicas of two versions two chains.
+    assert_golden("ledger-records.jsonl", &ledger);
     for (resource, name) in [
         (Resource::Runnable, "row-runnable.bin"),
         (Resource::Cluster, "row-cluster.bin"),
