@@ -36,6 +36,11 @@ const RETRY_DELAY_MS_MIN: u64 = 50;
 const RETRY_DELAY_MS_MAX: u64 = 1000;
 /// How long an answer may tell us to wait before we ask again.
 const RETRY_AFTER_S_MAX: u64 = 5;
+/// How an answer is called that is no word about any object.
+const NOT_SERVED: &str = "HTTP 404";
+/// What may help when no server serves what is asked for.
+const NOT_SERVED_HINT: &str =
+    "name Tallyman servers in TALLYMAN_SERVER, of the same version as this program: tallyman --version";
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -76,6 +81,10 @@ enum Tried {
     },
     /// Nobody listens there.
     Nobody {
+        why: String,
+    },
+    /// Whoever listens there does not serve what is asked for: no Tallyman, or one of another version.
+    NotServed {
         why: String,
     },
     /// It may have done it.
@@ -149,12 +158,18 @@ impl Client {
         let mut delay_ms = RETRY_DELAY_MS_MIN;
         loop {
             let mut why = String::new();
+            let mut is_served = false;
             for server in &self.servers {
                 let sent = self.build(request, server).send();
+                let is_other = std::mem::replace(&mut is_served, true);
                 match timeout_at(deadline, sent).await {
                     Ok(Ok(response)) if response.status().is_success() => return Ok(Lines::new(response)),
                     Ok(Ok(response)) => match self.answer(response, server).await {
                         Tried::Answered(answer) => return Err(refused::failure(&answer, request)),
+                        Tried::NotServed { why: reason } => {
+                            is_served = is_other;
+                            why = reason;
+                        }
                         Tried::NotSent { why: reason, .. }
                         | Tried::Nobody { why: reason }
                         | Tried::Unknown { why: reason } => why = reason,
@@ -163,7 +178,7 @@ impl Client {
                     Err(_) => why = "no answer in time".to_owned(),
                 }
             }
-            if Instant::now() >= deadline {
+            if !is_served || Instant::now() >= deadline {
                 return Err(Lost { why, is_unknown: false }.of_read());
             }
             sleep(Duration::from_millis(delay_ms)).await;
@@ -179,21 +194,23 @@ impl Client {
         let mut delay_ms = RETRY_DELAY_MS_MIN;
         loop {
             let mut wait = Duration::from_millis(delay_ms);
-            let mut is_nobody_there = true;
+            let (mut is_nobody_there, mut is_served) = (true, false);
             for server in &self.servers {
                 let tried = self.try_one(request, server, deadline).await;
-                is_nobody_there &= matches!(tried, Tried::Nobody { .. });
+                is_nobody_there &= matches!(tried, Tried::Nobody { .. } | Tried::NotServed { .. });
+                is_served |= !matches!(tried, Tried::NotServed { .. });
                 match tried {
                     Tried::Answered(answer) => return Ok(answer),
                     Tried::NotSent { why, retry_after } => {
                         lost.why = why;
                         wait = wait.max(retry_after.unwrap_or_default());
                     }
-                    Tried::Nobody { why } => lost.why = why,
+                    Tried::Nobody { why } | Tried::NotServed { why } => lost.why = why,
                     Tried::Unknown { why } => lost = Lost { why, is_unknown: true },
                 }
             }
-            let is_hopeless = is_nobody_there && begun.elapsed() >= Duration::from_secs(NOBODY_FOR_S_MAX);
+            let is_late = begun.elapsed() >= Duration::from_secs(NOBODY_FOR_S_MAX);
+            let is_hopeless = !is_served || (is_nobody_there && is_late);
             if is_hopeless || Instant::now() + wait >= deadline {
                 return Err(lost);
             }
@@ -221,6 +238,12 @@ impl Client {
         match Answer::read(response, server, ANSWER_BYTES_MAX).await {
             Ok(answer) => match answer.status {
                 429 | 503 => Tried::NotSent { why: answer.words(), retry_after: answer.retry_after() },
+                404 if !answer.is_not_found() => Tried::NotServed {
+                    why: format!(
+                        "{}; {server} is not a Tallyman, or does not serve that ({NOT_SERVED})",
+                        answer.words()
+                    ),
+                },
                 502 | 504 if !answer.is_too_new() => Tried::Unknown { why: answer.words() },
                 _ => Tried::Answered(answer),
             },
@@ -283,6 +306,7 @@ impl Lost {
         }
         let hint = match &self.why {
             why if why.contains("certificate") => "name the authority that signed it in TALLYMAN_CA_FILE",
+            why if why.contains(NOT_SERVED) => NOT_SERVED_HINT,
             why if why.contains("connect") => {
                 "start a server (`tallyman dev`), or name others in TALLYMAN_SERVER"
             }

@@ -46,17 +46,17 @@ impl Told<'_> {
             self.attempt += usize::from(subject.phase == Phase::Placed.as_str());
         }
         let (word, words) = if is_phase {
-            (word(&subject.phase), self.words(record, &subject.phase))
+            (word(&subject.phase), self.words(record, subject))
         } else {
             (record.verb.clone(), record.detail.clone())
         };
         Some(Step { at_ms: record.at_ms, word, is_phase, revision: subject.revision, words })
     }
 
-    fn words(&self, record: &LedgerRecord, phase: &str) -> String {
+    fn words(&self, record: &LedgerRecord, subject: &Subject) -> String {
         let attempt =
             self.attempt.checked_sub(1).and_then(|i| self.run.pointer(&format!("/status/attempts/{i}")));
-        match Phase::parse(phase) {
+        match Phase::parse(&subject.phase) {
             Some(Phase::Accepted | Phase::Held) if self.attempt == 0 => {
                 format!("by {}; led by {}", record.user, record.leader)
             }
@@ -70,11 +70,10 @@ impl Told<'_> {
             Some(Phase::Stopping) if record.detail.is_empty() => format!("asked by {}", record.user),
             Some(Phase::Stopping) => format!("asked by {}: {}", record.user, record.detail),
             Some(Phase::Failed | Phase::Cancelled) => {
-                let message = crate::runnable::message(self.run);
-                if message.is_empty() {
-                    self.of_attempts()
-                } else {
-                    format!("{}; {message}", self.of_attempts())
+                // As it was then: the run may have been retried since.
+                match [&subject.message, &subject.reason].into_iter().find(|why| !why.is_empty()) {
+                    Some(why) => format!("{}; {why}", self.of_attempts()),
+                    None => self.of_attempts(),
                 }
             }
             _ => String::new(),
@@ -135,6 +134,8 @@ mod tests {
             name: "a".to_owned(),
             uid: "u1".to_owned(),
             phase: phase.to_owned(),
+            reason: String::new(),
+            message: String::new(),
             revision: 10 + seq,
         };
         LedgerRecord {
@@ -187,6 +188,21 @@ mod tests {
             ]
         );
         assert_eq!(steps.len(), 7);
+    }
+
+    #[test]
+    fn an_end_is_told_as_it_was_also_after_a_retry() {
+        let mut failed = record(1, "observe", "Failed", "");
+        failed.subjects[0].message = "the Job failed: exit code 3".to_owned();
+        let mut cancelled = record(3, "observe", "Cancelled", "");
+        cancelled.subjects[0].reason = "Cancelled".to_owned();
+        let records =
+            [record(0, "place", "Placed", ""), failed, record(2, "retry", "Accepted", ""), cancelled];
+        let mut now = run();
+        now["status"]["message"] = json!("waits for east");
+        let told: Vec<String> = steps("u1", &now, &records).into_iter().map(|step| step.words).collect();
+        assert_eq!(told[1], "attempt 1 of 1; the Job failed: exit code 3");
+        assert_eq!(told[3], "attempt 1 of 1; Cancelled");
     }
 
     #[test]

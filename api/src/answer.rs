@@ -44,9 +44,9 @@ pub(crate) fn with_etag(mut response: Response, revision: Revision) -> Response 
     response
 }
 
-/// The client has the record already.
-pub(crate) fn not_modified(revision: Revision, of_record: Revision) -> Response {
-    let mut response = json(StatusCode::NOT_MODIFIED, Vec::new(), revision, 0);
+/// The client has the record already; the ages of pictures go on all the same.
+pub(crate) fn not_modified(revision: Revision, of_record: Revision, oldest_cluster_ms: u64) -> Response {
+    let mut response = json(StatusCode::NOT_MODIFIED, Vec::new(), revision, oldest_cluster_ms);
     response.headers_mut().remove(CONTENT_TYPE);
     with_etag(response, of_record)
 }

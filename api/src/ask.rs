@@ -4,6 +4,7 @@ use crate::api::Shared;
 use crate::backend::ProposeError;
 use crate::body::{self, Format};
 use crate::identity;
+use crate::noun::Noun;
 use crate::params::Params;
 use crate::status::Failure;
 use axum::body::{Body, Bytes};
@@ -148,6 +149,7 @@ impl Ask {
     ) -> Result<Written, Failure> {
         let key = self.key(namespace, body)?;
         let repeatable = key.is_some();
+        let subject = Noun::subject(&command);
         let proposal = Proposal { by: self.by.clone(), key, command };
         let committed = self.api.backend().propose(proposal).await.map_err(|error| {
             let unknown = matches!(error, ProposeError::Unknown { .. });
@@ -163,10 +165,15 @@ impl Ask {
             Ok(done) => Ok(Written { done, led_by, on_disk, voters }),
             Err(refusal) => {
                 let changed = refusal.causes.iter().any(|cause| cause.field == "metadata.resourceVersion");
-                if changed && self.headers.contains_key(IF_MATCH) {
-                    return Err(Failure::precondition(refusal.message));
-                }
-                Err(refusal.into())
+                let failure = if changed && self.headers.contains_key(IF_MATCH) {
+                    Failure::precondition(refusal.message)
+                } else {
+                    Failure::from(refusal)
+                };
+                Err(match &subject {
+                    Some((noun, name)) => failure.about(*noun, name),
+                    None => failure,
+                })
             }
         }
     }

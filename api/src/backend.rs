@@ -100,6 +100,9 @@ pub trait Backend: Send + Sync + 'static {
     /// status says.
     fn lag_ms(&self) -> Option<u64>;
 
+    /// Somebody leads, and if it is this replica, a quorum has acknowledged that recently.
+    fn has_quorum(&self) -> bool;
+
     /// Makes a group of `expect` blank replicas, once.
     fn init(&self, expect: usize) -> BoxFuture<'_, Result<Vec<ReplicaId>, InitError>>;
 

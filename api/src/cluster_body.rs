@@ -35,6 +35,8 @@ impl ClusterBody {
     /// # Errors
     /// Every fault, with its path. No value is quoted: a wrong field may hold credentials.
     pub(crate) fn read(value: Value, name: Option<&str>) -> Result<Self, Failure> {
+        let named = value.pointer("/metadata/name").and_then(Value::as_str);
+        metadata::annotations_fit(Noun::Clusters, name.or(named).unwrap_or_default(), &value)?;
         let Value::Object(mut root) = value else {
             return Err(Failure::bad_request("a cluster is an object"));
         };
@@ -83,10 +85,8 @@ impl ClusterBody {
         for key in self.annotations.keys() {
             metadata::check(&format!("metadata.annotations.{key}"), key, None, &mut faults.0);
         }
-        let bytes: usize = self.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if self.labels.len() > limits::LABELS_MAX || bytes > limits::ANNOTATIONS_BYTES_MAX {
-            let (labels, bytes) = (limits::LABELS_MAX, limits::ANNOTATIONS_BYTES_MAX);
-            faults.add("metadata", format!("at most {labels} labels and {bytes} bytes of annotations"));
+        if self.labels.len() > limits::LABELS_MAX {
+            faults.add("metadata.labels", format!("at most {}", limits::LABELS_MAX));
         }
         if let Some(value) = metadata.remove("resourceVersion") {
             match value.as_str().and_then(|text| text.parse().ok()) {

@@ -5,18 +5,19 @@ use crate::status::Failure;
 use serde_json::Value;
 use tallyman_model::{Cause, Revision, Uid};
 
-/// Only that record, only at that revision.
+/// Only that record, only at that revision; and whether objects may stay behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Preconditions {
+pub(crate) struct DeleteOptions {
     pub(crate) uid: Option<Uid>,
     pub(crate) revision: Option<Revision>,
+    pub(crate) orphan: bool,
 }
 
-impl Preconditions {
+impl DeleteOptions {
     /// From a `DeleteOptions` document, `If-Match` and `propagationPolicy`.
     pub(crate) fn of(ask: &Ask, options: Option<Value>) -> Result<Self, Failure> {
-        policy(ask.params.get("propagationPolicy"))?;
-        let mut asked = Self { uid: None, revision: ask.if_match()? };
+        let orphan = orphans(ask.params.get("propagationPolicy"))?;
+        let mut asked = Self { uid: None, revision: ask.if_match()?, orphan };
         let Some(options) = options else { return Ok(asked) };
         let Value::Object(options) = options else {
             return Err(Failure::bad_request("the body of a DELETE is a DeleteOptions object, or nothing"));
@@ -25,7 +26,7 @@ impl Preconditions {
             match (field.as_str(), value) {
                 // Objects get the grace period of their own spec.
                 ("kind" | "apiVersion" | "gracePeriodSeconds", _) | (_, Value::Null) => {}
-                ("propagationPolicy", value) => policy(value.as_str())?,
+                ("propagationPolicy", Value::String(policy)) => asked.orphan |= orphans(Some(&policy))?,
                 ("preconditions", Value::Object(preconditions)) => asked.take(preconditions)?,
                 ("orphanDependents", Value::Bool(false)) => {}
                 ("dryRun", Value::Array(list)) if list.is_empty() => {}
@@ -33,6 +34,15 @@ impl Preconditions {
             }
         }
         Ok(asked)
+    }
+
+    /// For records whose objects always go before they do.
+    pub(crate) fn without_orphans(self) -> Result<Self, Failure> {
+        if self.orphan {
+            let words = "Orphan is not supported: a runnable's objects go with it";
+            return Err(refused("propagationPolicy", words));
+        }
+        Ok(self)
     }
 
     fn take(&mut self, preconditions: serde_json::Map<String, Value>) -> Result<(), Failure> {
@@ -54,14 +64,12 @@ impl Preconditions {
     }
 }
 
-/// Objects always go before the record does; leaving them behind is not supported.
-fn policy(policy: Option<&str>) -> Result<(), Failure> {
+/// True if a policy leaves objects behind.
+fn orphans(policy: Option<&str>) -> Result<bool, Failure> {
     match policy {
-        None | Some("Background" | "Foreground") => Ok(()),
-        Some("Orphan") => {
-            Err(refused("propagationPolicy", "Orphan is not supported: a runnable's objects go with it"))
-        }
-        Some(_) => Err(refused("propagationPolicy", "must be Foreground or Background")),
+        None | Some("Background" | "Foreground") => Ok(false),
+        Some("Orphan") => Ok(true),
+        Some(_) => Err(refused("propagationPolicy", "must be Foreground, Background or Orphan")),
     }
 }
 

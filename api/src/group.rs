@@ -73,6 +73,17 @@ impl Backend for Group {
         self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX))
     }
 
+    fn has_quorum(&self) -> bool {
+        // Read once, and let go: the watch must not be borrowed twice at a time.
+        let permit = *self.leadership().borrow();
+        if let Some(permit) = permit {
+            return self.may_act(&permit);
+        }
+        let status = self.status();
+        let status = status.borrow();
+        status.leader.is_some() && status.leader != status.id
+    }
+
     fn init(&self, expect: usize) -> BoxFuture<'_, Result<Vec<ReplicaId>, InitError>> {
         self.init(expect).boxed()
     }

@@ -46,13 +46,20 @@ pub(crate) async fn readyz(State(api): State<Shared>, request: Request) -> Respo
         Some(lag_ms) => Err(format!("{lag_ms} ms behind, more than {lag_ms_max}")),
         None => Err("never knew that it had everything".to_owned()),
     };
+    let leader = match status.leader {
+        None => Err("no leader is known".to_owned()),
+        Some(leader) if !api.backend().has_quorum() => {
+            Err(format!("the leader, {leader}, does not reach a quorum"))
+        }
+        Some(_) => Ok(()),
+    };
     let checks = [
         ("running", status.fatal.clone().map_or(Ok(()), Err)),
         (
             "member",
             if status.id.is_some() && status.role != Role::Blank { Ok(()) } else { Err(waiting(&status)) },
         ),
-        ("leader", if status.leader.is_some() { Ok(()) } else { Err("no leader is known".to_owned()) }),
+        ("leader", leader),
         ("lag", lag),
         ("serving", if *api.options.drain.borrow() { Err("is stopping".to_owned()) } else { Ok(()) }),
     ];

@@ -236,9 +236,6 @@ pub(crate) async fn get(
         let Some(found) = query::named(view, resource, namespace, name)? else {
             return Ok(Err(Failure::not_found(noun, name)));
         };
-        if ask.has(found.revision()) {
-            return Ok(Ok(answer::not_modified(revision, found.revision())));
-        }
         let scene = Scene::new(view, &status, now_ms).with_inside(inside);
         let bytes = if ask.wants_table() {
             let mut items = Items::default();
@@ -248,6 +245,10 @@ pub(crate) async fn get(
             item(&scene, &found, false)?
         };
         let oldest_ms = scene.oldest_cluster_ms();
+        if ask.has(found.revision()) {
+            // Which pictures a document shows is known only once it is made.
+            return Ok(Ok(answer::not_modified(revision, found.revision(), oldest_ms)));
+        }
         Ok(Ok(answer::with_etag(answer::json(StatusCode::OK, bytes, revision, oldest_ms), found.revision())))
     })?
 }

@@ -5,7 +5,7 @@ use crate::status::Failure;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tallyman_model::manifest::{marks, names};
-use tallyman_model::{Cause, Revision, Uid};
+use tallyman_model::{Cause, Revision, Uid, limits};
 
 /// Entries to set, or with `None` to take away.
 pub(crate) type Changed = BTreeMap<String, Option<String>>;
@@ -111,6 +111,28 @@ fn entries(
         _ => fault(causes, path, "must be an object of strings"),
     }
     changed
+}
+
+/// Judges the size of a document's annotations, as Kubernetes counts it.
+///
+/// # Errors
+/// 413: they are too large together.
+pub(crate) fn annotations_fit(noun: Noun, name: &str, document: &Value) -> Result<(), Failure> {
+    let annotations = document.pointer("/metadata/annotations").and_then(Value::as_object);
+    let bytes_of = |(key, value): (&String, &Value)| key.len() + value.as_str().map_or(0, str::len);
+    let bytes: usize = annotations.into_iter().flatten().map(bytes_of).sum();
+    let bytes_max = limits::ANNOTATIONS_BYTES_MAX;
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let message = format!(
+        "metadata.annotations have {bytes} bytes together, more than {bytes_max}: store the data elsewhere (an \
+         object store, a volume, a ConfigMap made on the cluster) and refer to it in an annotation"
+    );
+    let mut failure = Failure::too_large(message).about(noun, name);
+    // The body was read to its end.
+    failure.close = false;
+    Err(failure)
 }
 
 /// Judges the key of a label or annotation, and the value of a label.

@@ -1,5 +1,8 @@
 //! The resources of the API and what they are called.
 
+use tallyman_model::Command;
+use tallyman_model::command::ManifestName;
+
 /// A resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Noun {
@@ -16,6 +19,26 @@ pub(crate) enum Noun {
 impl Noun {
     /// All resources.
     pub(crate) const ALL: [Noun; 4] = [Noun::Runnables, Noun::Clusters, Noun::Replicas, Noun::AuditRecords];
+
+    /// What a user's command is about; the name is empty where it is still to be made.
+    #[must_use]
+    pub(crate) fn subject(command: &Command) -> Option<(Self, String)> {
+        let (noun, name) = match command {
+            Command::Submit(submit) => match &submit.name {
+                ManifestName::Fixed(name) => (Noun::Runnables, name.as_str()),
+                ManifestName::Generate(_) => (Noun::Runnables, ""),
+            },
+            Command::Patch(patch) => (Noun::Runnables, patch.name.as_str()),
+            Command::Cancel(cancel) => (Noun::Runnables, cancel.name.as_str()),
+            Command::Retry(retry) => (Noun::Runnables, retry.name.as_str()),
+            Command::Delete(delete) => (Noun::Runnables, delete.name.as_str()),
+            Command::AddCluster(add) => (Noun::Clusters, add.name.as_str()),
+            Command::UpdateCluster(update) => (Noun::Clusters, update.name.as_str()),
+            Command::RemoveCluster(remove) => (Noun::Clusters, remove.name.as_str()),
+            _ => return None,
+        };
+        Some((noun, name.to_owned()))
+    }
 
     /// As in a path.
     #[must_use]

@@ -2,6 +2,7 @@
 
 mod auditrecords;
 mod clusters;
+mod namespaces;
 mod operator;
 mod replicas;
 mod runnables;
@@ -23,6 +24,7 @@ const METRICS: &str = "/metrics";
 const VERSION: &str = "/version";
 const API: &str = "/api";
 const APIS: &str = "/apis";
+const NAMESPACE: &str = "/api/v1/namespaces/{name}";
 const GROUP: &str = "/apis/tallyman.dev";
 const RESOURCES: &str = "/apis/tallyman.dev/v1";
 const RUNNABLES_ALL: &str = "/apis/tallyman.dev/v1/runnables";
@@ -43,7 +45,7 @@ const TRANSFER: &str = "/operator/transfer-leader";
 const STATUS: &str = "/operator/status";
 
 /// All routes, as metrics name them.
-pub(crate) const ROUTES: [&str; 25] = [
+pub(crate) const ROUTES: [&str; 26] = [
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -63,6 +65,7 @@ pub(crate) const ROUTES: [&str; 25] = [
     METRICS,
     VERSION,
     API,
+    NAMESPACE,
     APIS,
     GROUP,
     RESOURCES,
@@ -81,6 +84,7 @@ pub fn router(options: ApiOptions) -> Router {
         .route(METRICS, get(health::metrics))
         .route(VERSION, get(discovery::version))
         .route(API, get(discovery::core))
+        .route(NAMESPACE, get(namespaces::get))
         .route(APIS, get(discovery::groups))
         .route(GROUP, get(discovery::group))
         .route(RESOURCES, get(discovery::resources))

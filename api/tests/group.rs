@@ -133,3 +133,30 @@ async fn what_is_written_on_one_replica_is_read_and_watched_on_all() {
         place.group.shutdown().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_has_lost_its_quorum_is_not_ready() {
+    let places = start().await;
+    places[0].server.post("/operator/init", &json!({"expect": 3})).await.done(200);
+    for place in &places {
+        until(&place.server, "/readyz", 200).await;
+    }
+    let id = places[0].server.get("/operator/status").await.done(200)["leader"].clone();
+    let (mut leaders, mut others) = (Vec::new(), Vec::new());
+    for place in places {
+        let status = place.server.get("/operator/status").await.done(200);
+        if status["id"] == id { leaders.push(place) } else { others.push(place) }
+    }
+    for place in others {
+        place.server.stop().await;
+        place.group.shutdown().await;
+    }
+    // It goes on believing that it leads, and must not be sent requests.
+    let [leader] = <[Place; 1]>::try_from(leaders).ok().unwrap();
+    let reply = until(&leader.server, "/readyz", 503).await;
+    assert!(reply.text().contains("does not reach a quorum"), "{}", reply.text());
+    let status = leader.server.get("/operator/status").await.done(200);
+    assert_eq!((&status["leader"], &status["waitingFor"]), (&id, &json!("a quorum")));
+    leader.server.stop().await;
+    leader.group.shutdown().await;
+}

@@ -66,6 +66,7 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
             let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
             keys.push(Key::lookup(Tag::Claim, claim, ordinal));
         }
+        keys.push(Key::lookup(Tag::Objects, object.cluster.0, ordinal));
         if let Some((lane, due_ms)) = lane(run, object) {
             keys.push(Key::lane(lane, object.cluster, due_ms, ordinal));
         }

@@ -30,6 +30,8 @@ pub enum Tag {
     Cluster,
     /// As [`Tag::Cluster`], but only while the runnable has not ended.
     Active,
+    /// `a` = ordinal of a cluster, `b` = ordinal of a runnable that has objects there, or may have.
+    Objects,
     /// `a` = hash of `key=value`, `b` = ordinal.
     Label,
     /// `a` = hash of a label's key, `b` = ordinal.

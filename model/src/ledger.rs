@@ -76,6 +76,12 @@ pub struct Subject {
     /// A run's phase after the command.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub phase: String,
+    /// Why a run is in that phase, as a word.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
+    /// Why, in words.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub message: String,
     /// The revision of the record after the command.
     pub revision: u64,
 }
@@ -135,10 +141,10 @@ fn subjects(changed: &Changed<'_>) -> (Vec<Subject>, u64) {
 /// The record as the ledger names it; `None` for records that the API does not show.
 pub(crate) fn subject(record: &Record) -> Option<Subject> {
     let head = record.head()?;
-    let (resource, phase) = match record {
-        Record::Runnable(run) => ("runnables", run.phase.as_str()),
-        Record::Cluster(_) => ("clusters", ""),
-        _ => ("replicas", ""),
+    let (resource, phase, reason, message) = match record {
+        Record::Runnable(run) => ("runnables", run.phase.as_str(), run.reason.as_str(), run.message.as_str()),
+        Record::Cluster(_) => ("clusters", "", "", ""),
+        _ => ("replicas", "", "", ""),
     };
     Some(Subject {
         resource: resource.to_owned(),
@@ -146,6 +152,8 @@ pub(crate) fn subject(record: &Record) -> Option<Subject> {
         name: head.name.clone(),
         uid: head.uid.to_string(),
         phase: phase.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
         revision: head.revision.0,
     })
 }

@@ -156,11 +156,8 @@ pub fn manifests(view: &dyn View, run: &Runnable) -> Result<Vec<u8>, Damaged> {
 /// # Errors
 /// [`Damaged`].
 pub fn active(view: &dyn View, cluster: Ordinal, max: usize) -> Result<usize, Damaged> {
-    view.count(
-        Key::lookup(Tag::Active, cluster.0, Ordinal(0)),
-        Key::lookup(Tag::Active, cluster.0 + 1, Ordinal(0)),
-        max,
-    )
+    let key = |ordinal| Key::lookup(Tag::Active, cluster.0, ordinal);
+    view.count(key(Ordinal(0)), key(Ordinal(u64::MAX)), max)
 }
 
 /// The ordinals of runs whose last attempt is or was on a cluster, after `after`, at most `limit`.

@@ -18,6 +18,8 @@ pub enum RefusalKind {
     TooMany,
     /// What the leader's command was based on has changed since; it looks again. Users never see it.
     Outdated,
+    /// The record would become larger than records may be.
+    TooLarge,
 }
 
 /// A field that is at fault.

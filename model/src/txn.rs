@@ -96,7 +96,6 @@ impl<'a> Txn<'a> {
 
     /// How many ordinals a lookup value points to, counted up to `max`.
     pub(crate) fn count(&self, tag: Tag, value: u64, max: usize) -> Result<usize, Damaged> {
-        // Counted below this command's own layer: a command adds at most one receipt.
         self.layer.count(lookup_from(tag, value), lookup_to(tag, value), max)
     }
 

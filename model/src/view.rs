@@ -104,6 +104,23 @@ impl View for Layer<'_> {
         merged.extend(above.map(|(key, write)| (*key, write.row.clone())));
         Ok(merged.into_iter().filter_map(|(key, row)| Some((key, row?))).take(limit).collect())
     }
+
+    fn count(&self, from: Key, to: Key, max: usize) -> Result<usize, Damaged> {
+        if from >= to {
+            return Ok(0);
+        }
+        // Below may know the number without looking at each; only what this layer changes is compared one by one.
+        let (mut added, mut removed) = (0_usize, 0_usize);
+        for (key, write) in self.writes.range(from..to) {
+            match (self.below.get(*key)?, &write.row) {
+                (None, Some(_)) => added += 1,
+                (Some(_), None) => removed += 1,
+                _ => {}
+            }
+        }
+        let below = self.below.count(from, to, max.saturating_add(removed))?;
+        Ok((below + added).saturating_sub(removed).min(max))
+    }
 }
 
 /// A view in memory: the second implementation, for simulation and tests.

@@ -77,6 +77,13 @@ impl Answer {
         }
     }
 
+    /// There is no such object. Any other 404 says nothing about objects: it may come from a server that is not a
+    /// Tallyman, from a proxy, or from another version.
+    pub(super) fn is_not_found(&self) -> bool {
+        let is_status = self.text("/kind") == "Status" && self.text("/reason") == "NotFound";
+        is_status && !self.text("/details/kind").is_empty() && !self.text("/details/name").is_empty()
+    }
+
     /// How long the server asks to be left alone.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let seconds: u64 = self.header("retry-after").parse().ok()?;

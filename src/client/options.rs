@@ -35,8 +35,27 @@ impl Where {
     }
 
     /// The namespace and name of `NAME` or `NS/NAME`.
-    pub(crate) fn split<'a>(&'a self, reference: &'a str) -> (&'a str, &'a str) {
-        reference.split_once('/').unwrap_or((self.namespace(), reference))
+    ///
+    /// # Errors
+    /// It is neither.
+    pub(crate) fn split<'a>(&'a self, reference: &'a str) -> Result<(&'a str, &'a str), Failure> {
+        let (namespace, name) = reference.split_once('/').unwrap_or((self.namespace(), reference));
+        if namespace.is_empty() || name.is_empty() || name.contains('/') {
+            let message = format!("{reference:?} does not name a runnable");
+            return Err(Failure::new(Exit::Usage, message, "NAME, or NAMESPACE/NAME; tallyman list -A"));
+        }
+        Ok((namespace, name))
+    }
+
+    /// The same of several, before anything is done with the first.
+    ///
+    /// # Errors
+    /// One of them is neither.
+    pub(crate) fn split_all<'a>(
+        &'a self,
+        references: &'a [String],
+    ) -> Result<Vec<(&'a str, &'a str)>, Failure> {
+        references.iter().map(|reference| self.split(reference)).collect()
     }
 }
 
@@ -153,8 +172,11 @@ mod tests {
     #[test]
     fn a_reference_may_name_its_namespace() {
         let risk = Where { namespace: Some("risk".to_owned()) };
-        assert_eq!(risk.split("report"), ("risk", "report"));
-        assert_eq!(risk.split("desk/report"), ("desk", "report"));
-        assert_eq!(Where::default().split("report"), ("default", "report"));
+        assert_eq!(risk.split("report"), Ok(("risk", "report")));
+        assert_eq!(risk.split("desk/report"), Ok(("desk", "report")));
+        assert_eq!(Where::default().split("report"), Ok(("default", "report")));
+        for wrong in ["a/b/c", "/x", "risk/", "", "/", "a//b"] {
+            assert_eq!(risk.split(wrong).unwrap_err().exit, Exit::Usage, "{wrong}");
+        }
     }
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 pub(super) fn failure(answer: &Answer, request: &Request) -> Failure {
     let exit = match answer.status {
         401 | 403 => Exit::Forbidden,
-        404 => Exit::NotFound,
+        404 if answer.is_not_found() => Exit::NotFound,
+        404 => Exit::Unavailable,
         409 | 412 => Exit::Conflict,
         429 | 500 | 502 | 503 => Exit::Unavailable,
         504 => Exit::Unknown,
@@ -39,7 +40,7 @@ fn attempt(answer: &Answer, request: &Request) -> String {
         403 => "use the token of somebody who may, or ask for the right".to_owned(),
         404 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
         404 if request.path.contains("/runnables/") => "tallyman list -A".to_owned(),
-        404 => "check that the server and this program are of one version: tallyman --version".to_owned(),
+        404 => super::NOT_SERVED_HINT.to_owned(),
         409 | 412 if request.path.starts_with("/operator/") => "tallyman operator status".to_owned(),
         409 | 412 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
         409 | 412 => "read it again, it exists already or has changed: tallyman get NAME -o yaml".to_owned(),

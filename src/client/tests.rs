@@ -85,7 +85,6 @@ async fn refusals_end_with_their_own_codes() {
         (400, Exit::Failed),
         (401, Exit::Forbidden),
         (403, Exit::Forbidden),
-        (404, Exit::NotFound),
         (409, Exit::Conflict),
         (410, Exit::Failed),
         (412, Exit::Conflict),
@@ -96,6 +95,48 @@ async fn refusals_end_with_their_own_codes() {
         let failure = answer.ok(&submit()).unwrap_err();
         assert_eq!((failure.exit, failure.attempt.is_empty()), (exit, false), "{status}");
     }
+}
+
+const NO_TALLYMAN: &str = "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\nConnection: close\r\n\r\nNot Found";
+
+fn not_found(details: serde_json::Value) -> &'static str {
+    let body =
+        json!({"kind": "Status", "reason": "NotFound", "message": "no", "details": details}).to_string();
+    let head =
+        format!("HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    Box::leak((head + &body).into_boxed_str())
+}
+
+#[tokio::test]
+async fn only_an_answer_that_names_the_object_means_that_it_is_not_there() {
+    let named = not_found(json!({"kind": "runnables", "name": "a"}));
+    let read = Request::get(runnables(Some("risk")) + "/a");
+    let (url, _) = server(vec![named]).await;
+    assert_eq!(client(vec![url]).read(&read).await.unwrap_err().exit, Exit::NotFound);
+    for bare in [NO_TALLYMAN, not_found(json!({})), not_found(json!({"kind": "runnables"}))] {
+        let (url, seen) = server(vec![bare, bare]).await;
+        let failure = client(vec![url.clone()]).read(&read).await.unwrap_err();
+        assert_eq!(failure.exit, Exit::Unavailable, "{failure:?}");
+        assert!(failure.message.contains(&format!("{url} is not a Tallyman")), "{failure:?}");
+        assert_eq!(failure.attempt, NOT_SERVED_HINT);
+        let failure = client(vec![url]).lines(&read).await.unwrap_err();
+        assert_eq!((failure.exit, seen.lock().unwrap().len()), (Exit::Unavailable, 2), "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_next_server_is_asked_when_one_is_not_a_tallyman() {
+    let (other, seen) = server(vec![NO_TALLYMAN]).await;
+    let (url, _) = server(vec![CREATED]).await;
+    let answer = client(vec![other, url]).change(submit(), "tallyman submit").await.unwrap();
+    assert_eq!((answer.status, seen.lock().unwrap().len()), (201, 1));
+}
+
+#[test]
+fn a_conflict_of_an_operator_points_to_the_replicas() {
+    let answer = Answer { status: 409, body: json!({"message": "not empty"}), ..Answer::default() };
+    let failure = answer.ok(&Request::send(reqwest::Method::POST, "/operator/init", &json!({}))).unwrap_err();
+    assert_eq!((failure.exit, failure.attempt.as_str()), (Exit::Conflict, "tallyman operator status"));
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! What happens to replicas, told to whoever watches: who was lost, for how long writes paused, who is back.
 
-use super::replica::Event;
+use super::replica::{Event, How};
 use super::{World, leadership};
 use crate::exit::{Exit, Failure};
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// A replica that ends so often before the group serves will not come up.
+/// A replica that ends so often, and for so long, before the group serves will not come up. One that was killed with
+/// its `dev` may hold its ports and files for a moment.
 const FAILURES_MAX: usize = 3;
+const FAILURES_MS_MIN: u64 = 2000;
 /// How often a replica that is back is asked whether it has caught up.
 const CATCH_UP_TRIES_MAX: u32 = 20;
 
@@ -26,17 +30,18 @@ impl News {
 
     /// Ready only when a replica cannot come up at all.
     pub(super) async fn first_failures(&mut self) -> Failure {
-        let mut failures = 0;
+        let mut failures = HashMap::new();
         while let Some(event) = self.inbox.recv().await {
-            if let Event::Ended { slot, how, .. } = event {
-                failures += 1;
-                if failures >= FAILURES_MAX {
-                    let message = format!("{} does not come up: {how}", self.world.state.id(slot));
-                    return Failure::new(
-                        Exit::Failed,
-                        message,
-                        "look into DIR/rN/server.log (--dir DIR keeps it)",
-                    );
+            if let Event::Ended { slot, how, at, .. } = event {
+                let (count, first) = failures.entry(slot).or_insert((0, at));
+                *count += 1;
+                if *count >= FAILURES_MAX && at - *first >= Duration::from_millis(FAILURES_MS_MIN) {
+                    let message = format!("{} does not come up: {}", self.world.state.id(slot), how.words);
+                    let attempt = match how.attempt.as_str() {
+                        "" => "look into DIR/rN/server.log (--dir DIR keeps it)",
+                        attempt => attempt,
+                    };
+                    return Failure::new(Exit::Failed, message, attempt);
                 }
             }
         }
@@ -51,13 +56,18 @@ impl News {
         while let Some(event) = self.inbox.recv().await {
             let world = Arc::clone(&self.world);
             match event {
-                Event::Ended { slot, pid, how, at } => {
+                // What goes wrong again and again is told once.
+                Event::Ended { is_repeated: true, .. } => {}
+                Event::Ended { slot, pid, how, at, .. } => {
                     if tell_lost(&world, slot, pid, &how) {
                         telling.spawn(async move { pause(&world, slot, at).await });
                     }
                 }
-                Event::Started { slot, pid, at } => {
-                    world.board.line(None, &format!("{} started again   pid {pid}", world.state.id(slot)));
+                Event::Started { slot, pid, is_repeated, at } => {
+                    if !is_repeated {
+                        let line = format!("{} started again   pid {pid}", world.state.id(slot));
+                        world.board.line(None, &line);
+                    }
                     telling.spawn(async move { back(&world, slot, pid, at).await });
                 }
             }
@@ -66,11 +76,14 @@ impl News {
 }
 
 /// True if the leader was lost.
-fn tell_lost(world: &World, slot: usize, pid: u32, how: &str) -> bool {
+fn tell_lost(world: &World, slot: usize, pid: u32, how: &How) -> bool {
     let (id, screen) = (world.state.id(slot), world.board.screen);
     let was_leader = world.state.leader().is_some_and(|leader| leader == id);
     let role = if was_leader { "the leader" } else { "a follower" };
-    world.board.line(None, &screen.yellow(&format!("{id} {how}   {role}, pid {pid}")));
+    world.board.line(None, &screen.yellow(&format!("{id} {}   {role}, pid {pid}", how.words)));
+    if !how.attempt.is_empty() {
+        world.board.line(None, &screen.yellow(&format!("           try: {}", how.attempt)));
+    }
     was_leader
 }
 

@@ -16,17 +16,28 @@ use tokio::time::{Instant, sleep, timeout};
 const STOP_S_MAX: u64 = 5;
 /// A replica that lived for less is started again after a longer delay each time.
 const LIFE_MS_MIN: u64 = 1000;
-/// Long enough for the others to notice, short enough to be back within a second.
-const RESTART_DELAY_MS_MIN: u64 = 400;
-const RESTART_DELAY_MS_MAX: u64 = 2000;
+/// Short enough to be back within a second, also when it failed to start before.
+const RESTART_DELAY_MS_MIN: u64 = 50;
+const RESTART_DELAY_MS_MAX: u64 = 400;
+/// How much of the end of a log is searched for the last words.
+const LAST_WORDS_BYTES_MAX: usize = 4096;
 
 /// What happens to replicas.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    /// A process runs.
-    Started { slot: usize, pid: u32, at: Instant },
-    /// A process has ended, how in words.
-    Ended { slot: usize, pid: u32, how: String, at: Instant },
+    /// A process runs. `is_repeated`: the one before it ended as the one before that.
+    Started { slot: usize, pid: u32, is_repeated: bool, at: Instant },
+    /// A process has ended. `is_repeated`: soon, and as the one before it.
+    Ended { slot: usize, pid: u32, how: How, is_repeated: bool, at: Instant },
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct How {
+    /// In words.
+    pub(super) words: String,
+    /// What it said may help; empty if it said nothing.
+    pub(super) attempt: String,
 }
 
 /// A replica that is kept running.
@@ -73,7 +84,7 @@ async fn supervise(
     events: mpsc::Sender<Event>,
     mut stopped: oneshot::Receiver<()>,
 ) {
-    let mut delay_ms = 0;
+    let (mut delay_ms, mut before, mut is_repeated) = (0, How::default(), false);
     loop {
         let started = Instant::now();
         let how = match spawn(&slot) {
@@ -83,28 +94,35 @@ async fn supervise(
                 let pid = child.id().unwrap_or_default();
                 world.state.set_up(number, pid);
                 // Nobody waits for news for ever: a full queue loses some.
-                let _ = events.try_send(Event::Started { slot: number, pid, at: started });
+                let _ = events.try_send(Event::Started { slot: number, pid, is_repeated, at: started });
                 let how = tokio::select! {
                     status = child.wait() => in_words(status, &slot),
                     _ = &mut stopped => return end(child, input).await,
                 };
                 world.state.set_down(number);
-                let _ =
-                    events.try_send(Event::Ended { slot: number, pid, how: how.clone(), at: Instant::now() });
+                is_repeated = started.elapsed() < Duration::from_millis(LIFE_MS_MIN) && how == before;
+                let (how_sent, at) = (how.clone(), Instant::now());
+                let _ = events.try_send(Event::Ended { slot: number, pid, how: how_sent, is_repeated, at });
                 how
             }
-            Err(error) => format!("did not start: {error}"),
+            Err(error) => How { words: format!("did not start: {error}"), ..How::default() },
         };
         if started.elapsed() >= Duration::from_millis(LIFE_MS_MIN) {
             delay_ms = 0;
         }
-        delay_ms = (delay_ms * 2).clamp(RESTART_DELAY_MS_MIN, RESTART_DELAY_MS_MAX);
-        tracing::debug!(how, delay_ms, "the replica is started again");
+        delay_ms = next_delay_ms(delay_ms);
+        tracing::debug!(how.words, delay_ms, "the replica is started again");
+        before = how;
         tokio::select! {
             () = sleep(Duration::from_millis(delay_ms)) => {}
             _ = &mut stopped => return,
         }
     }
+}
+
+/// The delay before the next start, from the one before the last; 0 before the first.
+fn next_delay_ms(delay_ms: u64) -> u64 {
+    (delay_ms * 2).clamp(RESTART_DELAY_MS_MIN, RESTART_DELAY_MS_MAX)
 }
 
 /// Its standard input is a pipe from us: it ends when we go, however we go.
@@ -132,31 +150,57 @@ async fn end(mut child: Child, input: Option<ChildStdin>) {
     }
 }
 
-fn in_words(status: std::io::Result<ExitStatus>, slot: &Slot) -> String {
+fn in_words(status: std::io::Result<ExitStatus>, slot: &Slot) -> How {
     use std::os::unix::process::ExitStatusExt as _;
+    let plain = |words: String| How { words, ..How::default() };
     match status {
         Ok(status) => match (status.signal(), status.code()) {
-            (Some(signal), _) => format!("killed by signal {signal}"),
-            (None, Some(0)) => "stopped".to_owned(),
+            (Some(signal), _) => plain(format!("killed by signal {signal}")),
+            (None, Some(0)) => plain("stopped".to_owned()),
             (None, code) => {
-                format!(
-                    "ended with code {}: {}",
-                    code.unwrap_or_default(),
-                    last_words(slot).unwrap_or_default()
-                )
+                let said = last_words(&end_of_log(slot));
+                How { words: format!("ended with code {}: {}", code.unwrap_or_default(), said.words), ..said }
             }
         },
-        Err(error) => format!("lost: {error}"),
+        Err(error) => plain(format!("lost: {error}")),
     }
 }
 
-/// The last line that is not empty of the end of its log.
-fn last_words(slot: &Slot) -> Option<String> {
-    let text = std::fs::read(slot.log_path()).ok()?;
-    let end = text.get(text.len().saturating_sub(4096)..).unwrap_or_default();
-    let end = String::from_utf8_lossy(end).into_owned();
-    let complaint = |line: &&str| line.starts_with("error:");
-    let line =
-        end.lines().rev().find(complaint).or_else(|| end.lines().rev().find(|line| !line.trim().is_empty()));
-    line.map(str::to_owned)
+fn end_of_log(slot: &Slot) -> String {
+    let bytes = std::fs::read(slot.log_path()).unwrap_or_default();
+    let end = bytes.get(bytes.len().saturating_sub(LAST_WORDS_BYTES_MAX)..).unwrap_or_default();
+    String::from_utf8_lossy(end).into_owned()
+}
+
+/// The last complaint of a log and what it says may help; without one the last line that is not empty.
+fn last_words(log: &str) -> How {
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let complaint = lines.iter().rposition(|line| line.starts_with("error:"));
+    let words = complaint.map_or_else(|| lines.last(), |i| lines.get(i)).copied().unwrap_or_default();
+    let rest = complaint.and_then(|i| lines.get(i..)).unwrap_or_default();
+    let attempt = rest.iter().find_map(|line| line.strip_prefix("try: ")).unwrap_or_default();
+    How { words: words.to_owned(), attempt: attempt.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_is_started_again_so_soon_that_it_is_back_within_a_second() {
+        let delays: Vec<u64> =
+            std::iter::successors(Some(0), |ms| Some(next_delay_ms(*ms))).take(7).collect();
+        assert_eq!(delays, [0, 50, 100, 200, 400, 400, 400]);
+    }
+
+    #[test]
+    fn the_last_complaint_is_told_with_what_may_help() {
+        let log = "error: old\ntry: this\n{\"level\":\"INFO\"}\nerror: no port\n\ntry: free it\n\n";
+        assert_eq!(
+            last_words(log),
+            How { words: "error: no port".to_owned(), attempt: "free it".to_owned() }
+        );
+        assert_eq!(last_words("a\nb\n"), How { words: "b".to_owned(), ..How::default() });
+        assert_eq!(last_words("try: x\nerror: c"), How { words: "error: c".to_owned(), ..How::default() });
+    }
 }

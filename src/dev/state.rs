@@ -54,14 +54,13 @@ struct Cluster {
 }
 
 impl State {
-    /// The state before anything runs.
+    /// The state before anything runs. A file that an earlier `dev` left stays until [`open`](Self::open) replaces it:
+    /// if this one does not come up, scripts still find where the replicas keep what they have.
     ///
     /// # Errors
     /// The directory cannot be written.
     pub(super) fn new(layout: &Layout, clusters: &Clusters) -> Result<Self, Failure> {
         let path = layout.dir.join("dev.json");
-        // What an earlier `dev` left describes nothing that runs.
-        let _ = std::fs::remove_file(&path);
         let replicas = layout.slots.iter().map(|slot| Replica {
             url: slot.url(),
             peer_url: format!("tcp://{}", slot.config.advertise_peer()),
@@ -167,10 +166,11 @@ mod tests {
     fn scripts_see_whole_files_with_the_published_names() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::open(dir.path(), Some(1)).unwrap();
-        let state = State::new(&layout, &Clusters(Vec::new())).unwrap();
         let path = dir.path().join("dev.json");
+        std::fs::write(&path, "of an earlier dev").unwrap();
+        let state = State::new(&layout, &Clusters(Vec::new())).unwrap();
         state.set_up(0, 7);
-        assert!(!path.exists(), "not before the group serves");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "of an earlier dev", "until the group serves");
         state.open();
         state.set_id(0, "r1");
         let read: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();

@@ -8,13 +8,16 @@
 use crate::config::Config;
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_api::identity::Tokens;
 use tallyman_api::{ApiOptions, Identity, ServeOptions, Tls, router, serve};
 use tallyman_leader::{Kubeconfigs, Leader};
 use tallyman_model::Env;
-use tallyman_raft::{Backend, Group, GroupOptions, OnFatal, PeerTls, Role, Timing};
+use tallyman_raft::{Backend, Group, GroupOptions, OnFatal, PeerTls, Role, StartError, Timing};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -51,10 +54,10 @@ impl Replica {
         // The port first: a replica that nobody can ask must not join.
         let listener = TcpListener::bind(config.api_listen).await.map_err(|error| {
             let message = format!("failed to listen on {}: {error}", config.api_listen);
-            Failure::new(Exit::Failed, message, "free the port, or change api_listen")
+            Failure::new(Exit::Failed, message, listen_hint(config.api_listen, "api_listen", &error))
         })?;
         let group = Group::start(group_options(config, Arc::clone(&env), on_fatal)).await;
-        let group = group.map_err(|error| failed(&error, "check data_dir, peer_listen and peers"))?;
+        let group = group.map_err(|error| failed(&error, &start_hint(&error, &config.data_dir)))?;
         let options = tallyman_leader::Options::new(Arc::clone(&env));
         let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
@@ -128,6 +131,34 @@ fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: OnFatal) -> Group
     }
 }
 
+/// What may help when the group's part did not start.
+fn start_hint(error: &StartError, data_dir: &Path) -> String {
+    let dir = data_dir.display();
+    let afresh = "with a majority of the others running it joins again under a new id";
+    match error {
+        StartError::Listen { listen, source } => listen_hint(*listen, "peer_listen", source),
+        StartError::Log(log) if log.is_damage() => format!("move its data directory {dir} away: {afresh}"),
+        StartError::Io { source, .. } if source.kind() == ErrorKind::InvalidData => {
+            format!("move its data directory {dir} away: {afresh}")
+        }
+        StartError::Log(_) | StartError::Io { .. } => {
+            format!("check that {dir} can be read and written, and that its disk is not full")
+        }
+        StartError::Inventory(_) => format!(
+            "check that {dir} can be read and written; if it is damaged, move this data directory away: {afresh}"
+        ),
+        _ => "check data_dir, group, peer_listen and peers".to_owned(),
+    }
+}
+
+fn listen_hint(address: SocketAddr, key: &str, error: &std::io::Error) -> String {
+    if error.kind() == ErrorKind::AddrInUse {
+        format!("something else listens on {address}: stop it, or change {key}")
+    } else {
+        format!("check {key}: it must be an address of this machine that may be listened on")
+    }
+}
+
 /// An error with all that caused it.
 fn failed(error: &dyn std::error::Error, attempt: &str) -> Failure {
     let mut words = error.to_string();
@@ -137,4 +168,21 @@ fn failed(error: &dyn std::error::Error, attempt: &str) -> Failure {
         source = inner.source();
     }
     Failure::new(Exit::Failed, words, attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_says_that_something_else_listens_or_that_the_directory_is_to_be_moved_away() {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 7001));
+        let error = StartError::Listen { listen, source: ErrorKind::AddrInUse.into() };
+        let hint = start_hint(&error, Path::new("/d"));
+        assert!(hint.starts_with("something else listens on 127.0.0.1:7001"), "{hint}");
+        let damaged = tallyman_store::log::OpenError::WatermarkMissing { path: "/d/log".into() };
+        let hint = start_hint(&StartError::Log(damaged), Path::new("/d"));
+        assert!(hint.starts_with("move its data directory /d away"), "{hint}");
+        assert!(hint.ends_with("it joins again under a new id"), "{hint}");
+    }
 }

@@ -6,6 +6,7 @@ use crate::chain;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
+use files::Wrong;
 use std::path::{Path, PathBuf};
 use tallyman_model::Digest;
 
@@ -32,6 +33,9 @@ impl Audit {
             Some(dir) => offline(&dir)?,
             None => {
                 let chain = chain::verify(client).await?;
+                if chain.len == 0 {
+                    return Err(empty("the ledger", "submit something first"));
+                }
                 (chain.len, chain.head())
             }
         };
@@ -44,11 +48,24 @@ impl Audit {
 fn offline(dir: &Path) -> Result<(u64, Digest), Failure> {
     let inside = dir.join("ledger");
     let dir = if inside.is_dir() { inside } else { dir.to_owned() };
-    files::verify(&dir).map_err(|why| {
-        Failure::new(
+    files::verify(&dir).map_err(|wrong| match wrong {
+        Wrong::Broken(why) => Failure::new(
             Exit::Failed,
             format!("the ledger in {} cannot be verified: {why}", dir.display()),
             "name a replica's data directory; compare with another replica's",
-        )
+        ),
+        Wrong::Unfinished(why) => Failure::new(
+            Exit::Failed,
+            why,
+            "verify again when the replica is stopped; it mends itself when it starts",
+        ),
+        Wrong::Empty => empty(
+            &format!("the ledger in {}", dir.display()),
+            "name the data directory of a replica of a group",
+        ),
     })
+}
+
+fn empty(what: &str, attempt: &str) -> Failure {
+    Failure::new(Exit::Failed, format!("{what} holds no records: nothing was verified"), attempt)
 }

@@ -33,7 +33,7 @@ enum Verb {
     /// Remove Tallyman's holds from a cluster when Tallyman is gone; asks that cluster only
     Release(release::Release),
     /// Take out a cluster on which nothing is active
-    Remove(Named),
+    Remove(Remove),
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +61,15 @@ struct Named {
     name: String,
     #[command(flatten)]
     change: ChangeOptions,
+}
+
+#[derive(Debug, clap::Args)]
+struct Remove {
+    #[command(flatten)]
+    named: Named,
+    /// Also while ended runs have objects there: they stay on the cluster and are never looked at again
+    #[arg(long)]
+    orphan: bool,
 }
 
 /// A cluster's columns.
@@ -108,7 +117,7 @@ impl ClusterCommand {
             Verb::Cordon(named) => named.cordon(client, true).await,
             Verb::Uncordon(named) => named.cordon(client, false).await,
             Verb::Release(release) => release.run().await,
-            Verb::Remove(named) => named.remove(client).await,
+            Verb::Remove(remove) => remove.run(client).await,
         }
     }
 }
@@ -172,11 +181,20 @@ impl Named {
         Screen::stdout().line(&format!("cluster {} {state}   rev {}", self.name, answer.revision()));
         Ok(())
     }
+}
 
-    async fn remove(self, client: &Client) -> Result<(), Failure> {
-        let request = Request::new(Method::DELETE, request::cluster(&self.name)).keyed(self.change.key());
-        client.change(request, &format!("tallyman cluster remove {}", self.name)).await?;
-        Screen::stdout().line(&format!("cluster {} removed", self.name));
+impl Remove {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let (name, path) = (&self.named.name, request::cluster(&self.named.name));
+        let (request, option) = if self.orphan {
+            let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"});
+            (Request::send(Method::DELETE, path, &options), " --orphan")
+        } else {
+            (Request::new(Method::DELETE, path), "")
+        };
+        let repeat = format!("tallyman cluster remove {name}{option}");
+        client.change(request.keyed(self.named.change.key()), &repeat).await?;
+        Screen::stdout().line(&format!("cluster {name} removed"));
         Ok(())
     }
 }

@@ -23,8 +23,8 @@ pub(crate) struct Delete {
 impl Delete {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let screen = Screen::stdout();
-        for reference in &self.names {
-            let (namespace, name) = self.place.split(reference);
+        let named = self.place.split_all(&self.names)?;
+        for &(namespace, name) in &named {
             let request =
                 Request::new(Method::DELETE, request::runnable(namespace, name)).keyed(self.change.key());
             let answer = client.change(request, &format!("tallyman delete {namespace}/{name}")).await?;
@@ -32,8 +32,7 @@ impl Delete {
                 screen.line(&format!("{namespace}/{name}   being removed   rev {}", answer.revision()));
             }
         }
-        for reference in self.names.iter().filter(|_| self.wait) {
-            let (namespace, name) = self.place.split(reference);
+        for (namespace, name) in named.into_iter().filter(|_| self.wait) {
             cancel::gone(client, namespace, name).await?;
             screen.line(&format!("{namespace}/{name}   removed"));
         }

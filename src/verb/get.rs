@@ -26,8 +26,7 @@ pub(crate) struct Get {
 impl Get {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let mut found = Vec::new();
-        for name in &self.names {
-            let (namespace, name) = self.place.split(name);
+        for (namespace, name) in self.place.split_all(&self.names)? {
             found.push(self.read(client, namespace, name).await?);
         }
         let document = match found.as_slice() {

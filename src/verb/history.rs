@@ -24,7 +24,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let (namespace, name) = self.place.split(&self.name);
+        let (namespace, name) = self.place.split(&self.name)?;
         let reference = format!("{namespace}/{name}");
         let records = chain::of_submission(client, &reference).await?;
         // The ledger remembers what the inventory has forgotten.

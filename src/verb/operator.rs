@@ -18,6 +18,9 @@ const TRANSFER: &str = "/operator/transfer-leader";
 /// How long a replica is given to say how it is.
 const STATUS_S_MAX: u64 = 2;
 
+/// A URL, and what the replica there said of itself.
+type Answered = (String, Result<Value, Failure>);
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Operator {
     #[command(subcommand)]
@@ -40,7 +43,7 @@ enum Verb {
     /// Hand the leadership over
     TransferLeader {
         /// To this replica (default: the one that is furthest)
-        #[arg(long, value_name = "rN")]
+        #[arg(long, value_name = "rN", value_parser = replica_id)]
         to: Option<String>,
         #[command(flatten)]
         change: ChangeOptions,
@@ -65,11 +68,46 @@ async fn init(client: &Client, expect: usize) -> Result<(), Failure> {
 }
 
 async fn transfer(client: &Client, to: Option<String>, change: &ChangeOptions) -> Result<(), Failure> {
-    let body = json!({"to": to});
-    let request = Request::send(Method::POST, TRANSFER, &body).keyed(change.key());
-    let answer = client.change(request, "tallyman operator transfer-leader").await?;
+    let request = Request::send(Method::POST, TRANSFER, &json!({"to": to})).keyed(change.key());
+    let repeat = to.iter().map(|to| format!(" --to {to}")).collect::<String>();
+    let answer =
+        match (client.change(request, &format!("tallyman operator transfer-leader{repeat}")).await, to) {
+            (Err(failure), Some(to)) if failure.exit == Exit::Conflict => {
+                return Err(cannot_lead(client, &to).await.unwrap_or(failure));
+            }
+            (answer, _) => answer?,
+        };
     Screen::stdout().line(&format!("{} leads now", or_dash(text(&answer.body, "/leader"))));
     Ok(())
+}
+
+/// Why a replica was not taken as the next leader, if the group's members say it.
+async fn cannot_lead(client: &Client, to: &str) -> Option<Failure> {
+    let status = client.within(Duration::from_secs(STATUS_S_MAX)).read(&Request::get(STATUS)).await.ok()?;
+    why_not(&status.body, to)
+        .map(|(exit, message)| Failure::new(exit, message, "tallyman operator status shows who votes"))
+}
+
+fn why_not(status: &Value, to: &str) -> Option<(Exit, String)> {
+    let listed = |pointer: &str| {
+        let ids = status.pointer(pointer).and_then(Value::as_array);
+        ids.into_iter().flatten().any(|id| id.as_str() == Some(to))
+    };
+    match (listed("/voters"), listed("/learners")) {
+        (true, _) if text(status, "/leader") == to => Some((Exit::Conflict, format!("{to} leads already"))),
+        (true, _) => None,
+        (false, true) => Some((Exit::Conflict, format!("{to} does not vote yet, so it cannot lead"))),
+        (false, false) => Some((Exit::NotFound, format!("there is no replica {to} in the group"))),
+    }
+}
+
+/// A replica's id, as `r2`.
+fn replica_id(text: &str) -> Result<String, String> {
+    let number = text.strip_prefix('r').and_then(|digits| digits.parse::<u64>().ok());
+    match number {
+        Some(number) if text == format!("r{number}") => Ok(text.to_owned()),
+        _ => Err("it must be a replica's id, as r2".to_owned()),
+    }
 }
 
 /// The ids in an answer.
@@ -91,10 +129,13 @@ async fn status(client: &Client, form: Form) -> Result<(), Failure> {
             }
         }
     }
-    let mut answers: Vec<(String, Result<Value, Failure>)> = Vec::new();
+    let mut answers: Vec<Answered> = Vec::new();
     for url in urls {
         let one = client.at(&url).within(Duration::from_secs(STATUS_S_MAX));
-        answers.push((url, one.read(&Request::get(STATUS)).await.map(|answer| answer.body)));
+        let answer = one.read(&Request::get(STATUS)).await.map(|answer| answer.body);
+        if !is_known(&answers, &answer) {
+            answers.push((url, answer));
+        }
     }
     show(&answers, form)?;
     if answers.iter().any(|(_, answer)| answer.as_ref().is_ok_and(|body| !text(body, "/leader").is_empty())) {
@@ -110,10 +151,17 @@ async fn status(client: &Client, form: Form) -> Result<(), Failure> {
     })
 }
 
-fn show(answers: &[(String, Result<Value, Failure>)], form: Form) -> Result<(), Failure> {
+/// A URL may lead to a replica that has answered under another one.
+fn is_known(answers: &[Answered], answer: &Result<Value, Failure>) -> bool {
+    let id = answer.as_ref().map_or("", |body| text(body, "/id"));
+    let is_same = |known: &Answered| known.1.as_ref().is_ok_and(|body| text(body, "/id") == id);
+    !id.is_empty() && answers.iter().any(is_same)
+}
+
+fn show(answers: &[Answered], form: Form) -> Result<(), Failure> {
     let screen = Screen::stdout();
     let document = || {
-        let one = |(url, answer): &(String, Result<Value, Failure>)| match answer {
+        let one = |(url, answer): &Answered| match answer {
             Ok(body) => json!({"url": url, "status": body}),
             Err(failure) => json!({"url": url, "error": failure.message}),
         };
@@ -133,7 +181,7 @@ fn show(answers: &[(String, Result<Value, Failure>)], form: Form) -> Result<(), 
     Ok(())
 }
 
-fn row((url, answer): &(String, Result<Value, Failure>)) -> Vec<String> {
+fn row((url, answer): &Answered) -> Vec<String> {
     let body = match answer {
         Ok(body) => body,
         Err(failure) => {
@@ -158,4 +206,32 @@ fn row((url, answer): &(String, Result<Value, Failure>)) -> Vec<String> {
         url.clone(),
         message.unwrap_or_default().to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_replica_that_cannot_lead_is_told_apart_from_one_that_is_not_there() {
+        let status = json!({"leader": "r1", "voters": ["r1", "r2"], "learners": ["r3"]});
+        assert_eq!(why_not(&status, "r9").unwrap().0, Exit::NotFound);
+        assert_eq!(why_not(&status, "r3").unwrap().0, Exit::Conflict);
+        assert_eq!(why_not(&status, "r1").unwrap().1, "r1 leads already");
+        assert_eq!(why_not(&status, "r2"), None);
+        assert_eq!(replica_id("r2").as_deref(), Ok("r2"));
+        for wrong in ["2", "r", "r+2", "r02", "east"] {
+            assert!(replica_id(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_replica_under_two_urls_is_one_replica() {
+        let known = [("http://a".to_owned(), Ok(json!({"id": "r1"})))];
+        assert!(is_known(&known, &Ok(json!({"id": "r1"}))));
+        assert!(!is_known(&known, &Ok(json!({"id": "r2"}))));
+        // Blank replicas have no ids yet.
+        assert!(!is_known(&[("http://a".to_owned(), Ok(json!({})))], &Ok(json!({}))));
+    }
 }

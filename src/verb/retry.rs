@@ -30,7 +30,7 @@ pub(crate) struct Retry {
 
 impl Retry {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let (namespace, name) = self.place.split(&self.name);
+        let (namespace, name) = self.place.split(&self.name)?;
         let path = format!("{}/retry", request::runnable(namespace, name));
         let body = if self.reason.is_empty() { json!({}) } else { json!({"reason": self.reason}) };
         let request = Request::send(Method::POST, path, &body).keyed(self.change.key());

@@ -80,18 +80,54 @@ impl Submit {
 
 /// The text of a file, or of standard input for `-`.
 pub(crate) fn read_file(file: &str) -> Result<String, Failure> {
-    let mut text = String::new();
     let read = if file == "-" {
-        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_string(&mut text)
+        read_text(std::io::stdin().lock(), FILE_BYTES_MAX)
     } else {
-        std::fs::File::open(file).and_then(|opened| opened.take(FILE_BYTES_MAX).read_to_string(&mut text))
+        std::fs::File::open(file).and_then(|opened| read_text(opened, FILE_BYTES_MAX))
     };
+    let hint = "tallyman submit FILE, or - for standard input";
     match read {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Failure::new(
-            Exit::Failed,
-            format!("failed to read {file}: {error}"),
-            "tallyman submit FILE, or - for standard input",
+        Ok(Some(text)) => Ok(text),
+        Ok(None) => Err(Failure::new(
+            Exit::Usage,
+            format!("{file} is longer than {FILE_BYTES_MAX} bytes; nothing was submitted"),
+            "submit less at once, or refer to data that is stored elsewhere",
         )),
+        Err(error) => Err(Failure::new(Exit::Failed, format!("failed to read {file}: {error}"), hint)),
+    }
+}
+
+/// The whole text; `None` if it is longer than `bytes_max`: a part of it could mean something else.
+fn read_text(source: impl Read, bytes_max: u64) -> std::io::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    let length = source.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(length).is_ok_and(|length| length <= bytes_max) {
+        let text = String::from_utf8(bytes);
+        return text.map(Some).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_is_refused_and_not_cut() {
+        assert_eq!(read_text("kind: Job".as_bytes(), 9).unwrap().as_deref(), Some("kind: Job"));
+        assert_eq!(read_text("kind: Jobs".as_bytes(), 9).unwrap(), None);
+        // The limit is in the middle of a letter.
+        assert_eq!(read_text("name: \u{e9}".as_bytes(), 7).unwrap(), None);
+        assert!(read_text(&[0xff_u8][..], 9).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_ends_as_a_usage_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(FILE_BYTES_MAX + 1).unwrap();
+        let failure = read_file(file.path().to_str().unwrap()).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("is longer than"), "{failure:?}");
     }
 }

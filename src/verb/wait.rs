@@ -29,8 +29,7 @@ impl Wait {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let start = Instant::now();
         let mut worst = Ok(());
-        for reference in &self.names {
-            let (namespace, name) = self.place.split(reference);
+        for (namespace, name) in self.place.split_all(&self.names)? {
             let left = self.timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
             match runnable::wait(client, namespace, name, self.until, left).await {
                 Ok(run) => self.show(namespace, name, run.as_ref())?,

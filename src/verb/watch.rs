@@ -19,7 +19,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let (namespace, name) = self.place.split(&self.name);
+        let (namespace, name) = self.place.split(&self.name)?;
         let screen = Screen::stdout();
         let mut printed = Ok(());
         let show = |run: Option<&serde_json::Value>| {

@@ -56,7 +56,10 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
     let hash = api.backend().state_hash();
     let waiting_for = match status.role {
         Role::Blank => Some(waiting(&status)),
-        _ => status.waiting_for.clone(),
+        _ => {
+            let reaches_none = status.leader.is_some() && !api.backend().has_quorum();
+            status.waiting_for.clone().or_else(|| reaches_none.then(|| "a quorum".to_owned()))
+        }
     };
     let document = json!({
         "id": status.id.map(|id| id.to_string()),

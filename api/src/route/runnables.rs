@@ -8,13 +8,14 @@ pub(super) use action::{approve, cancel, retry};
 pub(super) use delete::delete;
 pub(super) use patch::patch;
 
+use super::namespaces;
 use crate::answer;
 use crate::api::Shared;
 use crate::ask::{Ask, Written};
 use crate::noun::Noun;
 use crate::render::{self, Scene};
 use crate::status::Failure;
-use crate::{list, view, watch};
+use crate::{list, metadata, view, watch};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -37,6 +38,7 @@ pub(super) async fn list(
     request: Request,
 ) -> Result<Response, Failure> {
     let (ask, _) = Ask::open(&api, request)?;
+    namespaces::check(&namespace)?;
     list_or_watch(ask, Some(&namespace)).await
 }
 
@@ -54,6 +56,7 @@ pub(super) async fn get(
     request: Request,
 ) -> Result<Response, Failure> {
     let (ask, _) = Ask::open(&api, request)?;
+    namespaces::check(&namespace)?;
     list::get(&ask, Noun::Runnables, Resource::Runnable, &namespace, &name).await
 }
 
@@ -67,6 +70,7 @@ pub(super) async fn create(
     let (bytes, value) = ask.document(body).await?;
     let name =
         value.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    metadata::annotations_fit(Noun::Runnables, &name, &value)?;
     let submit = manifest::accept(value, &namespace, api.options.env.uid())
         .map_err(|causes| Failure::faults(Noun::Runnables, &name, causes))?;
     let manifests = submit.manifests.clone();

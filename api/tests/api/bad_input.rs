@@ -1,7 +1,7 @@
 //! Bad input: a clear `Status`, and nothing changed.
 
 use crate::client::{Reply, Server, start};
-use crate::samples::{RUNNABLES, path, runnable};
+use crate::samples::{CLUSTERS, RUNNABLES, path, runnable};
 use serde_json::{Value, json};
 use tallyman_model::command::{Choice, Place};
 use tallyman_model::{Command, Revision};
@@ -121,6 +121,53 @@ async fn another_namespace_is_refused() {
     let to_nowhere =
         server.post("/apis/tallyman.dev/v1/namespaces/Not_A_Name/runnables", &runnable("a")).await;
     to_nowhere.refused(422, "Invalid");
+}
+
+#[tokio::test]
+async fn what_is_no_namespace_has_no_list() {
+    let server = start().await;
+    for namespace in ["Bad%20NS", "..", "%2e%2e", "a.b", "-a", &"a".repeat(64)] {
+        let list = format!("/apis/tallyman.dev/v1/namespaces/{namespace}/runnables");
+        for path in [list.clone(), format!("{list}?watch=true"), format!("{list}/a")] {
+            let reply = server.get(&path).await;
+            assert!(reply.refused(422, "Invalid").contains("no namespace"), "{path}");
+            assert_eq!(fields(&reply.json()), ["metadata.namespace"], "{path}");
+        }
+    }
+    assert_eq!(
+        server.get("/apis/tallyman.dev/v1/namespaces/unused/runnables").await.done(200)["items"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn annotations_that_are_too_large_are_413_and_say_where_to_put_them() {
+    let server = start().await;
+    let large = json!({"a": "x".repeat(150 * 1024), "b": "y".repeat(150 * 1024)});
+    let mut body = runnable("a");
+    body["metadata"]["annotations"] = large.clone();
+    let (message, status) = refused(&server, body.to_string(), 413, "RequestEntityTooLarge").await;
+    assert!(message.contains("elsewhere") && message.contains("262144"), "{message}");
+    assert_eq!((&status["details"]["kind"], &status["details"]["name"]), (&json!("runnables"), &json!("a")));
+    let cluster = json!({
+        "apiVersion": "tallyman.dev/v1", "kind": "Cluster", "metadata": {"name": "east", "annotations": large},
+        "spec": {"kubeconfig": {"path": "/etc/east"}},
+    });
+    server.post(CLUSTERS, &cluster).await.refused(413, "RequestEntityTooLarge");
+    let before = server.submit("a").await.json();
+    let patch = json!({"metadata": {"annotations": large}});
+    let reply = server.merge(&path("a"), &patch).await;
+    let message = reply.refused(413, "RequestEntityTooLarge");
+    assert!(message.contains("elsewhere"), "{message}");
+    assert_eq!(reply.json()["details"]["name"], "a");
+    // What each patch adds fits, and what it adds up to does not.
+    for (key, code) in [("a", 200), ("b", 413)] {
+        let patch = json!({"metadata": {"annotations": {key: "x".repeat(150 * 1024)}}});
+        assert_eq!(server.merge(&path("a"), &patch).await.status.as_u16(), code, "{key}");
+    }
+    let after = server.get(&path("a")).await.json();
+    assert_eq!((&after["metadata"]["uid"], &after["spec"]), (&before["metadata"]["uid"], &before["spec"]));
+    assert_eq!(after["metadata"]["annotations"].as_object().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::samples::CLUSTERS;
 use serde_json::{Value, json};
 use tallyman_model::Command;
 use tallyman_model::command::Contact;
+use tallyman_model::rule::Verdict;
 
 fn cluster(name: &str) -> Value {
     json!({
@@ -64,6 +65,43 @@ async fn a_cluster_with_active_runs_is_not_taken_out() {
     let document = server.get(&format!("{CLUSTERS}/east")).await.done(200);
     assert_eq!(document["status"]["activeRuns"], 1);
     assert_eq!(document["status"]["kubeSystemUID"], "uid-of-east");
+}
+
+#[tokio::test]
+async fn a_cluster_with_objects_of_ended_runs_is_taken_out_only_if_they_may_stay_behind() {
+    let server = start().await;
+    let east = server.memory.cluster("east");
+    server.submit("a").await;
+    server.memory.started("a", east);
+    let path = format!("{CLUSTERS}/east");
+    let delete = |query: &'static str, body: Value| {
+        let (server, path) = (&server, format!("{path}{query}"));
+        async move {
+            server.send("DELETE", &path, &[("content-type", "application/json")], body.to_string()).await
+        }
+    };
+    let orphan = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"});
+    // Not while runs are active.
+    delete("", orphan.clone()).await.refused(409, "Conflict");
+    server.memory.observe("a", Verdict::Succeeded, false);
+    for policy in ["Background", "Foreground"] {
+        let reply = delete("", json!({"propagationPolicy": policy})).await;
+        assert!(reply.refused(409, "Conflict").contains("objects"));
+        assert_eq!(reply.json()["details"]["name"], "east");
+    }
+    server.send("DELETE", &path, &[], "").await.refused(409, "Conflict");
+    delete("", json!({"propagationPolicy": "Some"})).await.refused(422, "Invalid");
+    delete("", json!({"propagationPolicy": true})).await.refused(422, "Invalid");
+    server.get(&path).await.done(200);
+    delete("", orphan).await.done(200);
+    server.get(&path).await.refused(404, "NotFound");
+    let west = server.memory.cluster("west");
+    server.submit("b").await;
+    server.memory.started("b", west);
+    server.memory.observe("b", Verdict::Succeeded, false);
+    let west = format!("{CLUSTERS}/west");
+    server.send("DELETE", &west, &[], "").await.refused(409, "Conflict");
+    server.send("DELETE", &format!("{west}?propagationPolicy=Orphan"), &[], "").await.done(200);
 }
 
 #[tokio::test]

@@ -40,3 +40,18 @@ async fn resources_are_discovered_at_once() {
     );
     assert_eq!(server.send("GET", "/api", &headers, "").await.done(200)["items"], json!([]));
 }
+
+#[tokio::test]
+async fn every_namespace_is_there_and_is_in_no_list() {
+    let server = start().await;
+    // kubectl looks the namespace up after this, and shows what it says if it is not found.
+    server.get("/apis/tallyman.dev/v1/namespaces/risk/runnables/nobody").await.refused(404, "NotFound");
+    let namespace = server.get("/api/v1/namespaces/risk").await.done(200);
+    assert_eq!(
+        namespace,
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "risk"}, "status": {"phase": "Active"}})
+    );
+    server.get("/api/v1/namespaces/Bad%20NS").await.refused(422, "Invalid");
+    server.get("/api/v1/namespaces").await.refused(404, "NotFound");
+    server.send("DELETE", "/api/v1/namespaces/risk", &[], "").await.refused(405, "MethodNotAllowed");
+}

@@ -298,6 +298,10 @@ impl Backend for Memory {
         Some(4)
     }
 
+    fn has_quorum(&self) -> bool {
+        !self.knobs.lock().unwrap().no_quorum && self.status().leader.is_some()
+    }
+
     fn init(&self, expect: usize) -> BoxFuture<'_, Result<Vec<ReplicaId>, InitError>> {
         self.inits.lock().unwrap().push(expect);
         async move {

@@ -5,7 +5,8 @@ use crate::memory::Memory;
 use crate::samples::RUNNABLES;
 use serde_json::json;
 use tallyman_api::backend::Backend;
-use tallyman_raft::Status;
+use tallyman_model::ReplicaId;
+use tallyman_raft::{Role, Status};
 
 #[tokio::test]
 async fn a_blank_replica_is_initialised_and_says_what_it_is() {
@@ -79,6 +80,25 @@ async fn livez_never_looks_at_the_group_and_readyz_does() {
     assert_eq!(server.get("/readyz").await.status.as_u16(), 503);
     assert_eq!(server.get("/livez").await.text(), "ok");
     assert!(server.get(RUNNABLES).await.refused(503, "ServiceUnavailable").contains("the disk failed"));
+}
+
+#[tokio::test]
+async fn a_leader_without_a_quorum_is_not_ready_and_says_what_it_waits_for() {
+    let server = start().await;
+    let leads =
+        Status { role: Role::Leader, leader: Some(ReplicaId(2)), lag_ms: None, ..server.memory.status() };
+    server.memory.set_status(leads);
+    assert_eq!(server.get("/readyz").await.text(), "ok");
+    assert_eq!(server.get("/operator/status").await.done(200)["waitingFor"], json!(null));
+    server.memory.knobs.lock().unwrap().no_quorum = true;
+    let reply = server.get("/readyz").await;
+    assert_eq!(reply.status.as_u16(), 503);
+    let text = reply.text();
+    assert!(text.contains("[-]leader failed") && text.contains("does not reach a quorum"), "{text}");
+    let status = server.get("/operator/status").await.done(200);
+    assert_eq!((&status["role"], &status["waitingFor"]), (&json!("leader"), &json!("a quorum")));
+    server.memory.knobs.lock().unwrap().no_quorum = false;
+    assert_eq!(server.get("/readyz").await.status.as_u16(), 200);
 }
 
 #[tokio::test]

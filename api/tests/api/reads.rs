@@ -38,6 +38,20 @@ async fn an_answer_says_how_old_the_oldest_cluster_picture_in_it_is() {
 }
 
 #[tokio::test]
+async fn a_poller_that_gets_no_body_learns_how_old_the_picture_is() {
+    let server = start().await;
+    let east = server.memory.cluster("east");
+    server.submit("a").await;
+    server.memory.started("a", east);
+    let etag = server.get(&path("a")).await.header("etag").to_owned();
+    for age in ["2500", "5000"] {
+        server.memory.env.now_ms.fetch_add(2_500, std::sync::atomic::Ordering::Relaxed);
+        let reply = server.send("GET", &path("a"), &[("if-none-match", &etag)], "").await;
+        assert_eq!((reply.status.as_u16(), reply.header("tallyman-oldest-cluster-ms")), (304, age));
+    }
+}
+
+#[tokio::test]
 async fn a_linearizable_read_waits_for_what_was_acknowledged() {
     let server = start().await;
     server.memory.freeze(true);

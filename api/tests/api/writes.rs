@@ -1,7 +1,7 @@
 //! Writes of runnables.
 
 use crate::client::start;
-use crate::samples::{RUNNABLES, path, runnable};
+use crate::samples::{CLUSTERS, RUNNABLES, path, runnable};
 use serde_json::{Value, json};
 use tallyman_api::backend::ProposeError;
 use tallyman_model::rule::Verdict;
@@ -194,6 +194,38 @@ async fn a_taken_name_is_a_conflict() {
     server.submit("a").await;
     let reply = server.post(RUNNABLES, &runnable("a")).await;
     reply.refused(409, "AlreadyExists");
+}
+
+#[tokio::test]
+async fn a_refused_write_names_what_it_is_about() {
+    let server = start().await;
+    server.submit("a").await;
+    let cluster = json!({
+        "apiVersion": "tallyman.dev/v1", "kind": "Cluster", "metadata": {"name": "east"},
+        "spec": {"kubeconfig": {"path": "/etc/east"}},
+    });
+    server.post(CLUSTERS, &cluster).await.done(201);
+    let nobody = json!({"metadata": {"labels": {"a": "b"}}});
+    let (cancel, retry) = (format!("{}/cancel", path("no")), format!("{}/retry", path("no")));
+    let confirm = json!({"kubeSystemUID": "x"});
+    for (reply, reason, kind, name) in [
+        (server.post(RUNNABLES, &runnable("a")).await, "AlreadyExists", "runnables", "a"),
+        (server.post(CLUSTERS, &cluster).await, "AlreadyExists", "clusters", "east"),
+        (server.merge(&path("no"), &nobody).await, "NotFound", "runnables", "no"),
+        (server.send("DELETE", &path("no"), &[], "").await, "NotFound", "runnables", "no"),
+        (server.send("POST", &cancel, &[], "").await, "NotFound", "runnables", "no"),
+        (server.send("POST", &retry, &[], "").await, "NotFound", "runnables", "no"),
+        (server.send("DELETE", &format!("{CLUSTERS}/no"), &[], "").await, "NotFound", "clusters", "no"),
+        (server.post(&format!("{CLUSTERS}/no/confirm"), &confirm).await, "NotFound", "clusters", "no"),
+    ] {
+        let status = reply.json();
+        assert_eq!(
+            (&status["reason"], &status["details"]["kind"], &status["details"]["name"]),
+            (&json!(reason), &json!(kind), &json!(name)),
+            "{status}"
+        );
+        assert_eq!(status["details"]["group"], "tallyman.dev");
+    }
 }
 
 #[tokio::test]

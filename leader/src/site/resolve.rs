@@ -47,7 +47,8 @@ fn of_change(object: &Object, action: Action, found: Option<Observation>) -> Opt
     let is_done = match action {
         Action::Delete => item.seen.deleting,
         Action::Release => !item.held,
-        Action::Relabel | Action::Create => item.group.is_some() && item.submission.is_some(),
+        // Whether all marks are back is for the model to say: putting them back twice does no harm.
+        Action::Relabel | Action::Create => false,
     };
     is_done.then(|| Outcome::Done(Box::new(item)))
 }

@@ -4,14 +4,14 @@
 use super::work::{Desk, conclude};
 use super::{Site, outcome, proof};
 use crate::limits::{GONE_READ_DELAY_MS, GONE_READS_MAX, RELEASE_ROUNDS_MAX};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tallyman_cluster::{CallError, ClusterApi, Guarded, RefusedKind};
 use tallyman_model::command::{Intend, Observation, Outcome};
-use tallyman_model::limits::FINALIZERS_MAX;
+use tallyman_model::limits::{self, FINALIZERS_MAX};
 use tallyman_model::manifest::{Marks, marks, materialise};
 use tallyman_model::record::{Action, Intent, Kind, Object, Record, Runnable};
-use tallyman_model::{Command, GroupId, Reason, query};
+use tallyman_model::{Command, GroupId, Reason, query, time};
 
 /// A kube write whose intent is committed.
 struct Job {
@@ -32,7 +32,7 @@ pub(super) async fn write(site: &Site, desk: &Desk, position: u16, action: Actio
             Action::Create => create(site, desk, &writer, &job).await,
             Action::Delete => delete(&writer, &job).await,
             Action::Release => release(&writer, &job).await,
-            Action::Relabel => relabel(&writer, &job).await,
+            Action::Relabel => relabel(&writer, desk, &job).await,
         },
     };
     tell(site, &job, &outcome);
@@ -165,23 +165,43 @@ async fn release(writer: &Guarded, job: &Job) -> Outcome {
     }
 }
 
-async fn relabel(writer: &Guarded, job: &Job) -> Outcome {
+/// Puts back what was taken off: labels, annotations, and the hold of a main object whose end is not known yet.
+/// Others may hold the object too, so it is read first, and the patch holds only for what was read.
+async fn relabel(writer: &Guarded, desk: &Desk, job: &Job) -> Outcome {
     let Some(uid) = job.object.uid.as_deref() else { return Outcome::Gone };
-    let patch = json!({"metadata": {"labels": {
-        marks::GROUP: job.group.to_string(),
-        marks::SUBMISSION_UID: job.run.head.uid.to_string(),
-    }}});
-    match writer.patch(job.kind, &job.namespace, &job.object.name, uid, None, &patch).await {
+    let item = match read(writer, job, uid).await {
+        Ok(Some(item)) => item,
+        Ok(None) => return Outcome::Gone,
+        Err(error) => return outcome::of_read_before(&error),
+    };
+    let patch = json!({"metadata": marks_of(desk, job, &item)});
+    let version = Some(item.resource_version.as_str());
+    match writer.patch(job.kind, &job.namespace, &job.object.name, uid, version, &patch).await {
         Ok(item) => Outcome::Done(Box::new(item)),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Outcome::Gone,
-        Err(error) if error.refused_kind() == Some(RefusedKind::Conflict) => {
-            match read(writer, job, uid).await {
-                Ok(None) => Outcome::Gone,
-                _ => outcome::of_write(&error),
-            }
-        }
         Err(error) => outcome::of_write(&error),
     }
+}
+
+fn marks_of(desk: &Desk, job: &Job, item: &Observation) -> Value {
+    let main = job.run.is_main(&job.object);
+    // A shared member keeps the name of whose it is.
+    let owner = item.submission.filter(|_| !main).unwrap_or(job.run.head.uid);
+    let digest = job.run.plan(&job.object).map(|plan| plan.digest.to_string());
+    let mut metadata = json!({
+        "labels": {marks::GROUP: job.group.to_string(), marks::SUBMISSION_UID: owner.to_string()},
+        "annotations": {marks::DIGEST: digest, marks::CLUSTER_UID: desk.cluster.kube_system_uid},
+    });
+    if main {
+        let until = time::format(job.intent.at_ms + limits::HOLD_MS);
+        metadata["annotations"][marks::ATTEMPT] = json!(job.object.attempt.to_string());
+        metadata["annotations"][marks::HOLD_UNTIL] = json!(until);
+        if !item.held && !item.seen.deleting && !job.run.has_ended(&job.object) {
+            let others = item.seen.finalizers.iter().map(String::as_str);
+            metadata["finalizers"] = json!(others.chain([marks::HOLD]).collect::<Vec<_>>());
+        }
+    }
+    metadata
 }
 
 /// What an operator would tell a colleague is told; the rest is for whoever looks closely.

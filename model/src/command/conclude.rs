@@ -114,6 +114,7 @@ impl Conclude {
                 if !newer {
                     settle::live(object, item, now);
                     settle::observed(&mut run, position, item, now);
+                    settle::check_marks(&mut run, position, item, txn.meta.group);
                 } else if object.held && object.seen.as_ref().is_some_and(|seen| seen.deleting) {
                     object.due_ms = now;
                 }

@@ -87,6 +87,7 @@ impl Observe {
             return Ok(());
         }
         settle::observed(&mut run, position, item, now);
+        settle::check_marks(&mut run, position, item, txn.meta.group);
         settle::settle(&mut run, now);
         if meaningful(&before, &run) {
             settle::write(txn, run)?;

@@ -1,7 +1,7 @@
 //! Change a runnable's labels and annotations.
 //!
 //! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), it is not at the revision
-//! that was asked for (`Conflict`), or it would have too many labels or annotations (`Invalid`).
+//! that was asked for (`Conflict`), or it would have too many labels (`Invalid`) or annotations (`TooLarge`).
 
 use crate::record::Record;
 use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn, Uid, limits};
@@ -38,14 +38,18 @@ impl Patch {
         if (&run.head.labels, &run.head.annotations) == (&before.0, &before.1) {
             return Ok(Ok(Done::unchanged(Record::Runnable(run))));
         }
-        let bytes: usize = run.head.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if run.head.labels.len() > limits::LABELS_MAX || bytes > limits::ANNOTATIONS_BYTES_MAX {
-            let message = format!(
-                "at most {} labels and {} bytes of annotations",
-                limits::LABELS_MAX,
-                limits::ANNOTATIONS_BYTES_MAX
-            );
+        if run.head.labels.len() > limits::LABELS_MAX {
+            let message =
+                format!("at most {} labels, and it would have {}", limits::LABELS_MAX, run.head.labels.len());
             return Ok(Err(Refusal::new(RefusalKind::Invalid, message)));
+        }
+        let bytes: usize = run.head.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes > limits::ANNOTATIONS_BYTES_MAX {
+            let max = limits::ANNOTATIONS_BYTES_MAX;
+            let message = format!(
+                "at most {max} bytes of annotations, and it would have {bytes}; keep the data elsewhere and annotate where it is"
+            );
+            return Ok(Err(Refusal::new(RefusalKind::TooLarge, message)));
         }
         let record = txn.put(Record::Runnable(run))?;
         Ok(Ok(Done::with(txn, record)))

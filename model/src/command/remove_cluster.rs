@@ -1,11 +1,12 @@
 //! Take a cluster out.
 //!
-//! Reads the cluster, its active runs and its release lane; removes it with its watches' cursors. Refused when there
-//! is none of that name (`NotFound`), or while runs are active on it or holds are not released (`Conflict`). What
-//! ended runs have left there is written off when their records expire.
+//! Reads the cluster and the runs that have objects there; removes it with its watches' cursors. Refused when there
+//! is none of that name (`NotFound`), while runs are active on it, or while ended runs have objects there that are not
+//! to be orphaned (`Conflict`). Orphaned objects are written off: they stay on the cluster, and their runs forget them
+//! when they are next written.
 
 use crate::record::{Kind, Record, Resource};
-use crate::{Damaged, Done, Key, Lane, Ordinal, Refusal, RefusalKind, Revision, Tag, Txn};
+use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Tag, Txn};
 use serde::{Deserialize, Serialize};
 
 /// Which cluster.
@@ -15,7 +16,12 @@ pub struct RemoveCluster {
     pub name: String,
     /// Only at this revision.
     pub revision: Option<Revision>,
+    /// What runs have there is left behind: it is written off.
+    pub orphan: bool,
 }
+
+/// Beyond this many, how many more does not matter.
+const RUNS_COUNTED_MAX: usize = 1_000_000;
 
 impl RemoveCluster {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
@@ -36,9 +42,13 @@ impl RemoveCluster {
                 self.name
             ));
         }
-        let lane = |due_ms| Key::lane(Lane::Release, ordinal, due_ms, Ordinal(0));
-        if !txn.page(lane(0), lane(u64::MAX), 1)?.is_empty() {
-            return conflict(format!("holds on cluster {:?} are still being released; try again", self.name));
+        let left = txn.count(Tag::Objects, ordinal.0, RUNS_COUNTED_MAX)?;
+        if left > 0 && !self.orphan {
+            return conflict(format!(
+                "{left} runs have objects on cluster {:?}; delete them, wait until their ttl has passed, or orphan them: \
+                 then the objects stay, and are not known any more",
+                self.name
+            ));
         }
         for kind in Kind::ALL {
             let hash = crate::index::watch_hash(ordinal, kind);

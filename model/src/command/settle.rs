@@ -6,14 +6,13 @@
 use super::Observation;
 use crate::record::{Action, Attempt, AttemptPhase, Ending, Object, ObjectState, Record, Runnable, Seen};
 use crate::rule::Verdict;
-use crate::{Damaged, Phase, Reason, Tag, Txn, limits, lookup};
+use crate::{Damaged, GroupId, Phase, Reason, Tag, Txn, limits, lookup};
 
 /// The object exists as `item` says.
 pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
     object.state = ObjectState::Live;
     object.uid = Some(item.uid.clone());
     object.held = item.held;
-    object.stripped = item.group.is_none() || item.submission.is_none();
     object.seen = Some(Seen { at_ms: now, ..item.seen.clone() });
     if object.held && item.seen.deleting {
         // The hold is all that keeps it: whatever was to be tried later is over.
@@ -24,6 +23,24 @@ pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
         object.pending = None;
         object.tries = 0;
         object.due_ms = now;
+    }
+}
+
+/// Notes whether something of what we wrote on the object is missing: a label, an annotation, or the hold of a main
+/// object whose end is not known yet. After [`observed`], so that an end counts.
+pub(super) fn check_marks(run: &mut Runnable, position: usize, item: &Observation, group: GroupId) {
+    let Some(object) = run.objects.get(position) else { return };
+    let Some(plan) = run.plan(object) else { return };
+    let main = run.is_main(object);
+    let own = item.submission == Some(run.head.uid) && item.attempt == Some(object.attempt);
+    let holds = item.held || item.seen.deleting || !object.wanted || run.has_ended(object);
+    // Members are shared: whose submission and attempt they name does not matter.
+    let whole = item.group == Some(group)
+        && item.submission.is_some()
+        && item.digest.as_deref() == Some(&plan.digest.to_string())
+        && (!main || (own && holds));
+    if let Some(object) = run.objects.get_mut(position) {
+        object.stripped = !whole && !item.gone;
     }
 }
 

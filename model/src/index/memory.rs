@@ -146,7 +146,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 13] = [
+const TAGS: [Tag; 14] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -157,6 +157,7 @@ const TAGS: [Tag; 13] = [
     Tag::Phase,
     Tag::Cluster,
     Tag::Active,
+    Tag::Objects,
     Tag::Label,
     Tag::LabelKey,
     Tag::Lane,

@@ -150,7 +150,11 @@ fn placement_of(value: Value, faults: &mut Faults) -> Placement {
             ),
         }
     }
+    let named = placement.has("clusters");
     let clusters = placement.texts("clusters", faults);
+    if named && clusters.is_empty() {
+        faults.add("spec.placement.clusters", "names no cluster; leave it out for any");
+    }
     if clusters.len() > limits::PLACEMENT_CLUSTERS_MAX {
         faults.add("spec.placement.clusters", format!("at most {}", limits::PLACEMENT_CLUSTERS_MAX));
     }

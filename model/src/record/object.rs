@@ -23,7 +23,7 @@ pub enum Action {
     Delete,
     /// PATCH away our hold finalizer, by UID.
     Release,
-    /// PATCH our labels back, by UID.
+    /// PATCH our labels, annotations and hold back, by UID.
     Relabel,
 }
 
@@ -33,7 +33,7 @@ impl std::fmt::Display for Action {
             Action::Create => "create",
             Action::Delete => "delete",
             Action::Release => "release the hold of",
-            Action::Relabel => "put the labels back on",
+            Action::Relabel => "put the marks back on",
         })
     }
 }
@@ -115,7 +115,7 @@ pub struct Object {
     pub tries: u32,
     /// Our finalizer is on it.
     pub held: bool,
-    /// Our labels were taken off it.
+    /// Our labels, annotations or hold were taken off it.
     pub stripped: bool,
     /// A delete was sent and accepted.
     pub delete_sent: bool,

@@ -246,13 +246,13 @@ proptest! {
 
     #[test]
     fn pages_of_the_memory_index_are_those_of_an_ordered_set(
-        keys in prop::collection::btree_set((1..13_u8, 0..4_u64, 0..6_u64, 0..3_u64), 0..80),
-        from in (1..13_u8, 0..4_u64, 0..6_u64, 0..3_u64),
-        to in (1..13_u8, 0..4_u64, 0..6_u64, 0..3_u64),
+        keys in prop::collection::btree_set((1..14_u8, 0..4_u64, 0..6_u64, 0..3_u64), 0..80),
+        from in (1..14_u8, 0..4_u64, 0..6_u64, 0..3_u64),
+        to in (1..14_u8, 0..4_u64, 0..6_u64, 0..3_u64),
         limit in 0..20_usize,
     ) {
         let tags = [Tag::Name, Tag::Uid, Tag::Receipt, Tag::Receipts, Tag::Claim, Tag::Resource, Tag::Tenant,
-            Tag::Phase, Tag::Cluster, Tag::Active, Tag::Label, Tag::LabelKey, Tag::Lane];
+            Tag::Phase, Tag::Cluster, Tag::Active, Tag::Objects, Tag::Label, Tag::LabelKey, Tag::Lane];
         let key = |(tag, a, b, c): (u8, u64, u64, u64)| {
             let tag = tags[usize::from(tag)];
             Key { tag, a, b, c: if tag == Tag::Lane { c } else { 0 } }

@@ -330,7 +330,7 @@ fn a_record_outlives_its_retention_while_its_cluster_keeps_objects_of_it_and_goe
         world.ok(Command::Expire(Expire {}));
         assert_eq!(world.get("report").phase, Phase::Succeeded, "its objects are still on the cluster");
     }
-    world.ok(Command::RemoveCluster(RemoveCluster { name: "east".to_owned(), revision: None }));
+    world.ok(Command::RemoveCluster(RemoveCluster { name: "east".to_owned(), revision: None, orphan: true }));
     for _ in 0..3 {
         world.now_ms += limits::RETENTION_MS;
         world.ok(Command::Expire(Expire {}));
@@ -350,4 +350,50 @@ fn a_conflict_of_revisions_names_the_field_and_one_of_states_does_not() {
     let again = Cancel { revision: Some(ended.revision), ..cancel("report") };
     let refusal = world.run(Command::Cancel(again)).unwrap_err();
     assert_eq!((refusal.kind, refusal.causes), (RefusalKind::Conflict, Vec::new()));
+}
+
+#[test]
+fn marks_that_were_taken_off_are_put_back_and_the_hold_only_until_the_end_is_known() {
+    let mut world = World::new();
+    started(&mut world, "report");
+    let east = world.cluster("east").head.ordinal;
+    for (version, change) in [
+        ("110", (|item| item.submission = None) as fn(&mut Observation)),
+        ("120", |item| item.submission = Some(Uid([5; 16]))),
+        ("130", |item| item.digest = None),
+        ("140", |item| item.held = false),
+    ] {
+        let item = world.item("report", MAIN, json!({}), |item| {
+            item.resource_version = version.to_owned();
+            change(item);
+        });
+        world.observe("east", vec![item]);
+        assert_eq!(world.due(Lane::Release, east).len(), 1, "{version}");
+        let intent = world.intend("report", MAIN, Action::Relabel).unwrap();
+        let item =
+            world.item("report", MAIN, json!({}), |item| item.resource_version = format!("{version}5"));
+        world.conclude("report", MAIN, intent, Outcome::Done(Box::new(item))).unwrap();
+        assert!(world.due(Lane::Release, east).is_empty(), "{version}");
+    }
+    let ended = world.item("report", MAIN, json!({}), |item| {
+        item.resource_version = "9000".to_owned();
+        item.held = false;
+        item.verdict = Some(Verdict::Succeeded);
+    });
+    world.observe("east", vec![ended]);
+    assert_eq!(world.get("report").phase, Phase::Succeeded);
+    assert!(world.due(Lane::Release, east).is_empty(), "there is nothing to hold any more");
+}
+
+#[test]
+fn a_cluster_with_objects_of_ended_runs_is_taken_out_only_when_they_are_orphaned() {
+    let mut world = World::new();
+    started(&mut world, "report");
+    let remove =
+        |orphan| Command::RemoveCluster(RemoveCluster { name: "east".to_owned(), revision: None, orphan });
+    assert_eq!(world.run(remove(true)).unwrap_err().kind, RefusalKind::Conflict, "the run is active");
+    world.observe_verdict("report", MAIN, Verdict::Succeeded, 120);
+    let refused = world.run(remove(false)).unwrap_err();
+    assert!(refused.message.contains("1 runs have objects"), "{refused}");
+    world.ok(remove(true));
 }

@@ -2,33 +2,54 @@
 //! not repair what it is to find.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use tallyman_model::Digest;
 use tallyman_model::ledger::{LedgerRecord, next_hash};
 
 /// The longest line; a record names a bounded number of subjects.
-const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Why a ledger is not verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// It cannot be read, or is not what its hashes were made of.
+    Broken(String),
+    /// All whole records are right; after them there is a part of one, at the very end.
+    Unfinished(String),
+    /// There is no record.
+    Empty,
+}
 
 /// Reads all segments of a ledger directory, computes every hash again, and gives number and hash of the last record.
 ///
 /// # Errors
-/// Which record of which file is wrong, in words.
-pub(super) fn verify(dir: &Path) -> Result<(u64, Digest), String> {
+/// Which record of which file is wrong, in words; an unfinished last record, and a ledger without any, too.
+pub(super) fn verify(dir: &Path) -> Result<(u64, Digest), Wrong> {
     let mut state = (0, Digest::default());
-    let segments = segments(dir)?;
-    if segments.is_empty() {
-        return Err("it holds no segments (*.jsonl)".to_owned());
-    }
+    let segments = segments(dir).map_err(Wrong::Broken)?;
     for (i, path) in segments.iter().enumerate() {
-        let is_open = i + 1 == segments.len();
-        segment(path, is_open, &mut state).map_err(|why| format!("{}: {why}", path.display()))?;
+        let is_last = i + 1 == segments.len();
+        let rest_bytes = segment(path, is_last, &mut state)
+            .map_err(|why| Wrong::Broken(format!("{}: {why}", path.display())))?;
+        if rest_bytes > 0 {
+            let path = path.display();
+            let words = format!(
+                "{} records are right, but the last {rest_bytes} bytes of {path} are not a whole record",
+                state.0
+            );
+            return Err(Wrong::Unfinished(words));
+        }
     }
-    Ok(state)
+    if state.0 == 0 { Err(Wrong::Empty) } else { Ok(state) }
 }
 
 fn segments(dir: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries = fs::read_dir(dir).map_err(|error| error.to_string())?;
+    let entries = match fs::read_dir(dir) {
+        // A replica that has nothing to keep yet has no ledger either.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| error.to_string())?,
+    };
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| error.to_string())?.path();
@@ -41,8 +62,9 @@ fn segments(dir: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-/// Only the last segment may end in an unfinished line: it may be written to right now.
-fn segment(path: &Path, is_open: bool, state: &mut (u64, Digest)) -> Result<(), String> {
+/// Reads a segment. Only the last one may end in an unfinished line, as it may be written to right now: how many bytes
+/// that line has is returned, 0 for none.
+fn segment(path: &Path, is_last: bool, state: &mut (u64, Digest)) -> Result<u64, String> {
     let mut reader = BufReader::new(File::open(path).map_err(|error| error.to_string())?);
     let first = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
     if first != Some(state.0 + 1) {
@@ -51,12 +73,13 @@ fn segment(path: &Path, is_open: bool, state: &mut (u64, Digest)) -> Result<(), 
     let mut line = Vec::new();
     loop {
         line.clear();
-        let length = reader.read_until(b'\n', &mut line).map_err(|error| error.to_string())?;
-        if length == 0 || (is_open && line.last() != Some(&b'\n')) {
-            return Ok(());
-        }
+        let mut rest = reader.by_ref().take(LINE_BYTES_MAX + 1);
+        let length = rest.read_until(b'\n', &mut line).map_err(|error| error.to_string())? as u64;
         if length > LINE_BYTES_MAX {
             return Err(format!("the line of record {} is too long", state.0 + 1));
+        }
+        if length == 0 || (is_last && line.last() != Some(&b'\n')) {
+            return Ok(length);
         }
         follow(&line, state)?;
     }
@@ -101,26 +124,67 @@ mod tests {
         text
     }
 
-    fn check(text: &str) -> Result<u64, String> {
+    fn check(bytes: impl AsRef<[u8]>) -> Result<u64, Wrong> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("000000000001.jsonl");
-        fs::write(&path, text).unwrap();
+        fs::write(&path, &bytes).unwrap();
         let checked = verify(dir.path()).map(|(len, _)| len);
-        assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing may be changed");
+        assert_eq!(fs::read(&path).unwrap(), bytes.as_ref(), "nothing may be changed");
         checked
     }
 
+    fn broken(checked: Result<u64, Wrong>) -> String {
+        match checked {
+            Err(Wrong::Broken(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn unfinished(checked: Result<u64, Wrong>) -> String {
+        match checked {
+            Err(Wrong::Unfinished(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
-    fn whole_segments_verify_and_an_unfinished_last_line_is_left_alone() {
-        assert_eq!(check(&lines()), Ok(3));
-        let unfinished = lines();
-        assert_eq!(check(&unfinished[..unfinished.len() - 9]), Ok(2));
+    fn whole_segments_verify() {
+        assert_eq!(check(lines()), Ok(3));
+    }
+
+    #[test]
+    fn a_cut_tail_is_told_with_its_length_and_left_alone() {
+        let lines = lines();
+        let last = lines.lines().last().unwrap().len();
+        let why = unfinished(check(&lines[..lines.len() - 9]));
+        assert!(why.starts_with("2 records are right, but the last "), "{why}");
+        assert!(why.contains(&format!("the last {} bytes of ", last + 1 - 9)), "{why}");
+        assert!(unfinished(check(&lines[..5])).starts_with("0 records are right, but the last 5 bytes of "));
+    }
+
+    #[test]
+    fn a_flipped_last_byte_is_found() {
+        let mut lines = lines().into_bytes();
+        let last = lines.len() - 1;
+        lines[last] ^= 1;
+        assert!(unfinished(check(&lines)).starts_with("2 records are right"));
+        lines[last] ^= 1;
+        lines[last - 1] ^= 1;
+        assert!(broken(check(&lines)).contains("the line of record 3 cannot be read"));
     }
 
     #[test]
     fn a_changed_byte_is_found_and_not_repaired() {
-        assert!(check(&lines().replacen("\"dev\"", "\"eve\"", 1)).unwrap_err().contains("record 1"));
+        assert!(broken(check(lines().replacen("\"dev\"", "\"eve\"", 1))).contains("record 1"));
         let two: Vec<_> = lines().lines().skip(1).map(|line| format!("{line}\n")).collect();
-        assert!(check(&two.concat()).is_err());
+        broken(check(two.concat()));
+    }
+
+    #[test]
+    fn nothing_is_not_verified() {
+        assert_eq!(check(""), Err(Wrong::Empty));
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(verify(dir.path()), Err(Wrong::Empty));
+        assert_eq!(verify(&dir.path().join("ledger")), Err(Wrong::Empty));
     }
 }

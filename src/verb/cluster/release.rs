@@ -10,7 +10,7 @@ use tallyman_cluster::{CallError, ClusterApi, ConnectOptions, KubeApi};
 use tallyman_model::command::Observation;
 use tallyman_model::manifest::marks;
 use tallyman_model::record::Kind;
-use tallyman_model::{Env as _, time};
+use tallyman_model::{Env as _, GroupId, time};
 
 /// Objects of one page.
 const PAGE_MAX: u32 = 500;
@@ -24,8 +24,8 @@ pub(super) struct Release {
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
     /// Only what this group made (default: all groups)
-    #[arg(long, value_name = "UID")]
-    group: Option<String>,
+    #[arg(long, value_name = "UID", value_parser = group)]
+    group: Option<GroupId>,
     /// Also holds whose time has not passed: their ends may not be in any ledger then
     #[arg(long)]
     force: bool,
@@ -127,6 +127,11 @@ impl Release {
         }
         Ok(())
     }
+}
+
+/// A mistyped group would match nothing, and look as if nothing were held.
+fn group(text: &str) -> Result<GroupId, String> {
+    GroupId::parse(text).ok_or_else(|| format!("it must be a UID, as the label {} has it", marks::GROUP))
 }
 
 fn refused(error: &CallError) -> Failure {

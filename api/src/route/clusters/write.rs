@@ -5,7 +5,7 @@ use crate::api::Shared;
 use crate::ask::{Ask, Written};
 use crate::body::{self, Format};
 use crate::cluster_body::{self, ClusterBody};
-use crate::delete_options::Preconditions;
+use crate::delete_options::DeleteOptions;
 use crate::noun::Noun;
 use crate::render::{self, Scene};
 use crate::status::Failure;
@@ -103,7 +103,7 @@ pub(in crate::route) async fn patch(
     }
 }
 
-/// `DELETE`
+/// `DELETE`: while runs have objects there, only with `propagationPolicy: Orphan`.
 pub(in crate::route) async fn delete(
     State(api): State<Shared>,
     Path(name): Path<String>,
@@ -111,7 +111,7 @@ pub(in crate::route) async fn delete(
 ) -> Result<Response, Failure> {
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, options) = ask.maybe_document(body).await?;
-    let asked = Preconditions::of(&ask, options)?;
+    let asked = DeleteOptions::of(&ask, options)?;
     let mut revision = asked.revision;
     if let Some(uid) = asked.uid {
         // A name's UID cannot change without its revision changing.
@@ -123,7 +123,8 @@ pub(in crate::route) async fn delete(
         }
         revision = revision.or(Some(cluster.head.revision));
     }
-    let command = Command::RemoveCluster(RemoveCluster { name: name.clone(), revision });
+    let command =
+        Command::RemoveCluster(RemoveCluster { name: name.clone(), revision, orphan: asked.orphan });
     let written = ask.propose("", &bytes, command).await?;
     let details = serde_json::json!({"group": "tallyman.dev", "kind": "clusters", "name": name});
     let document = serde_json::json!({

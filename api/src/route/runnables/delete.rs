@@ -4,7 +4,7 @@ use super::{Named, gone, respond};
 use crate::answer;
 use crate::api::Shared;
 use crate::ask::Ask;
-use crate::delete_options::Preconditions;
+use crate::delete_options::DeleteOptions;
 use crate::status::Failure;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -20,7 +20,7 @@ pub(in crate::route) async fn delete(
 ) -> Result<Response, Failure> {
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, options) = ask.maybe_document(body).await?;
-    let asked = Preconditions::of(&ask, options)?;
+    let asked = DeleteOptions::of(&ask, options)?.without_orphans()?;
     let (uid, revision) = (asked.uid, asked.revision);
     let command = Command::Delete(Delete { namespace: namespace.clone(), name: name.clone(), uid, revision });
     let written = ask.propose(&namespace, &bytes, command).await?;
