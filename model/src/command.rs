@@ -18,6 +18,7 @@ mod retry;
 mod settle;
 mod submit;
 mod sweep;
+mod target;
 mod update_cluster;
 mod update_member;
 
@@ -38,6 +39,7 @@ pub use remove_member::RemoveMember;
 pub use retry::Retry;
 pub use submit::{ManifestName, Submit, SubmitManifest};
 pub use sweep::Sweep;
+pub use target::Target;
 pub use update_cluster::UpdateCluster;
 pub use update_member::UpdateMember;
 

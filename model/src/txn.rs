@@ -1,11 +1,10 @@
 //! One command's work on the state: a layer, the counters, and the writes.
 
-use crate::command::Entry;
+use crate::command::{Entry, Target};
 use crate::ledger::{self, Chained, Subject};
 use crate::record::{Cluster, Meta, Record, Resource, Runnable};
 use crate::{
-    Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, Uid, View, Write, Writes,
-    index,
+    Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes, index,
 };
 
 /// What a command reads and writes through. Dropping it drops all that it wrote.
@@ -205,13 +204,8 @@ fn lookup_to(tag: Tag, value: u64) -> Key {
 
 impl Txn<'_> {
     /// The runnable that a user's command names, or why it is not there to be changed.
-    pub(crate) fn runnable_named(
-        &self,
-        namespace: &str,
-        name: &str,
-        uid: Option<Uid>,
-        revision: Option<Revision>,
-    ) -> Result<Result<Runnable, Refusal>, Damaged> {
+    pub(crate) fn runnable_named(&self, target: &Target) -> Result<Result<Runnable, Refusal>, Damaged> {
+        let Target { namespace, name, uid, revision } = target;
         let Some(Record::Runnable(run)) = self.named(Resource::Runnable, namespace, name)? else {
             let message = format!("runnables.tallyman.dev {name:?} not found in namespace {namespace:?}");
             return Ok(Err(Refusal::new(RefusalKind::NotFound, message)));

@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::{Fixture, PERMIT};
 use tallyman_model::Command;
 use tallyman_model::ReplicaId;
-use tallyman_model::command::{Cancel, Outcome};
+use tallyman_model::command::{Cancel, Outcome, Target};
 
 fn due_now(fixture: &Fixture) -> Vec<(u16, Step)> {
     due(&fixture.run(), fixture.cluster(), fixture.now_ms, &PERMIT)
@@ -53,8 +53,7 @@ fn an_unknown_create_is_read_after_its_delay() {
 fn a_create_that_is_not_wanted_any_more_is_doubted_until_nothing_can_land() {
     let mut fixture = Fixture::placed();
     let intent = fixture.intend(0, Action::Create);
-    let (namespace, name) = ("risk".to_owned(), "report".to_owned());
-    fixture.take(Command::Cancel(Cancel { namespace, name, uid: None, revision: None, why: String::new() }));
+    fixture.take(Command::Cancel(Cancel { target: Target::named("risk", "report"), why: String::new() }));
     fixture.conclude(0, intent, Outcome::Unknown { message: String::new() });
     fixture.now_ms += 1_000;
     fixture.conclude(0, intent, Outcome::Absent);

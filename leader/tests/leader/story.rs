@@ -3,7 +3,7 @@
 use crate::world::World;
 use serde_json::json;
 use std::time::Duration;
-use tallyman_model::command::{Cancel, Delete, Retry};
+use tallyman_model::command::{Cancel, Delete, Retry, Target};
 use tallyman_model::manifest::marks;
 use tallyman_model::record::{Kind, ObjectState};
 use tallyman_model::{Command, Phase, Reason};
@@ -120,8 +120,7 @@ async fn a_retry_after_the_objects_are_gone_makes_the_members_again() {
     world.submit("report", |value| value["spec"]["ttlAfterFinished"] = json!("10s"));
     world.until_phase("report", Phase::Failed).await;
     world.until("the objects to go", |world| world.east().with(|inner| inner.objects.is_empty())).await;
-    let (namespace, name) = ("risk".to_owned(), "report".to_owned());
-    world.ok(Command::Retry(Retry { namespace, name, uid: None, revision: None, why: String::new() }));
+    world.ok(Command::Retry(Retry { target: Target::named("risk", "report"), why: String::new() }));
     world.until_phase("report", Phase::Succeeded).await;
     assert_eq!(world.east().created(Kind::ConfigMap, "report-input"), 2);
 }
@@ -153,11 +152,9 @@ async fn a_run_that_did_not_start_in_time_fails() {
 }
 
 pub(crate) fn cancel(world: &World, name: &str) {
-    let (namespace, name) = ("risk".to_owned(), name.to_owned());
-    world.ok(Command::Cancel(Cancel { namespace, name, uid: None, revision: None, why: String::new() }));
+    world.ok(Command::Cancel(Cancel { target: Target::named("risk", name), why: String::new() }));
 }
 
 pub(crate) fn delete(world: &World, name: &str) {
-    let (namespace, name) = ("risk".to_owned(), name.to_owned());
-    world.ok(Command::Delete(Delete { namespace, name, uid: None, revision: None }));
+    world.ok(Command::Delete(Delete { target: Target::named("risk", name) }));
 }

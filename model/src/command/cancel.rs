@@ -3,35 +3,29 @@
 //! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), another has the name now or
 //! the run has ended (`Conflict`). Asking twice changes nothing.
 
-use super::{Principal, settle};
+use super::{Principal, Target, settle};
 use crate::record::{Asked, Record};
-use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Revision, Txn, Uid};
+use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Txn};
 use serde::{Deserialize, Serialize};
 
 /// Which run to stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
-    /// The tenant.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-    /// Only this one of that name.
-    pub uid: Option<Uid>,
-    /// Only at this revision.
-    pub revision: Option<Revision>,
+    /// Which one.
+    pub target: Target,
     /// In the user's words.
     pub why: String,
 }
 
 impl Cancel {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
-        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let found = txn.runnable_named(&self.target)?;
         let mut run = match found {
             Ok(run) => run,
             Err(refusal) => return Ok(Err(refusal)),
         };
         if run.phase.is_terminal() {
-            let message = format!("{} has ended: it is {}", self.name, run.phase);
+            let message = format!("{} has ended: it is {}", self.target.name, run.phase);
             return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
         }
         if run.cancel.is_some() {

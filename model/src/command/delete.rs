@@ -3,27 +3,21 @@
 //! Reads and writes the runnable; removes it at once if nothing of it is on a cluster. Refused when there is none of
 //! that name (`NotFound`) or another has the name now (`Conflict`). Asking twice changes nothing.
 
-use super::{Principal, settle};
+use super::{Principal, Target, settle};
 use crate::record::{Asked, Record};
-use crate::{Damaged, Done, Refusal, Revision, Txn, Uid};
+use crate::{Damaged, Done, Refusal, Txn};
 use serde::{Deserialize, Serialize};
 
 /// Which run to remove.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delete {
-    /// The tenant.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-    /// Only this one of that name.
-    pub uid: Option<Uid>,
-    /// Only at this revision.
-    pub revision: Option<Revision>,
+    /// Which one.
+    pub target: Target,
 }
 
 impl Delete {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
-        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let found = txn.runnable_named(&self.target)?;
         let mut run = match found {
             Ok(run) => run,
             Err(refusal) => return Ok(Err(refusal)),

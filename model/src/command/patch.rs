@@ -3,22 +3,17 @@
 //! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), it is not at the revision
 //! that was asked for (`Conflict`), or it would have too many labels (`Invalid`) or annotations (`TooLarge`).
 
+use super::Target;
 use crate::record::Record;
-use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn, Uid, limits};
+use crate::{Damaged, Done, Refusal, RefusalKind, Txn, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What to change; `None` as a value takes the entry away.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patch {
-    /// The tenant.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-    /// Only this one of that name.
-    pub uid: Option<Uid>,
-    /// Only at this revision.
-    pub revision: Option<Revision>,
+    /// Which one.
+    pub target: Target,
     /// Labels to set or take away.
     pub labels: BTreeMap<String, Option<String>>,
     /// Annotations to set or take away.
@@ -27,7 +22,7 @@ pub struct Patch {
 
 impl Patch {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
-        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let found = txn.runnable_named(&self.target)?;
         let mut run = match found {
             Ok(run) => run,
             Err(refusal) => return Ok(Err(refusal)),

@@ -3,48 +3,42 @@
 //! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), or it has not ended, ended
 //! well, or is being removed (`Conflict`).
 
-use super::{Principal, settle};
+use super::{Principal, Target, settle};
 use crate::record::Record;
-use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Revision, Txn, Uid, limits};
+use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Txn, limits};
 use serde::{Deserialize, Serialize};
 
 /// Which run to start again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retry {
-    /// The tenant.
-    pub namespace: String,
-    /// The name.
-    pub name: String,
-    /// Only this one of that name.
-    pub uid: Option<Uid>,
-    /// Only at this revision.
-    pub revision: Option<Revision>,
+    /// Which one.
+    pub target: Target,
     /// In the user's words.
     pub why: String,
 }
 
 impl Retry {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
-        let found = txn.runnable_named(&self.namespace, &self.name, self.uid, self.revision)?;
+        let found = txn.runnable_named(&self.target)?;
         let mut run = match found {
             Ok(run) => run,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let conflict = |why: String| Ok(Err(Refusal::new(RefusalKind::Conflict, why)));
         if run.deletion.is_some() {
-            return conflict(format!("{} is being removed", self.name));
+            return conflict(format!("{} is being removed", self.target.name));
         }
         if !matches!(run.phase, Phase::Failed | Phase::Cancelled) {
             return conflict(format!(
                 "{} is {}; only a failed or cancelled run is retried",
-                self.name, run.phase
+                self.target.name, run.phase
             ));
         }
         let tried = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX);
         if tried >= limits::ATTEMPTS_MAX {
             return conflict(format!(
                 "{} has had {tried} attempts, the most there may be; submit it anew",
-                self.name
+                self.target.name
             ));
         }
         let now = txn.now_ms();

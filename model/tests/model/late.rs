@@ -17,8 +17,7 @@ fn versioned(world: &World, object: u16, version: &str, verdict: Verdict) -> Obs
 }
 
 fn removal() -> Command {
-    let (namespace, name) = ("risk".to_owned(), "report".to_owned());
-    Command::Delete(Delete { namespace, name, uid: None, revision: None })
+    Command::Delete(Delete { target: Target::named("risk", "report") })
 }
 
 #[test]
@@ -99,8 +98,7 @@ fn members_that_were_made_again_give_a_retry_its_turn() {
         let gone = world.item("report", object, json!({}), |item| item.gone = true);
         world.observe("east", vec![gone]);
     }
-    let (namespace, name) = ("risk".to_owned(), "report".to_owned());
-    world.ok(Command::Retry(Retry { namespace, name, uid: None, revision: None, why: String::new() }));
+    world.ok(Command::Retry(Retry { target: Target::named("risk", "report"), why: String::new() }));
     let run = world.place("report", "east");
     assert_eq!(run.objects.len(), 4, "the ConfigMap is made again, and a Job for the second attempt");
     assert!(!run.is_turn(&run.objects[3]));

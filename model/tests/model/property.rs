@@ -56,7 +56,6 @@ fn pick(world: &World, run: u8) -> Option<String> {
 
 fn take(world: &mut World, step: &Step) {
     let named = |world: &World, run: u8| pick(world, run).unwrap_or_default();
-    let namespace = || "risk".to_owned();
     match step {
         Step::Submit { name, attempts, shared } => {
             let submit = world.submission(&format!("run-{}", name % 8), |value| {
@@ -108,22 +107,16 @@ fn take(world: &mut World, step: &Step) {
         }
         Step::Cancel(run) => {
             let name = named(world, *run);
-            let cancel =
-                Cancel { namespace: namespace(), name, uid: None, revision: None, why: String::new() };
+            let cancel = Cancel { target: Target::named("risk", &name), why: String::new() };
             let _ = world.run(Command::Cancel(cancel));
         }
         Step::Delete(run) => {
             let name = named(world, *run);
-            let _ = world.run(Command::Delete(Delete {
-                namespace: namespace(),
-                name,
-                uid: None,
-                revision: None,
-            }));
+            let _ = world.run(Command::Delete(Delete { target: Target::named("risk", &name) }));
         }
         Step::Retry(run) => {
             let name = named(world, *run);
-            let retry = Retry { namespace: namespace(), name, uid: None, revision: None, why: String::new() };
+            let retry = Retry { target: Target::named("risk", &name), why: String::new() };
             let _ = world.run(Command::Retry(retry));
         }
         Step::Patch(run, value) => {
@@ -131,8 +124,7 @@ fn take(world: &mut World, step: &Step) {
             let labels =
                 BTreeMap::from([("l".to_owned(), (value % 2 == 0).then(|| (value % 3).to_string()))]);
             let annotations = BTreeMap::new();
-            let patch =
-                Patch { namespace: namespace(), name, uid: None, revision: None, labels, annotations };
+            let patch = Patch { target: Target::named("risk", &name), labels, annotations };
             let _ = world.run(Command::Patch(patch));
         }
         Step::Expire { later_ms } => {

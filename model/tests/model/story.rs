@@ -91,8 +91,7 @@ fn an_unknown_create_is_sent_again_under_the_same_name_and_never_given_up_early(
 }
 
 fn cancel(name: &str) -> Cancel {
-    let (namespace, name) = ("risk".to_owned(), name.to_owned());
-    Cancel { namespace, name, uid: None, revision: None, why: String::new() }
+    Cancel { target: Target::named("risk", name), why: String::new() }
 }
 
 #[test]
@@ -151,13 +150,7 @@ fn a_failed_attempt_is_followed_by_another_under_a_numbered_name_until_none_is_l
     let run = world.get("report");
     assert_eq!((run.phase, run.reason), (Phase::Failed, Reason::ObjectFailed));
 
-    let retry = Retry {
-        namespace: "risk".to_owned(),
-        name: "report".to_owned(),
-        uid: None,
-        revision: None,
-        why: String::new(),
-    };
+    let retry = Retry { target: Target::named("risk", "report"), why: String::new() };
     world.ok(Command::Retry(retry));
     assert_eq!(world.place("report", "west").main_object().unwrap().name, "report-a3");
 }
@@ -190,10 +183,7 @@ fn equal_members_are_shared_and_other_bytes_or_main_objects_hold_the_name() {
     let intent = world.intend("two", MEMBER, Action::Create).unwrap();
     let item = world.item("one", MEMBER, json!({}), |_| {});
     world.conclude("two", MEMBER, intent, Outcome::Done(Box::new(item))).unwrap();
-    let delete = |name: &str| {
-        let (namespace, name) = ("risk".to_owned(), name.to_owned());
-        Command::Delete(Delete { namespace, name, uid: None, revision: None })
-    };
+    let delete = |name: &str| Command::Delete(Delete { target: Target::named("risk", name) });
     world.ok(delete("one"));
     let east = world.cluster("east").head.ordinal;
     assert!(world.due(Lane::Delete, east).is_empty());
@@ -300,8 +290,7 @@ fn a_cluster_that_shows_another_identity_gets_nothing_until_it_is_confirmed() {
 fn a_deleted_run_leaves_the_inventory_only_when_nothing_of_it_is_left_on_the_cluster() {
     let mut world = World::new();
     started(&mut world, "report");
-    let (namespace, name) = ("risk".to_owned(), "report".to_owned());
-    world.ok(Command::Delete(Delete { namespace, name, uid: None, revision: None }));
+    world.ok(Command::Delete(Delete { target: Target::named("risk", "report") }));
     for object in [MEMBER, MAIN] {
         assert!(world.get("report").deletion.is_some());
         let intent = world.intend("report", object, Action::Delete).unwrap();
@@ -342,12 +331,16 @@ fn a_record_outlives_its_retention_while_its_cluster_keeps_objects_of_it_and_goe
 fn a_conflict_of_revisions_names_the_field_and_one_of_states_does_not() {
     let mut world = World::new();
     let revision = Some(world.submit("report", |_| {}).head.revision);
-    let changed = Cancel { revision: Some(Revision(1)), ..cancel("report") };
+    let at = |revision| Cancel {
+        target: Target { revision, ..Target::named("risk", "report") },
+        why: String::new(),
+    };
+    let changed = at(Some(Revision(1)));
     let refusal = world.run(Command::Cancel(changed)).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::Conflict);
     assert_eq!(refusal.causes[0].field, "metadata.resourceVersion");
-    let ended = world.ok(Command::Cancel(Cancel { revision, ..cancel("report") }));
-    let again = Cancel { revision: Some(ended.revision), ..cancel("report") };
+    let ended = world.ok(Command::Cancel(at(revision)));
+    let again = at(Some(ended.revision));
     let refusal = world.run(Command::Cancel(again)).unwrap_err();
     assert_eq!((refusal.kind, refusal.causes), (RefusalKind::Conflict, Vec::new()));
 }

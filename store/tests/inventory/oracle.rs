@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use tallyman_model::command::{
-    AddCluster, Cancel, Delete, Expire, ManifestName, Patch, Submit, SubmitManifest,
+    AddCluster, Cancel, Delete, Expire, ManifestName, Patch, Submit, SubmitManifest, Target,
 };
 use tallyman_model::record::{Credentials, Kind, OnLate, Placement, RunSpec};
 use tallyman_model::{
@@ -63,17 +63,12 @@ fn command(numbers: &mut Numbers) -> Command {
     match numbers.below(20) {
         0..10 => Command::Submit(Box::new(submit(name, numbers))),
         10..15 => Command::Patch(Patch {
-            namespace,
-            name,
-            uid: None,
-            revision: None,
+            target: Target::named(&namespace, &name),
             labels: BTreeMap::from([("desk".to_owned(), Some(format!("d{}", numbers.below(5))))]),
             annotations: BTreeMap::new(),
         }),
-        15 => {
-            Command::Cancel(Cancel { namespace, name, uid: None, revision: None, why: "enough".to_owned() })
-        }
-        16 | 17 => Command::Delete(Delete { namespace, name, uid: None, revision: None }),
+        15 => Command::Cancel(Cancel { target: Target::named(&namespace, &name), why: "enough".to_owned() }),
+        16 | 17 => Command::Delete(Delete { target: Target::named(&namespace, &name) }),
         18 => Command::AddCluster(AddCluster {
             uid: Uid::from_random([numbers.below(256) as u8; 16]),
             name: format!("cluster-{}", numbers.below(4)),

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use tallyman_model::command::{Cancel, Retry};
+use tallyman_model::command::{Cancel, Retry, Target};
 use tallyman_model::{Cause, Command};
 
 /// Bytes of the words that a person gives.
@@ -24,13 +24,8 @@ pub(in crate::route) async fn cancel(
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, why) = words(&ask, body).await?;
     let revision = ask.if_match()?;
-    let command = Command::Cancel(Cancel {
-        namespace: namespace.clone(),
-        name: name.clone(),
-        uid: None,
-        revision,
-        why,
-    });
+    let target = Target { revision, ..Target::named(&namespace, &name) };
+    let command = Command::Cancel(Cancel { target, why });
     let written = ask.propose(&namespace, &bytes, command).await?;
     respond(&ask, &name, StatusCode::OK, &written, None).await
 }
@@ -44,8 +39,8 @@ pub(in crate::route) async fn retry(
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, why) = words(&ask, body).await?;
     let revision = ask.if_match()?;
-    let command =
-        Command::Retry(Retry { namespace: namespace.clone(), name: name.clone(), uid: None, revision, why });
+    let target = Target { revision, ..Target::named(&namespace, &name) };
+    let command = Command::Retry(Retry { target, why });
     let written = ask.propose(&namespace, &bytes, command).await?;
     respond(&ask, &name, StatusCode::OK, &written, None).await
 }

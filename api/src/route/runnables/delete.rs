@@ -10,7 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use tallyman_model::Command;
-use tallyman_model::command::Delete;
+use tallyman_model::command::{Delete, Target};
 use tallyman_model::record::Record;
 
 pub(in crate::route) async fn delete(
@@ -22,7 +22,8 @@ pub(in crate::route) async fn delete(
     let (bytes, options) = ask.maybe_document(body).await?;
     let asked = DeleteOptions::of(&ask, options)?.without_orphans()?;
     let (uid, revision) = (asked.uid, asked.revision);
-    let command = Command::Delete(Delete { namespace: namespace.clone(), name: name.clone(), uid, revision });
+    let target = Target { uid, revision, ..Target::named(&namespace, &name) };
+    let command = Command::Delete(Delete { target });
     let written = ask.propose(&namespace, &bytes, command).await?;
     match written.done.record.as_deref() {
         Some(record) if waits(record) => respond(&ask, &name, StatusCode::OK, &written, None).await,

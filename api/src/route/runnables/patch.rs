@@ -15,7 +15,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use tallyman_model::command::Patch;
+use tallyman_model::command::{Patch, Target};
 use tallyman_model::record::{Record, Resource};
 use tallyman_model::{Command, Revision, query};
 use tallyman_raft::ReadMode;
@@ -117,10 +117,7 @@ fn command(
     let changes = metadata::changes(patch, document, namespace, name)?;
     let revision = revision.or(changes.revision);
     Ok(Command::Patch(Patch {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        uid: changes.uid,
-        revision,
+        target: Target { uid: changes.uid, revision, ..Target::named(namespace, name) },
         labels: changes.labels,
         annotations: changes.annotations,
     }))
