@@ -118,6 +118,7 @@ impl Conclude {
                 } else if object.held && object.seen.as_ref().is_some_and(|seen| seen.deleting) {
                     object.due_ms = now;
                 }
+                pace(&mut run, position, pending, now);
             }
             (Outcome::Gone, _) => gone(&mut run, position, now),
             (Outcome::Absent, _) => absent(object, pending, now),
@@ -141,8 +142,24 @@ fn accepted(object: &mut Object, pending: Option<Intent>, now: u64) {
     let deleted = pending.is_some_and(|intent| intent.action == Action::Delete);
     object.delete_sent |= deleted;
     object.due_ms = if deleted { now + DELETE_AGAIN_MS } else { now };
-    object.tries = 0;
+    if pending.is_none_or(|intent| intent.action != Action::Relabel) {
+        object.tries = 0;
+    }
     object.message.clear();
+}
+
+/// Marks that somebody takes off again at once, as an admission webhook may, are put back ever more slowly.
+fn pace(run: &mut Runnable, position: usize, pending: Option<Intent>, now: u64) {
+    let Some(object) = run.objects.get_mut(position) else { return };
+    if pending.is_none_or(|intent| intent.action != Action::Relabel) {
+        return;
+    }
+    if object.stripped {
+        object.due_ms = now + settle::retry_delay_ms(object.tries);
+        object.tries = object.tries.saturating_add(1);
+    } else {
+        object.tries = 0;
+    }
 }
 
 /// How long after an accepted delete the object is asked for again, if no watch has said that it is gone.

@@ -390,3 +390,30 @@ fn a_cluster_with_objects_of_ended_runs_is_taken_out_only_when_they_are_orphaned
     assert!(refused.message.contains("1 runs have objects"), "{refused}");
     world.ok(remove(true));
 }
+
+#[test]
+fn marks_that_are_taken_off_again_at_once_are_put_back_ever_more_slowly() {
+    let mut world = World::new();
+    started(&mut world, "report");
+    let east = world.cluster("east").head.ordinal;
+    let mut version = 200;
+    let mut bare = |world: &World| {
+        version += 1;
+        world.item("report", MAIN, json!({}), |item| {
+            item.digest = None;
+            item.resource_version = version.to_string();
+        })
+    };
+    let item = bare(&world);
+    world.observe("east", vec![item]);
+    let mut delays = Vec::new();
+    for _ in 0..5 {
+        let intent = world.intend("report", MAIN, Action::Relabel).unwrap();
+        let item = bare(&world);
+        world.conclude("report", MAIN, intent, Outcome::Done(Box::new(item))).unwrap();
+        let due_ms = query::next_due(&world.view, Lane::Release, east).unwrap().unwrap();
+        delays.push(due_ms - world.now_ms);
+        world.now_ms = due_ms;
+    }
+    assert_eq!(delays, [500, 1000, 2000, 4000, 8000]);
+}
