@@ -96,7 +96,8 @@ impl<'a> Told<'a> {
         loop {
             self.tell().await?;
             if runnable::phase(&self.run).is_some_and(Phase::is_terminal) {
-                return Ok(());
+                // The records were read before the document: its last steps may have come in between.
+                return self.tell().await;
             }
             self.run = match self.changed().await? {
                 Some(run) => run,

@@ -46,7 +46,14 @@ pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
     }
     let ready =
         number("ready") > 0 || (seen.active > 0 && status.is_some_and(|all| all.get("ready").is_none()));
-    let ran = seen.succeeded > 0 || seen.failed > 0;
+    // Pods that have ended are named here before they are counted.
+    let uncounted = |list: &str| {
+        let pods = status.and_then(|status| status.get("uncountedTerminatedPods")?.get(list)?.as_array());
+        pods.is_some_and(|pods| !pods.is_empty())
+    };
+    let ending = holds("SuccessCriteriaMet").is_some() || holds("FailureTarget").is_some();
+    let ran =
+        seen.succeeded > 0 || seen.failed > 0 || uncounted("succeeded") || uncounted("failed") || ending;
     let verdict = if ready || ran { Verdict::Running } else { Verdict::Pending };
     (seen, verdict)
 }
@@ -76,8 +83,10 @@ mod tests {
         assert_eq!(verdict(json!({"active": 1, "ready": 0})), Verdict::Pending);
         assert_eq!(verdict(json!({"active": 1, "ready": 1})), Verdict::Running);
         assert_eq!(verdict(json!({"succeeded": 1, "ready": 0})), Verdict::Running);
-        assert_eq!(verdict(condition("SuccessCriteriaMet")), Verdict::Pending);
-        assert_eq!(verdict(condition("FailureTarget")), Verdict::Pending);
+        assert_eq!(verdict(condition("SuccessCriteriaMet")), Verdict::Running);
+        assert_eq!(verdict(condition("FailureTarget")), Verdict::Running);
+        assert_eq!(verdict(json!({"uncountedTerminatedPods": {"succeeded": ["uid"]}})), Verdict::Running);
+        assert_eq!(verdict(json!({"uncountedTerminatedPods": {}})), Verdict::Pending);
         assert_eq!(verdict(condition("Suspended")), Verdict::Pending);
         assert_eq!(verdict(condition("Complete")), Verdict::Succeeded);
         assert_eq!(verdict(condition("Failed")), Verdict::Failed);
