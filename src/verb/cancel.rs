@@ -4,7 +4,7 @@ use super::ChangeOptions;
 use crate::client::{Client, Request, Where, request};
 use crate::exit::Failure;
 use crate::output::{Form, OutputOptions};
-use crate::runnable::{self, For};
+use crate::runnable;
 use crate::screen::Screen;
 use reqwest::Method;
 use serde_json::json;
@@ -51,9 +51,4 @@ impl Cancel {
         }
         Ok(())
     }
-}
-
-/// Waits until a record is gone.
-pub(super) async fn gone(client: &Client, namespace: &str, name: &str) -> Result<(), Failure> {
-    runnable::wait(client, namespace, name, For::Gone, None).await.map(drop)
 }

@@ -1,8 +1,9 @@
 //! `tallyman delete`: stops a run, removes its objects, then its record. What happened stays in the ledger.
 
-use super::{ChangeOptions, cancel};
+use super::ChangeOptions;
 use crate::client::{Client, Request, Where, request};
 use crate::exit::Failure;
+use crate::runnable::{self, For};
 use crate::screen::Screen;
 use reqwest::Method;
 
@@ -33,7 +34,7 @@ impl Delete {
             }
         }
         for (namespace, name) in named.into_iter().filter(|_| self.wait) {
-            cancel::gone(client, namespace, name).await?;
+            runnable::wait(client, namespace, name, For::Gone, None).await?;
             screen.line(&format!("{namespace}/{name}   removed"));
         }
         Ok(())

@@ -18,30 +18,33 @@ const WORDS_BYTES_MAX: usize = 1024;
 /// `POST .../cancel {reason}`
 pub(in crate::route) async fn cancel(
     State(api): State<Shared>,
-    Path((namespace, name)): Named,
+    Path(named): Named,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (ask, body) = Ask::open(&api, request)?;
-    let (bytes, why) = words(&ask, body).await?;
-    let revision = ask.if_match()?;
-    let target = Target { revision, ..Target::named(&namespace, &name) };
-    let command = Command::Cancel(Cancel { target, why });
-    let written = ask.propose(&namespace, &bytes, command).await?;
-    respond(&ask, &name, StatusCode::OK, &written, None).await
+    act(&api, named, request, |target, why| Command::Cancel(Cancel { target, why })).await
 }
 
 /// `POST .../retry {reason}`
 pub(in crate::route) async fn retry(
     State(api): State<Shared>,
-    Path((namespace, name)): Named,
+    Path(named): Named,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (ask, body) = Ask::open(&api, request)?;
+    act(&api, named, request, |target, why| Command::Retry(Retry { target, why })).await
+}
+
+/// Proposes what a person asks of one run, with the reason given.
+async fn act(
+    api: &Shared,
+    (namespace, name): (String, String),
+    request: Request,
+    command: impl FnOnce(Target, String) -> Command,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(api, request)?;
     let (bytes, why) = words(&ask, body).await?;
     let revision = ask.if_match()?;
     let target = Target { revision, ..Target::named(&namespace, &name) };
-    let command = Command::Retry(Retry { target, why });
-    let written = ask.propose(&namespace, &bytes, command).await?;
+    let written = ask.propose(&namespace, &bytes, command(target, why)).await?;
     respond(&ask, &name, StatusCode::OK, &written, None).await
 }
 
