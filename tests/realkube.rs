@@ -2,6 +2,8 @@
 //! `cargo test --test realkube -- --ignored`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, dead_code, reason = "tests")]
 
+#[path = "realkube/client_go.rs"]
+mod client_go;
 #[path = "system/dev.rs"]
 mod dev;
 #[path = "realkube/example.rs"]
