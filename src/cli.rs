@@ -55,6 +55,8 @@ enum Command {
     Operator(verb::operator::Operator),
     /// Check the ledger
     Audit(verb::audit::Audit),
+    /// Measure how much a group takes and how fast it answers
+    Bench(verb::bench::Bench),
 }
 
 impl Cli {
@@ -83,6 +85,7 @@ impl Cli {
             Command::Cluster(cluster) => cluster.run(&client).await,
             Command::Operator(operator) => operator.run(&client).await,
             Command::Audit(audit) => audit.run(&client).await,
+            Command::Bench(bench) => Box::pin(bench.run(&client)).await,
         }
     }
 }

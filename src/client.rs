@@ -19,6 +19,7 @@ pub(crate) use stream::Lines;
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
 use std::time::Duration;
+use tallyman_chaos::load::Target;
 use tallyman_model::Env as _;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -122,6 +123,18 @@ impl Client {
     /// The URLs that are tried.
     pub(crate) fn servers(&self) -> &[String] {
         &self.servers
+    }
+
+    /// One of its servers for a load generator, asked with the same token and authorities.
+    ///
+    /// # Errors
+    /// The URL or the authorities cannot be used.
+    pub(crate) fn load_target(&self, server: &str) -> Result<Target, Failure> {
+        let token = self.token.as_ref().map(|token| token.secret.as_str());
+        Target::new(server, self.ca_file.as_deref(), token).map_err(|error| {
+            let hint = "http://HOST:PORT in TALLYMAN_SERVER; for https the authorities in TALLYMAN_CA_FILE";
+            Failure::new(Exit::Usage, error.to_string(), hint)
+        })
     }
 
     /// Reads; the answer's status is 2xx.

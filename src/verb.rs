@@ -1,6 +1,7 @@
 //! The client's commands, one file each.
 
 pub(crate) mod audit;
+pub(crate) mod bench;
 pub(crate) mod cancel;
 pub(crate) mod cluster;
 pub(crate) mod delete;

@@ -3,6 +3,8 @@
 
 #[path = "system/bad_input.rs"]
 mod bad_input;
+#[path = "system/bench.rs"]
+mod bench;
 #[path = "system/crashes.rs"]
 mod crashes;
 #[path = "system/dev.rs"]

@@ -8,6 +8,8 @@
 //! What a real cluster has and this has not: authentication, other kinds, server-side apply (415), protobuf,
 //! managedFields, schemas, lists of strategic merge patches (they are replaced, as by a merge patch), the grace
 //! period of Pods, restarts of containers inside a Pod, and Indexed completion.
+//!
+//! [`load`] is the other way round: clients that ask a group of replicas, and how long it took.
 
 mod answer;
 mod body;
@@ -24,6 +26,7 @@ mod history;
 mod journal;
 mod kind;
 mod listener;
+pub mod load;
 mod meta;
 mod object;
 mod patch;
