@@ -145,6 +145,7 @@ mod tests {
             leader: "r1".to_owned(),
             at_ms: 1000 + 4 * seq,
             user: "dev".to_owned(),
+            through: String::new(),
             verb: verb.to_owned(),
             detail: detail.to_owned(),
             subjects: vec![subject],

@@ -34,7 +34,13 @@ impl Identity {
         let principal = match self {
             Identity::Dev => {
                 local_only(headers)?;
-                Principal { user: "dev".to_owned(), groups: vec![MASTERS.to_owned()] }
+                let dev = Principal {
+                    user: "dev".to_owned(),
+                    groups: vec![MASTERS.to_owned()],
+                    ..Principal::default()
+                };
+                // Nobody is known to be behind the headers: all of them are whoever sits at this machine.
+                return Ok(Principal { through: None, ..impersonated(dev, headers)? });
             }
             Identity::Tokens(tokens) => {
                 let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -91,7 +97,8 @@ fn impersonated(principal: Principal, headers: &HeaderMap) -> Result<Principal, 
     if groups.len() > GROUPS_MAX {
         return Err(Failure::bad_request(format!("at most {GROUPS_MAX} Impersonate-Group headers")));
     }
-    Ok(Principal { user, groups })
+    let through = Some(principal.user).filter(|behind| *behind != user);
+    Ok(Principal { user, groups, through })
 }
 
 /// Without login, whatever runs on the machine may ask; a page of some web site in a browser on it may not. It can
@@ -140,7 +147,8 @@ mod tests {
             ("impersonate-group", "risk"),
             ("impersonate-group", "b"),
         ]);
-        let ann = Principal { user: "ann".to_owned(), groups: vec!["risk".to_owned(), "b".to_owned()] };
+        let groups = vec!["risk".to_owned(), "b".to_owned()];
+        let ann = Principal { user: "ann".to_owned(), groups, through: None };
         assert_eq!(Identity::Dev.of(&other).unwrap(), ann);
         assert!(Identity::Dev.of(&headers(&[("impersonate-group", "risk")])).is_err());
         assert!(Identity::Dev.of(&headers(&[("impersonate-user", "system:leader")])).is_err());
@@ -172,6 +180,7 @@ mod tests {
         as_bob.insert("impersonate-user", HeaderValue::from_static("bob"));
         assert_eq!(identity.of(&as_bob).unwrap_err().code.as_u16(), 403);
         as_bob.insert(AUTHORIZATION, HeaderValue::from_static("Bearer secret-r"));
-        assert_eq!(identity.of(&as_bob).unwrap(), Principal { user: "bob".to_owned(), groups: Vec::new() });
+        let bob = Principal { user: "bob".to_owned(), groups: Vec::new(), through: Some("root".to_owned()) };
+        assert_eq!(identity.of(&as_bob).unwrap(), bob);
     }
 }

@@ -30,6 +30,7 @@ impl Noun {
             },
             Command::Patch(patch) => (Noun::Runnables, patch.target.name.as_str()),
             Command::Cancel(cancel) => (Noun::Runnables, cancel.target.name.as_str()),
+            Command::Approve(approve) => (Noun::Runnables, approve.target.name.as_str()),
             Command::Retry(retry) => (Noun::Runnables, retry.target.name.as_str()),
             Command::Delete(delete) => (Noun::Runnables, delete.target.name.as_str()),
             Command::AddCluster(add) => (Noun::Clusters, add.name.as_str()),

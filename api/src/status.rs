@@ -254,6 +254,7 @@ impl From<Refusal> for Failure {
             RefusalKind::Conflict | RefusalKind::Outdated => (StatusCode::CONFLICT, "Conflict"),
             RefusalKind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
             RefusalKind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+            RefusalKind::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             RefusalKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
         };
         let mut failure = Self::new(code, reason, refusal.message);

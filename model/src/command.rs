@@ -2,6 +2,7 @@
 
 mod add_cluster;
 mod add_member;
+mod approve;
 mod cancel;
 mod conclude;
 mod contact;
@@ -24,6 +25,7 @@ mod update_member;
 
 pub use add_cluster::AddCluster;
 pub use add_member::AddMember;
+pub use approve::Approve;
 pub use cancel::Cancel;
 pub use conclude::{Conclude, Outcome};
 pub use contact::Contact;
@@ -53,13 +55,15 @@ pub struct Principal {
     pub user: String,
     /// The user's groups.
     pub groups: Vec<String>,
+    /// Who acts as that user, if that is somebody else who logged in.
+    pub through: Option<String>,
 }
 
 impl Principal {
     /// The leader acting by itself.
     #[must_use]
     pub fn leader() -> Self {
-        Self { user: "system:leader".to_owned(), groups: Vec::new() }
+        Self { user: "system:leader".to_owned(), ..Self::default() }
     }
 }
 
@@ -130,6 +134,8 @@ pub enum Command {
     UpdateMember(UpdateMember),
     /// A replica is no longer of the group.
     RemoveMember(RemoveMember),
+    /// Decide on a held run.
+    Approve(Approve),
 }
 
 impl Command {
@@ -156,6 +162,7 @@ impl Command {
             Command::AddMember(_) => "add-member",
             Command::UpdateMember(_) => "update-member",
             Command::RemoveMember(_) => "remove-member",
+            Command::Approve(_) => "approve",
         }
     }
 
@@ -180,6 +187,7 @@ impl Command {
             Command::AddMember(add) => add.apply(txn, by),
             Command::UpdateMember(update) => update.apply(txn),
             Command::RemoveMember(remove) => remove.apply(txn),
+            Command::Approve(approve) => approve.apply(txn, by),
         }
     }
 }

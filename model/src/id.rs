@@ -108,6 +108,20 @@ impl Digest {
         Self(sha2::Sha256::digest(bytes).into())
     }
 
+    /// Reads the form that [`fmt::Display`] writes; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        if hex.len() != 64 || !hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The first 64 bits: a lookup hash that nobody can steer cheaply.
     #[must_use]
     pub fn short(&self) -> u64 {
@@ -124,7 +138,17 @@ impl fmt::Display for Digest {
 
 #[cfg(test)]
 mod tests {
-    use super::Uid;
+    use super::{Digest, Uid};
+
+    #[test]
+    fn a_digest_reads_back_as_written_and_nothing_else_reads() {
+        let digest = Digest::of(b"a");
+        let text = digest.to_string();
+        assert_eq!(Digest::parse(&text), Some(digest));
+        for wrong in ["", "sha256:", &text[7..], &text[..70], &text.to_uppercase(), &format!("{text}0")] {
+            assert_eq!(Digest::parse(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_uid_reads_back_as_written_and_nothing_else_reads() {

@@ -133,6 +133,10 @@ impl Runnable {
         if self.phase == crate::Phase::Stopping {
             return None;
         }
+        if self.phase == crate::Phase::Held {
+            let approval = self.approvals.as_ref().map(|approvals| approvals.expires_ms);
+            return [approval, self.finish_deadline_ms].into_iter().flatten().min();
+        }
         let start = (!self.has_started()).then_some(self.start_deadline_ms);
         [start, self.finish_deadline_ms].into_iter().flatten().min()
     }

@@ -44,6 +44,9 @@ pub struct LedgerRecord {
     pub at_ms: u64,
     /// Who.
     pub user: String,
+    /// Who acted as that user, if that was somebody else.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub through: String,
     /// What, as [`Command::verb`].
     pub verb: String,
     /// More about what, in words; empty if the verb says it all.
@@ -113,6 +116,7 @@ pub(crate) fn chain(
         leader: ctx.leader.to_string(),
         at_ms: meta.clock_ms,
         user: entry.by.user.clone(),
+        through: entry.by.through.clone().unwrap_or_default(),
         verb: entry.command.verb().to_owned(),
         detail: changed.detail.to_owned(),
         subjects,

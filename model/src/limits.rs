@@ -16,6 +16,18 @@ pub const ATTEMPTS_MAX: u32 = 20;
 pub const HISTORY_MAX: usize = 256;
 /// Clusters named in one placement.
 pub const PLACEMENT_CLUSTERS_MAX: usize = 100;
+/// People that one rule may require.
+pub const APPROVALS_REQUIRED_MAX: u32 = 20;
+/// Groups that one rule may name.
+pub const APPROVAL_GROUPS_MAX: usize = 20;
+/// Bytes of a group's name in a rule.
+pub const APPROVAL_GROUP_BYTES_MAX: usize = 256;
+/// Kept void approvals of one runnable.
+pub const APPROVALS_VOID_MAX: usize = 20;
+/// `approvals.expireAfter` when none is given.
+pub const APPROVAL_EXPIRE_MS: u64 = 24 * 3_600_000;
+/// The longest `approvals.expireAfter`.
+pub const APPROVAL_EXPIRE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 /// Bytes of a message that a cluster gave, kept on a record.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
 /// Finalizers of others that are kept of one object. One that has as many or more cannot be released by us.

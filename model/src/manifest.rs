@@ -1,6 +1,7 @@
 //! Manifests: what is taken, and what is sent.
 
 mod accept;
+mod approvals;
 mod duration;
 mod fields;
 pub mod marks;

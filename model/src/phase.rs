@@ -115,6 +115,12 @@ pub enum Reason {
     CancelRequested,
     /// Placed, sent, running: nothing to explain.
     None,
+    /// Not enough people have approved it yet.
+    AwaitingApproval,
+    /// Somebody who may decide rejected it.
+    Rejected,
+    /// Not enough people approved it in time.
+    ApprovalExpired,
 }
 
 impl Reason {
@@ -136,6 +142,9 @@ impl Reason {
             Reason::ObjectFailed => "ObjectFailed",
             Reason::CancelRequested => "CancelRequested",
             Reason::None => "",
+            Reason::AwaitingApproval => "AwaitingApproval",
+            Reason::Rejected => "Rejected",
+            Reason::ApprovalExpired => "ApprovalExpired",
         }
     }
 }

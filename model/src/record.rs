@@ -1,5 +1,6 @@
 //! The records: what the inventory keeps, one row each.
 
+mod approval;
 mod cluster;
 mod kind;
 mod member;
@@ -9,6 +10,7 @@ mod receipt;
 mod runnable;
 mod watch;
 
+pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Credentials, Stray};
 pub use kind::Kind;
 pub use member::{Member, MemberState};

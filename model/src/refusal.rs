@@ -20,6 +20,8 @@ pub enum RefusalKind {
     Outdated,
     /// The record would become larger than records may be.
     TooLarge,
+    /// Who asks may not do that.
+    Forbidden,
 }
 
 /// A field that is at fault.

@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use tallyman_model::command::{
-    AddCluster, AddMember, Choice, Contact, Found, IdempotencyKey, Intend, Observe, Place,
+    AddCluster, AddMember, Approve, Choice, Contact, Found, IdempotencyKey, Intend, Observe, Place, Target,
 };
 use tallyman_model::manifest::accept;
-use tallyman_model::record::{Action, Credentials, Meta, Permit, Resource};
+use tallyman_model::record::{Action, Credentials, Decision, Meta, Permit, Resource};
 use tallyman_model::{
     Command, Ctx, Digest, Entry, MemoryView, Ordinal, Principal, ReplicaId, Revision, Row, Uid, apply,
 };
@@ -165,7 +165,7 @@ fn rows() {
     }
 }
 
-/// Each record as a short log leaves it: a group, a cluster, and a run whose first object is under way.
+/// Each record as a short log leaves it: a group, a cluster, and an approved run whose first object is under way.
 #[test]
 fn records() {
     let (mut view, mut ledger) = (MemoryView::default(), Vec::new());
@@ -177,7 +177,14 @@ fn records() {
             key: "k".to_owned(),
             body: Digest([8; 32]),
         });
-        let by = Principal { user: "ann".to_owned(), groups: Vec::new() };
+        let by = match &command {
+            Command::Approve(_) => Principal {
+                user: "bob".to_owned(),
+                groups: vec!["leads".to_owned()],
+                through: Some("root".to_owned()),
+            },
+            _ => Principal { user: "ann".to_owned(), ..Principal::default() },
+        };
         let applied = apply(&view, &ctx, &Entry { clock_ms: 1_800_000_000_000, by, key, command }).unwrap();
         applied.reply.unwrap();
         view.commit(applied.writes);
@@ -219,10 +226,14 @@ fn short_log() -> Vec<Command> {
     let run = serde_json::json!({
         "apiVersion": "tallyman.dev/v1", "kind": "Runnable",
         "metadata": {"name": "report", "labels": {"desk": "rates"}},
-        "spec": {"placement": {"clusterSelector": "zone in (e)"}, "manifests": [
-            {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report"}, "spec": {}},
-        ]},
+        "spec": {
+            "placement": {"clusterSelector": "zone in (e)"},
+            "approvals": {"required": 1, "groups": ["leads"]},
+            "manifests": [{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report"}, "spec": {}}],
+        },
     });
+    let submit = accept(run, "risk", Uid([4; 16])).unwrap();
+    let (decision, digest) = (Decision::Approve, submit.digest);
     // Ordinals: the member, the cluster, the runnable.
     let (cluster_ordinal, run_ordinal) = (Ordinal(2), Ordinal(3));
     let permit = Permit { term: 1, leader: ReplicaId(1), incarnation: 9 };
@@ -237,7 +248,13 @@ fn short_log() -> Vec<Command> {
             rewound: false,
             message: String::new(),
         }),
-        Command::Submit(Box::new(accept(run, "risk", Uid([4; 16])).unwrap())),
+        Command::Submit(Box::new(submit)),
+        Command::Approve(Approve {
+            target: Target::named("risk", "report"),
+            decision,
+            digest,
+            why: "looked at it".to_owned(),
+        }),
         Command::Place(Place {
             run: run_ordinal,
             attempt: 1,

@@ -87,7 +87,7 @@ impl Tokens {
             }
             let groups = groups.first().map_or("", String::as_str).split(',').map(str::trim);
             let groups = groups.filter(|group| !group.is_empty()).map(str::to_owned).collect();
-            let principal = Principal { user: user.clone(), groups };
+            let principal = Principal { user: user.clone(), groups, through: None };
             if known.insert(Digest::of(token.as_bytes()), principal).is_some() {
                 return Err(wrong("its token is on an earlier line too"));
             }

@@ -39,7 +39,7 @@ fn lead(group: &Group, env: &Arc<Clock>) -> Leader {
 }
 
 async fn ask(group: &Group, command: Command) {
-    let by = Principal { user: "ann".to_owned(), groups: Vec::new() };
+    let by = Principal { user: "ann".to_owned(), ..Principal::default() };
     group.propose(Proposal { by, key: None, command }).await.unwrap().reply.unwrap();
 }
 

@@ -91,7 +91,7 @@ impl World {
     }
 
     pub(crate) fn ok(&self, command: Command) {
-        let by = Principal { user: "ann".to_owned(), groups: Vec::new() };
+        let by = Principal { user: "ann".to_owned(), ..Principal::default() };
         self.state.commit(by, command).expect("the command is not refused");
     }
 

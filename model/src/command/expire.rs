@@ -4,6 +4,7 @@
 //! time has come. Never refused; with nothing due it changes nothing.
 
 use super::settle;
+use crate::manifest::write_duration;
 use crate::record::{Object, OnLate, Record, Runnable};
 use crate::{Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,15 @@ impl Expire {
 /// How often a record with objects left on a cluster is looked at after its time.
 const DEBT_AGAIN_MS: u64 = 24 * 3_600_000;
 
+fn expire_approvals(run: &mut Runnable, now: u64) {
+    let Some(approvals) = run.approvals.as_ref().filter(|approvals| approvals.expires_ms <= now) else {
+        return;
+    };
+    let after = write_duration(approvals.rule.expire_after_ms);
+    let message = format!("it was not approved within {after}: {}", approvals.count(run.digest));
+    settle::decide(run, Phase::Failed, Reason::ApprovalExpired, message);
+}
+
 fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged> {
     if run.phase.is_terminal() {
         let left = |object: &Object| object.claims();
@@ -48,6 +58,8 @@ fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged>
             let message = "it did not end by finishBy and was stopped".to_owned();
             settle::decide(&mut run, Phase::Failed, Reason::FinishByPassed, message);
         }
+    } else if run.phase == Phase::Held {
+        expire_approvals(&mut run, now);
     } else if !run.has_started() && run.start_deadline_ms <= now {
         let mut message = "it did not start by startBy".to_owned();
         if !run.message.is_empty() {

@@ -1,7 +1,8 @@
 //! Decide to make one kube write, before it is made.
 //!
 //! Reads the runnable and the cluster; writes the runnable. Refused as `Outdated` when the permit is not of the term
-//! that the entry is in, the write is not what is due, or the cluster may not be written to.
+//! that the entry is in, the write is not what is due, it would create something of a run that is not approved, or the
+//! cluster may not be written to.
 
 use super::settle;
 use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Record, Runnable};
@@ -36,6 +37,9 @@ impl Intend {
         };
         if !txn.cluster(cluster)?.is_some_and(|cluster| cluster.writable()) {
             return Ok(Err(Refusal::outdated("the cluster may not be written to")));
+        }
+        if self.action == Action::Create && !run.is_approved() {
+            return Ok(Err(Refusal::outdated("the runnable is not approved")));
         }
         if !self.is_due(&run, position, now) {
             return Ok(Err(Refusal::outdated("that kube write is not due")));

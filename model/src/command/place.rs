@@ -1,7 +1,8 @@
 //! Give a run a cluster, and the names that it needs there.
 //!
 //! Reads the runnable, the cluster and the claims; writes the runnable with a new attempt, or with why it waits.
-//! Refused as `Outdated` when the run does not wait for that attempt any more, or the cluster takes no work.
+//! Refused as `Outdated` when the run does not wait for that attempt any more or is not approved, or the cluster
+//! takes no work.
 
 use super::settle;
 use crate::record::{Attempt, AttemptPhase, Cluster, Object, ObjectState, Record, Runnable};
@@ -38,6 +39,9 @@ impl Place {
         let next = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
         if !run.wants_cluster() || self.attempt != next {
             return Ok(Err(Refusal::outdated("the runnable does not wait for that attempt")));
+        }
+        if !run.is_approved() {
+            return Ok(Err(Refusal::outdated("the runnable is not approved")));
         }
         match &self.choice {
             Choice::Nowhere(message) => wait(txn, &mut run, Reason::NoCluster, message.clone()),

@@ -1,6 +1,6 @@
 //! Start an ended run again, as one more attempt.
 //!
-//! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), or it has not ended, ended
+//! Reads and writes the runnable. What was approved before is void: the run is held until it is approved anew. Refused when there is none of that name (`NotFound`), or it has not ended, ended
 //! well, or is being removed (`Conflict`).
 
 use super::{Principal, Target, settle};
@@ -51,8 +51,24 @@ impl Retry {
         run.place_tries = 0;
         run.start_deadline_ms = now + run.spec.start_by_ms;
         run.finish_deadline_ms = run.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms);
-        settle::enter(&mut run, now, Phase::Accepted, Reason::None, format!("{} asked for a retry", by.user));
-        txn.say(&self.why);
+        let void = match &mut run.approvals {
+            None => {
+                let message = format!("{} asked for a retry", by.user);
+                settle::enter(&mut run, now, Phase::Accepted, Reason::None, message);
+                0
+            }
+            Some(approvals) => {
+                let void = approvals.ask_again(now);
+                let message = format!("{} asked for a retry; {}", by.user, approvals.wanted(run.digest));
+                settle::enter(&mut run, now, Phase::Held, Reason::AwaitingApproval, message);
+                void
+            }
+        };
+        txn.say(match (void, self.why.as_str()) {
+            (0, why) => why.to_owned(),
+            (void, "") => format!("decisions that are void now: {void}"),
+            (void, why) => format!("{why}; decisions that are void now: {void}"),
+        });
         let run = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, Record::Runnable(run))))
     }

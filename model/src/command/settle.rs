@@ -122,7 +122,9 @@ fn drop_void(run: &mut Runnable) {
 fn advance(run: &mut Runnable, now: u64) {
     let Some(attempt) = run.attempt().cloned() else { return between(run, now) };
     match attempt.phase {
-        _ if attempt.phase.is_terminal() && run.phase == Phase::Accepted => between(run, now),
+        _ if attempt.phase.is_terminal() && matches!(run.phase, Phase::Accepted | Phase::Held) => {
+            between(run, now)
+        }
         AttemptPhase::Succeeded => end(run, now, Phase::Succeeded, Reason::Completed, attempt.message),
         AttemptPhase::Failed => failed(run, now, &attempt),
         AttemptPhase::Gone => {

@@ -4,7 +4,7 @@
 //! is taken (`AlreadyExists`) or a named cluster is unknown (`Invalid`).
 
 use super::{Principal, settle};
-use crate::record::{Head, Planned, Record, Resource, RunSpec, Runnable};
+use crate::record::{Approvals, Head, Person, Planned, Record, Resource, RunSpec, Runnable};
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,7 +73,8 @@ impl Submit {
             Ok(name) => name,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let run = self.runnable(txn, by, name);
+        let mut run = self.runnable(txn, by, name);
+        self.hold(&mut run, by, txn.now_ms());
         for (part, bytes) in (1..=run.parts).zip(self.manifests.chunks(limits::PART_BYTES_MAX)) {
             txn.put_part(run.head.ordinal, part, bytes);
         }
@@ -158,7 +159,17 @@ impl Submit {
             keep_until_ms: 0,
             attempts_added: 0,
             history: Vec::new(),
+            approvals: None,
         }
+    }
+
+    /// Holds a run that needs approval.
+    fn hold(&self, run: &mut Runnable, by: &Principal, now: u64) {
+        // The rule that counts: a stricter one of the tenant's would take its place here.
+        let Some(rule) = self.spec.approvals.clone() else { return };
+        let approvals = Approvals::asked(rule, Person::of(by), now);
+        settle::enter(run, now, Phase::Held, Reason::AwaitingApproval, approvals.wanted(self.digest));
+        run.approvals = Some(approvals);
     }
 
     fn plan(&self, i: usize, manifest: &SubmitManifest) -> Planned {

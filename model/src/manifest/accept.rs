@@ -107,9 +107,6 @@ fn metadata_of(
 
 fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> (RunSpec, Vec<Checked>, u16) {
     let mut spec = Fields::of("spec", value, faults);
-    if spec.take("approvals").is_some() {
-        faults.add("spec.approvals", "approvals are not supported yet; the submission was not taken");
-    }
     let placement = spec.take("placement").map(|value| placement_of(value, faults)).unwrap_or_default();
     let (attempts_max, backoff_ms) =
         spec.take("attempts").map_or((1, limits::BACKOFF_MS), |value| attempts_of(value, faults));
@@ -131,6 +128,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> (RunSpec, Vec<
         ttl_after_finished_ms: spec
             .duration("ttlAfterFinished", faults)
             .unwrap_or(limits::TTL_AFTER_FINISHED_MS),
+        approvals: spec.take("approvals").map(|value| super::approvals::rule_of(value, faults)),
     };
     let checked = manifests_of(&mut spec, namespace, attempts_max, faults);
     let main = spec.take("main");

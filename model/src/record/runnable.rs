@@ -1,6 +1,6 @@
 //! A submission that runs to completion.
 
-use super::{Head, Kind, Object};
+use super::{ApprovalRule, Approvals, Head, Kind, Object};
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct RunSpec {
     pub attempts_max: u32,
     /// The delay before attempt 2; doubled for each further one.
     pub backoff_ms: u64,
-    /// How long after acceptance it may start.
+    /// How long after acceptance, or approval if it needs one, it may start.
     pub start_by_ms: u64,
     /// How long after acceptance it must have ended.
     pub finish_by_ms: Option<u64>,
@@ -41,6 +41,8 @@ pub struct RunSpec {
     pub on_late: OnLate,
     /// How long after the end its objects stay on the cluster.
     pub ttl_after_finished_ms: u64,
+    /// Who must agree before anything of it reaches a cluster.
+    pub approvals: Option<ApprovalRule>,
 }
 
 /// A manifest: which object, and where its bytes are.
@@ -196,6 +198,8 @@ pub struct Runnable {
     pub attempts_added: u32,
     /// Positions of its ledger records, the last [`HISTORY_MAX`](crate::limits::HISTORY_MAX).
     pub history: Vec<u64>,
+    /// Who agreed so far; `None` if nobody has to.
+    pub approvals: Option<Approvals>,
 }
 
 impl Runnable {
@@ -210,6 +214,12 @@ impl Runnable {
     pub fn main_object(&self) -> Option<&Object> {
         let number = self.attempt()?.number;
         self.objects.iter().find(|object| object.planned == self.main && object.attempt == number)
+    }
+
+    /// True if nobody has to agree to it, or enough people agreed to what it is.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        self.approvals.as_ref().is_none_or(|approvals| approvals.are_met(self.digest))
     }
 
     /// The manifest of an object.

@@ -1,5 +1,6 @@
 //! Properties of any log: random commands, most of them such as a leader would propose.
 
+use crate::approvals::{self, Oracle};
 use crate::world::World;
 use proptest::prelude::*;
 use serde_json::json;
@@ -12,7 +13,8 @@ use tallyman_model::*;
 /// One random step; the numbers choose among what the state offers.
 #[derive(Clone, Debug)]
 enum Step {
-    Submit { name: u8, attempts: u8, shared: bool },
+    Submit { name: u8, attempts: u8, shared: bool, approvals: u8 },
+    Approve { run: u8, person: u8, reject: bool, stale: bool },
     Place { run: u8, west: bool },
     Intend { run: u8, object: u8, action: u8 },
     Conclude { run: u8, object: u8, outcome: u8 },
@@ -28,7 +30,10 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (any::<u8>(), 1..3_u8, any::<bool>()).prop_map(|(name, attempts, shared)| Step::Submit { name, attempts, shared }),
+        3 => (any::<u8>(), 1..3_u8, any::<bool>(), 0..6_u8)
+            .prop_map(|(name, attempts, shared, approvals)| Step::Submit { name, attempts, shared, approvals }),
+        6 => (any::<u8>(), any::<u8>(), prop::bool::weighted(0.1), prop::bool::weighted(0.2))
+            .prop_map(|(run, person, reject, stale)| Step::Approve { run, person, reject, stale }),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(run, west)| Step::Place { run, west }),
         8 => (any::<u8>(), 0..4_u8, 0..4_u8).prop_map(|(run, object, action)| Step::Intend { run, object, action }),
         8 => (any::<u8>(), 0..4_u8, 0..9_u8).prop_map(|(run, object, outcome)| Step::Conclude { run, object, outcome }),
@@ -54,12 +59,16 @@ fn pick(world: &World, run: u8) -> Option<String> {
     names.get(usize::from(run) % names.len().max(1)).cloned()
 }
 
-fn take(world: &mut World, step: &Step) {
+fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
     let named = |world: &World, run: u8| pick(world, run).unwrap_or_default();
     match step {
-        Step::Submit { name, attempts, shared } => {
+        Step::Submit { name, attempts, shared, approvals } => {
             let submit = world.submission(&format!("run-{}", name % 8), |value| {
                 value["spec"]["attempts"] = json!({"max": attempts});
+                if *approvals > 2 {
+                    value["spec"]["approvals"] =
+                        json!({"required": approvals - 2, "groups": ["leads", "desk"]});
+                }
                 if *shared {
                     value["spec"]["manifests"][0]["metadata"]["name"] = json!("shared");
                 }
@@ -117,7 +126,17 @@ fn take(world: &mut World, step: &Step) {
         Step::Retry(run) => {
             let name = named(world, *run);
             let retry = Retry { target: Target::named("risk", &name), why: String::new() };
-            let _ = world.run(Command::Retry(retry));
+            if world.run(Command::Retry(retry)).is_ok() {
+                oracle.forget(world.get(&name).head.uid);
+            }
+        }
+        Step::Approve { run, person, reject, stale } => {
+            let Some(name) = pick(world, *run) else { return };
+            let decision = if *reject { Decision::Reject } else { Decision::Approve };
+            let digest = if *stale { Digest::of(b"other") } else { world.get(&name).digest };
+            let by = approvals::person(*person);
+            let done = approvals::decide(world, &name, &by, decision, digest).is_ok();
+            oracle.saw(&world.get(&name), &by, decision, digest, done);
         }
         Step::Patch(run, value) => {
             let name = named(world, *run);
@@ -207,9 +226,11 @@ proptest! {
         batch in 1..20_usize,
     ) {
         let mut world = World::new();
+        let mut oracle = Oracle::default();
         for step in &steps {
             let before = query::meta(&world.view).unwrap();
-            take(&mut world, step);
+            take(&mut world, &mut oracle, step);
+            oracle.check(&world);
             let after = query::meta(&world.view).unwrap();
             prop_assert!(after.revision >= before.revision && after.clock_ms >= before.clock_ms);
             prop_assert!(after.ledger_len - before.ledger_len <= 1);

@@ -80,7 +80,11 @@ impl World {
     }
 
     pub(crate) fn run(&mut self, command: Command) -> Result<Done, Refusal> {
-        let by = Principal { user: "ann".to_owned(), groups: Vec::new() };
+        self.run_as(&Principal { user: "ann".to_owned(), ..Principal::default() }, command)
+    }
+
+    pub(crate) fn run_as(&mut self, by: &Principal, command: Command) -> Result<Done, Refusal> {
+        let by = by.clone();
         self.apply(Entry { clock_ms: self.now_ms, by, key: None, command })
     }
 
@@ -95,7 +99,7 @@ impl World {
             key: key.to_owned(),
             body: Digest::of(body),
         };
-        let by = Principal { user: "ann".to_owned(), groups: Vec::new() };
+        let by = Principal { user: "ann".to_owned(), ..Principal::default() };
         self.apply(Entry { clock_ms: self.now_ms, by, key: Some(key), command })
     }
 

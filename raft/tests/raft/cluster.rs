@@ -244,7 +244,7 @@ pub(crate) fn write(number: u64) -> Proposal {
         cordoned: true,
         paused: true,
     });
-    Proposal { by: Principal { user: "test".to_owned(), groups: Vec::new() }, key: None, command }
+    Proposal { by: Principal { user: "test".to_owned(), ..Principal::default() }, key: None, command }
 }
 
 impl Cluster {

@@ -51,7 +51,7 @@ pub(crate) fn entries(seed: u64, count: u64) -> Vec<(LogId, Entry)> {
                 key: format!("key-{}", numbers.below(40)),
                 body: Digest::of(&[numbers.below(2) as u8]),
             });
-            let by = Principal { user: "ada".to_owned(), groups: Vec::new() };
+            let by = Principal { user: "ada".to_owned(), ..Principal::default() };
             (id(index), Entry { clock_ms, by, key, command })
         })
         .collect()
@@ -100,6 +100,7 @@ fn submit(name: String, numbers: &mut Numbers) -> Submit {
             finish_by_ms: None,
             on_late: OnLate::Alert,
             ttl_after_finished_ms: 1000,
+            approvals: None,
         },
         digest,
         planned: vec![SubmitManifest {

@@ -1,0 +1,396 @@
+//! Nothing that needs approval is placed, and nothing of it created, before enough people approved it.
+
+use crate::world::World;
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use tallyman_model::command::*;
+use tallyman_model::record::*;
+use tallyman_model::*;
+
+/// Everybody there is. Ann submits; eve is in no group that counts; root may act as others.
+const PEOPLE: [(&str, &[&str], Option<&str>); 7] = [
+    ("ann", &["leads"], None),
+    ("bob", &["leads", "desk"], None),
+    ("cat", &["desk"], None),
+    ("dan", &["staff", "leads"], None),
+    ("eve", &["staff", "system:masters"], None),
+    ("flo", &["leads"], Some("bob")),
+    ("gus", &["desk"], Some("ann")),
+];
+
+pub(crate) fn person(number: u8) -> Principal {
+    let (user, groups, through) = PEOPLE[usize::from(number) % PEOPLE.len()];
+    Principal {
+        user: user.to_owned(),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        through: through.map(str::to_owned),
+    }
+}
+
+fn named(user: &str) -> Principal {
+    (0..).map(person).find(|person| person.user == user).unwrap()
+}
+
+pub(crate) fn decide(
+    world: &mut World,
+    name: &str,
+    by: &Principal,
+    decision: Decision,
+    digest: Digest,
+) -> Result<Done, Refusal> {
+    let target = Target::named("risk", name);
+    world.run_as(by, Command::Approve(Approve { target, decision, digest, why: "words".to_owned() }))
+}
+
+/// What was decided, kept beside the model by other means: the human being who is behind a name is counted.
+#[derive(Default)]
+pub(crate) struct Oracle {
+    /// By the UID of the run: who approved its digest since it was submitted, or asked for again.
+    approved: BTreeMap<Uid, BTreeSet<String>>,
+    rejected: BTreeSet<Uid>,
+    /// Attempts and intents to create that were seen.
+    seen: BTreeMap<Uid, (usize, BTreeSet<u64>)>,
+}
+
+impl Oracle {
+    pub(crate) fn saw(
+        &mut self,
+        run: &Runnable,
+        by: &Principal,
+        decision: Decision,
+        digest: Digest,
+        done: bool,
+    ) {
+        let human = by.through.clone().unwrap_or_else(|| by.user.clone());
+        let entitled = human != "ann" && by.groups.iter().any(|group| group == "leads" || group == "desk");
+        if !entitled || digest != run.digest {
+            assert!(!done, "{by:?} may not decide on {run:?}");
+            return;
+        }
+        match decision {
+            Decision::Approve if done => {
+                self.approved.entry(run.head.uid).or_default().insert(human);
+            }
+            Decision::Reject if done => {
+                self.rejected.insert(run.head.uid);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn forget(&mut self, uid: Uid) {
+        self.approved.remove(&uid);
+        self.rejected.remove(&uid);
+    }
+
+    pub(crate) fn check(&mut self, world: &World) {
+        let runnables = query::Filter::all(Resource::Runnable);
+        for record in query::list(&world.view, &runnables, Ordinal(0), 1000).unwrap().records {
+            let Record::Runnable(run) = record else { continue };
+            let seen = self.seen.entry(run.head.uid).or_default();
+            let creates = run.objects.iter().filter_map(|object| object.pending);
+            let creates = creates.filter(|intent| intent.action == Action::Create);
+            let mut is_new = run.attempts.len() > seen.0;
+            seen.0 = run.attempts.len();
+            for intent in creates {
+                is_new |= seen.1.insert(intent.index);
+            }
+            let Some(rule) = &run.spec.approvals else { continue };
+            let approved = self.approved.get(&run.head.uid).map_or(0, BTreeSet::len);
+            let enough = approved >= rule.required as usize && !self.rejected.contains(&run.head.uid);
+            assert!(enough || !is_new, "{approved} of {} approved, and it was sent: {run:?}", rule.required);
+            if run.phase == Phase::Held {
+                assert!(!enough, "enough people approved, and it is held: {run:?}");
+                let due = world.due(Lane::Place, Ordinal(0));
+                assert!(!due.contains(&run.head.ordinal), "a held run waits for a cluster");
+            }
+        }
+    }
+}
+
+fn held(world: &mut World, required: u32) -> Runnable {
+    world.submit("report", |value| {
+        value["spec"]["approvals"] =
+            json!({"required": required, "groups": ["leads", "desk"], "expireAfter": "1h"});
+        value["spec"]["startBy"] = json!("10m");
+    })
+}
+
+fn kind(reply: Result<Done, Refusal>) -> RefusalKind {
+    reply.unwrap_err().kind
+}
+
+fn try_to_place(world: &mut World) -> Result<Done, Refusal> {
+    let run = world.get("report");
+    let choice = Choice::On(world.cluster("east").head.ordinal);
+    let attempt = run.attempts.len() as u32 + 1;
+    world.run(Command::Place(Place { run: run.head.ordinal, attempt, choice, why: String::new() }))
+}
+
+#[test]
+fn a_held_run_is_placed_only_after_enough_people_approved_what_it_is() {
+    let mut world = World::new();
+    let run = held(&mut world, 2);
+    assert_eq!((run.phase, run.reason), (Phase::Held, Reason::AwaitingApproval));
+    assert!(
+        run.message.starts_with("0 of 2 approvals; members of leads, desk decide, not ann"),
+        "{}",
+        run.message
+    );
+    assert!(run.message.contains(&run.digest.to_string()), "{}", run.message);
+    assert_eq!(kind(try_to_place(&mut world)), RefusalKind::Outdated);
+
+    world.now_ms += 1_800_000;
+    decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+    let once = world.get("report");
+    assert!(once.message.starts_with("1 of 2 approvals, by bob;"), "{}", once.message);
+    assert_eq!(kind(try_to_place(&mut world)), RefusalKind::Outdated);
+    // The same person, also as somebody else, counts once.
+    for again in ["bob", "flo"] {
+        let done = decide(&mut world, "report", &named(again), Decision::Approve, run.digest).unwrap();
+        assert!(done.unchanged, "{again}");
+    }
+    decide(&mut world, "report", &named("cat"), Decision::Approve, run.digest).unwrap();
+    let run = world.get("report");
+    assert_eq!((run.phase, run.reason), (Phase::Accepted, Reason::None));
+    assert_eq!(run.start_deadline_ms, world.now_ms + 600_000, "startBy counts from approval");
+    let given = &run.approvals.as_ref().unwrap().given;
+    assert_eq!(given[0].groups, ["leads", "desk"]);
+    try_to_place(&mut world).unwrap();
+    assert_eq!(world.get("report").phase, Phase::Placed);
+    // A lost answer may be asked for again; whoever comes late is told.
+    assert!(decide(&mut world, "report", &named("cat"), Decision::Approve, run.digest).unwrap().unchanged);
+    let late = decide(&mut world, "report", &named("dan"), Decision::Approve, run.digest).unwrap_err();
+    assert_eq!(late.kind, RefusalKind::Conflict);
+    assert!(late.message.contains("approved already"), "{late}");
+}
+
+#[test]
+fn who_may_not_decide_is_refused_and_so_is_another_digest() {
+    let mut world = World::new();
+    let run = held(&mut world, 1);
+    for user in ["ann", "gus", "eve"] {
+        for decision in [Decision::Approve, Decision::Reject] {
+            let refused = decide(&mut world, "report", &named(user), decision, run.digest);
+            assert_eq!(kind(refused), RefusalKind::Forbidden, "{user}");
+        }
+    }
+    let stale = decide(&mut world, "report", &named("bob"), Decision::Approve, Digest::of(b"x")).unwrap_err();
+    assert_eq!(stale.kind, RefusalKind::Conflict);
+    assert!(stale.message.contains(&run.digest.to_string()), "{stale}");
+    assert_eq!(world.get("report").head.revision, run.head.revision);
+    world.submit("free", |_| {});
+    let digest = world.get("free").digest;
+    assert_eq!(
+        kind(decide(&mut world, "free", &named("bob"), Decision::Approve, digest)),
+        RefusalKind::Conflict
+    );
+    assert_eq!(
+        kind(decide(&mut world, "none", &named("bob"), Decision::Approve, digest)),
+        RefusalKind::NotFound
+    );
+}
+
+#[test]
+fn one_rejection_ends_a_run_and_a_decision_stands() {
+    let mut world = World::new();
+    let run = held(&mut world, 2);
+    decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+    assert_eq!(
+        kind(decide(&mut world, "report", &named("bob"), Decision::Reject, run.digest)),
+        RefusalKind::Conflict
+    );
+    decide(&mut world, "report", &named("cat"), Decision::Reject, run.digest).unwrap();
+    let ended = world.get("report");
+    assert_eq!((ended.phase, ended.reason), (Phase::Failed, Reason::Rejected));
+    assert_eq!(ended.message, "cat rejected it: words");
+    assert!(decide(&mut world, "report", &named("cat"), Decision::Reject, run.digest).unwrap().unchanged);
+    for user in ["cat", "dan"] {
+        let late = decide(&mut world, "report", &named(user), Decision::Approve, run.digest);
+        assert_eq!(kind(late), RefusalKind::Conflict, "{user}");
+    }
+    assert_eq!(kind(try_to_place(&mut world)), RefusalKind::Outdated);
+}
+
+#[test]
+fn a_run_that_is_not_approved_in_time_ends_and_startby_does_not_count_before() {
+    let mut world = World::new();
+    let run = held(&mut world, 2);
+    decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+    world.now_ms += 3_599_999;
+    world.ok(Command::Expire(Expire {}));
+    assert_eq!(world.get("report").phase, Phase::Held, "startBy has passed, and counts from approval only");
+    world.now_ms += 1;
+    let late = decide(&mut world, "report", &named("cat"), Decision::Approve, run.digest);
+    assert_eq!(kind(late), RefusalKind::Conflict, "its time is over also before the leader says so");
+    world.ok(Command::Expire(Expire {}));
+    let ended = world.get("report");
+    assert_eq!((ended.phase, ended.reason), (Phase::Failed, Reason::ApprovalExpired));
+    assert_eq!(ended.message, "it was not approved within 1h: 1 of 2 approvals, by bob");
+}
+
+#[test]
+fn a_cancelled_run_cannot_be_approved_and_a_retry_asks_everybody_again() {
+    let mut world = World::new();
+    let run = held(&mut world, 1);
+    let target = || Target::named("risk", "report");
+    world.ok(Command::Cancel(Cancel { target: target(), why: String::new() }));
+    assert_eq!(world.get("report").phase, Phase::Cancelled);
+    assert_eq!(
+        kind(decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest)),
+        RefusalKind::Conflict
+    );
+    let retry = Command::Retry(Retry { target: target(), why: String::new() });
+    world.ok(retry.clone());
+    decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+    try_to_place(&mut world).unwrap();
+    world.ok(Command::Cancel(Cancel { target: target(), why: String::new() }));
+    assert_eq!(world.get("report").phase, Phase::Cancelled);
+    world.ok(retry);
+    let again = world.get("report");
+    assert_eq!((again.phase, again.approvals.as_ref().unwrap().given[0].void), (Phase::Held, true));
+    assert!(again.message.contains("0 of 1 approvals"), "{}", again.message);
+    assert_eq!(kind(try_to_place(&mut world)), RefusalKind::Outdated);
+    decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+    assert_eq!(
+        try_to_place(&mut world).unwrap().record.unwrap().revision(),
+        world.get("report").head.revision
+    );
+}
+
+#[test]
+fn a_change_of_labels_leaves_approvals_as_they_are() {
+    let mut world = World::new();
+    let run = held(&mut world, 2);
+    decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+    let labels = BTreeMap::from([("desk".to_owned(), Some("fx".to_owned()))]);
+    let target = Target::named("risk", "report");
+    world.ok(Command::Patch(Patch { target, labels, annotations: BTreeMap::new() }));
+    decide(&mut world, "report", &named("cat"), Decision::Approve, run.digest).unwrap();
+    assert_eq!(world.get("report").phase, Phase::Accepted);
+}
+
+#[test]
+fn a_run_needs_no_new_approval_for_another_attempt_that_it_was_submitted_with() {
+    let mut world = World::new();
+    world.submit("report", |value| {
+        value["spec"]["approvals"] = json!({"required": 1, "groups": ["leads"]});
+        value["spec"]["attempts"] = json!({"max": 2, "backoff": "1s"});
+    });
+    let digest = world.get("report").digest;
+    decide(&mut world, "report", &named("bob"), Decision::Approve, digest).unwrap();
+    world.place("report", "east");
+    world.create("report", 0);
+    world.create("report", 1);
+    world.observe_verdict("report", 1, rule::Verdict::Failed, 110);
+    assert_eq!(world.get("report").phase, Phase::Accepted);
+    world.now_ms += 1000;
+    try_to_place(&mut world).unwrap();
+}
+
+#[test]
+fn a_rule_that_cannot_be_met_or_read_is_refused() {
+    let faults = |approvals: serde_json::Value| {
+        let value = json!({
+            "apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": "a"},
+            "spec": {"approvals": approvals, "manifests": [
+                {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": {"template": {}}},
+            ]},
+        });
+        let causes = manifest::accept(value, "risk", Uid([1; 16])).err().unwrap_or_default();
+        causes.into_iter().map(|cause| cause.field).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        faults(json!({"required": 20, "groups": ["a", "b"], "expireAfter": "30d"})),
+        Vec::<String>::new()
+    );
+    for (wrong, field) in [
+        (json!({"groups": ["a"]}), "spec.approvals.required"),
+        (json!({"required": 0, "groups": ["a"]}), "spec.approvals.required"),
+        (json!({"required": 21, "groups": ["a"]}), "spec.approvals.required"),
+        (json!({"required": "2", "groups": ["a"]}), "spec.approvals.required"),
+        (json!({"required": 2}), "spec.approvals.groups"),
+        (json!({"required": 2, "groups": []}), "spec.approvals.groups"),
+        (json!({"required": 2, "groups": [""]}), "spec.approvals.groups[0]"),
+        (json!({"required": 2, "groups": ["a", "a"]}), "spec.approvals.groups[1]"),
+        (json!({"required": 2, "groups": ["a"], "expireAfter": "0s"}), "spec.approvals.expireAfter"),
+        (json!({"required": 2, "groups": ["a"], "expireAfter": "31d"}), "spec.approvals.expireAfter"),
+        (json!({"required": 2, "groups": ["a"], "level": 1}), "spec.approvals.level"),
+        (json!(2), "spec.approvals"),
+    ] {
+        let found = faults(wrong.clone());
+        assert!(found.iter().any(|one| one == field), "{wrong} gives {found:?}");
+    }
+}
+
+/// One step that somebody takes on one run while others take theirs.
+#[derive(Clone, Debug)]
+enum Step {
+    Decide { person: u8, reject: bool, stale: bool },
+    Place,
+    Create(u8),
+    Cancel,
+    Retry,
+    Expire(u32),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (any::<u8>(), prop::bool::weighted(0.05), prop::bool::weighted(0.1))
+            .prop_map(|(person, reject, stale)| Step::Decide { person, reject, stale }),
+        4 => Just(Step::Place),
+        4 => (0..2_u8).prop_map(Step::Create),
+        1 => Just(Step::Cancel),
+        2 => Just(Step::Retry),
+        1 => (0..7_200_000_u32).prop_map(Step::Expire),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn in_any_order_nothing_is_sent_that_too_few_approved(
+        steps in prop::collection::vec(step(), 1..60),
+        required in 1..4_u32,
+    ) {
+        let (mut world, mut oracle) = (World::new(), Oracle::default());
+        let run = held(&mut world, required);
+        let target = Target::named("risk", "report");
+        for step in steps {
+            match step {
+                Step::Decide { person: number, reject, stale } => {
+                    let decision = if reject { Decision::Reject } else { Decision::Approve };
+                    let digest = if stale { Digest::of(b"other") } else { run.digest };
+                    let done = decide(&mut world, "report", &person(number), decision, digest).is_ok();
+                    oracle.saw(&world.get("report"), &person(number), decision, digest, done);
+                }
+                Step::Place => {
+                    let _ = try_to_place(&mut world);
+                }
+                Step::Create(object) => {
+                    let _ = world.intend("report", u16::from(object), Action::Create);
+                }
+                Step::Cancel => {
+                    let cancel = Cancel { target: target.clone(), why: String::new() };
+                    let _ = world.run(Command::Cancel(cancel));
+                }
+                Step::Retry => {
+                    let retry = Retry { target: target.clone(), why: String::new() };
+                    if world.run(Command::Retry(retry)).is_ok() {
+                        oracle.forget(run.head.uid);
+                    }
+                }
+                Step::Expire(later_ms) => {
+                    world.now_ms += u64::from(later_ms);
+                    world.ok(Command::Expire(Expire {}));
+                }
+            }
+            if query::runnable(&world.view, "risk", "report").unwrap().is_none() {
+                break;
+            }
+            oracle.check(&world);
+        }
+    }
+}
