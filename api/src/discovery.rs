@@ -100,7 +100,7 @@ fn short_names(noun: Noun) -> &'static [&'static str] {
 
 fn actions(noun: Noun) -> &'static [&'static str] {
     match noun {
-        Noun::Runnables => &["cancel", "retry"],
+        Noun::Runnables => &["approvals", "cancel", "retry"],
         Noun::Clusters => &["confirm"],
         Noun::Replicas | Noun::AuditRecords => &[],
     }

@@ -1,5 +1,6 @@
 //! Records as the documents that clients see. Rows hold codes; the words are made here.
 
+mod approvals;
 mod audit;
 mod cluster;
 mod conditions;

@@ -30,6 +30,7 @@ pub(super) fn of<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Vec<Condit
     let attempt = run.attempt();
     let mut conditions = vec![
         condition("Accepted", TRUE, "Accepted", "durable on a quorum", run.head.created_ms),
+        approved(run),
         placed(run, attempt),
         created(run, attempt),
         observed(run),
@@ -67,10 +68,28 @@ fn reason_or(run: &Runnable, otherwise: &'static str) -> &'static str {
     if run.reason == Reason::None { otherwise } else { run.reason.as_str() }
 }
 
+fn approved(run: &Runnable) -> Condition<'_> {
+    const TYPE: &str = "Approved";
+    let Some(approvals) = &run.approvals else {
+        return condition(TYPE, TRUE, "NotRequired", "", run.head.created_ms);
+    };
+    if let Some(rejection) = approvals.rejection() {
+        return condition(TYPE, FALSE, Reason::Rejected.as_str(), run.message.as_str(), rejection.at_ms);
+    }
+    if let Some(at_ms) = approvals.approved_ms {
+        return condition(TYPE, TRUE, "Approved", approvals.count(run.digest), at_ms);
+    }
+    if run.phase == Phase::Held || run.reason == Reason::ApprovalExpired {
+        return condition(TYPE, FALSE, run.reason.as_str(), run.message.as_str(), run.phase_since_ms);
+    }
+    // It ended before it was decided.
+    condition(TYPE, UNKNOWN, "NotDecided", approvals.count(run.digest), run.phase_since_ms)
+}
+
 fn placed<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a> {
     match attempt {
-        // Between two attempts the run waits for a cluster again.
-        Some(attempt) if run.phase != Phase::Accepted => {
+        // Between two attempts the run waits for a cluster, or for approval, again.
+        Some(attempt) if !matches!(run.phase, Phase::Held | Phase::Accepted) => {
             let message = format!("attempt {} on {}", attempt.number, attempt.cluster_name);
             condition("Placed", TRUE, "Placed", message, attempt.placed_ms)
         }

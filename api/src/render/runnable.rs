@@ -1,5 +1,6 @@
 //! `Runnable`.
 
+use super::approvals::{self, ApprovalsState, Rule};
 use super::conditions::{self, Condition};
 use super::{API_VERSION, Document, Metadata, Scene, bytes, selector};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,8 @@ struct Spec<'a> {
     finish_by: Option<String>,
     on_late: &'static str,
     ttl_after_finished: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<Rule<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     main: Option<Main<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +95,7 @@ impl<'a> Spec<'a> {
                 OnLate::Stop => "Stop",
             },
             ttl_after_finished: write_duration(spec.ttl_after_finished_ms),
+            approvals: spec.approvals.as_ref().map(approvals::rule),
             main: main.map(|plan| Main { kind: plan.kind.as_str(), name: &plan.name }),
             manifests: kept.and_then(|kept| run.planned.iter().map(|plan| manifest(plan, kept)).collect()),
         }
@@ -132,6 +136,8 @@ struct State<'a> {
     cluster: Option<&'a str>,
     digest: String,
     submitted_by: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<ApprovalsState<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     late: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +206,7 @@ impl<'a> State<'a> {
             cluster: attempt.map(|attempt| attempt.cluster_name.as_str()),
             digest: run.digest.to_string(),
             submitted_by: &run.head.created_by,
+            approvals: approvals::state(run),
             late: run.late,
             finished_at: run.finished_ms.map(time::format),
             attempts: run

@@ -1,10 +1,12 @@
 //! `runnables`.
 
 mod action;
+mod approve;
 mod delete;
 mod patch;
 
-pub(super) use action::{approve, cancel, retry};
+pub(super) use action::{cancel, retry};
+pub(super) use approve::approve;
 pub(super) use delete::delete;
 pub(super) use patch::patch;
 

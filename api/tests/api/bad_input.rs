@@ -65,7 +65,7 @@ async fn wrong_kinds_and_unknown_fields_are_named() {
     let mut approvals = runnable("a");
     approvals["spec"]["approvals"] = json!({"required": 2});
     let (message, _) = refused(&server, approvals.to_string(), 422, "Invalid").await;
-    assert!(message.contains("not supported yet"), "{message}");
+    assert!(message.contains("spec.approvals.groups: must name 1 to 20 groups"), "{message}");
 }
 
 #[tokio::test]

@@ -13,7 +13,15 @@ async fn resources_are_discovered_group_by_group() {
     let list = server.get("/apis/tallyman.dev/v1").await.done(200);
     let names: Vec<_> =
         list["resources"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
-    for name in ["runnables", "runnables/cancel", "runnables/retry", "clusters", "replicas", "auditrecords"] {
+    for name in [
+        "runnables",
+        "runnables/approvals",
+        "runnables/cancel",
+        "runnables/retry",
+        "clusters",
+        "replicas",
+        "auditrecords",
+    ] {
         assert!(names.contains(&name), "{name} of {names:?}");
     }
     let version = server.get("/version").await.done(200);

@@ -1,6 +1,7 @@
 //! The API over a real socket, with a replica in memory behind it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod approvals;
 mod audit;
 mod bad_input;
 mod client;

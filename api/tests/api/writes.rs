@@ -72,6 +72,7 @@ async fn conditions_tell_a_run_from_acceptance_to_its_end() {
         conditions(&now),
         [
             "Accepted=True",
+            "Approved=True",
             "Placed=False",
             "Created=Unknown",
             "Observed=Unknown",
@@ -386,7 +387,6 @@ async fn cancel_and_retry_do_what_they_say_and_conflict_when_they_cannot() {
     let document = server.send("POST", &action("retry"), &[], "").await.done(200);
     assert_eq!(document["status"]["phase"], "Accepted");
     server.post(&action("cancel"), &json!({"raeson": "x"})).await.refused(422, "Invalid");
-    server.post(&action("approvals"), &json!({"decision": "Approve"})).await.refused(422, "Invalid");
     server.post(&action("rewind"), &json!({})).await.refused(404, "NotFound");
 }
 

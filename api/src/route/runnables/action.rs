@@ -1,9 +1,8 @@
-//! `cancel`, `retry`, and what is not built yet.
+//! `cancel` and `retry`.
 
 use super::{Named, respond};
 use crate::api::Shared;
 use crate::ask::Ask;
-use crate::noun::Noun;
 use crate::status::Failure;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -13,7 +12,7 @@ use tallyman_model::command::{Cancel, Retry, Target};
 use tallyman_model::{Cause, Command};
 
 /// Bytes of the words that a person gives.
-const WORDS_BYTES_MAX: usize = 1024;
+pub(super) const WORDS_BYTES_MAX: usize = 1024;
 
 /// `POST .../cancel {reason}`
 pub(in crate::route) async fn cancel(
@@ -46,18 +45,6 @@ async fn act(
     let target = Target { revision, ..Target::named(&namespace, &name) };
     let written = ask.propose(&namespace, &bytes, command(target, why)).await?;
     respond(&ask, &name, StatusCode::OK, &written, None).await
-}
-
-/// `POST .../approvals`
-pub(in crate::route) async fn approve(
-    State(api): State<Shared>,
-    Path((_, name)): Named,
-    request: Request,
-) -> Result<Response, Failure> {
-    let (ask, body) = Ask::open(&api, request)?;
-    ask.bytes(body).await?;
-    let message = "approvals are not supported yet: no runnable waits for one, and none was recorded";
-    Err(Failure::invalid(message, Vec::new()).about(Noun::Runnables, &name))
 }
 
 /// The body, and the reason in it.
