@@ -4,6 +4,7 @@
 //!   their own. Every call has a deadline, and every failure says whether the request [was not sent, was refused, or
 //!   may have taken effect](CallError).
 //! - [`Guarded`] puts a write limiter, a breaker and the fence of the leadership before any of them.
+//! - [`rights`] is all that is ever asked; what is not in it is not sent.
 //! - [`machine`] is the watch as a pure function over its inputs; [`driver`] runs it and hands what it saw to a
 //!   [`Sink`](driver::Sink), each batch with the cursor behind its last event.
 //!
@@ -23,6 +24,7 @@ mod kube_api;
 mod limiter;
 pub mod limits;
 pub mod machine;
+mod rights;
 mod version;
 
 pub use api::{Call, ClusterApi, Identity, ObjectKey, Page, WatchEvent, WatchStream};
@@ -31,4 +33,5 @@ pub use error::{CallError, Class, NotSent, Refused, RefusedKind, Unknown};
 pub use guarded::{Fence, Guarded};
 pub use kube_api::{ConnectError, ConnectOptions, KubeApi, Timing};
 pub use limiter::{Limiter, Slot};
+pub use rights::{Right, Scope, VERSION_PATH, rights};
 pub use version::is_older;

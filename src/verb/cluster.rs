@@ -1,6 +1,7 @@
 //! `tallyman cluster ...`: the clusters that work can go to.
 
 mod release;
+mod role;
 
 use super::ChangeOptions;
 use crate::client::{Client, Request, request, text};
@@ -9,7 +10,7 @@ use crate::output::{Columns, Form, OutputOptions, age, or_dash};
 use crate::screen::Screen;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ClusterCommand {
@@ -32,6 +33,8 @@ enum Verb {
     Uncordon(Named),
     /// Remove Tallyman's holds from a cluster when Tallyman is gone; asks that cluster only
     Release(release::Release),
+    /// Print the account and the roles that a cluster must give Tallyman; asks nobody
+    Role(role::Role),
     /// Take out a cluster on which nothing is active
     Remove(Remove),
 }
@@ -117,6 +120,7 @@ impl ClusterCommand {
             Verb::Cordon(named) => named.cordon(client, true).await,
             Verb::Uncordon(named) => named.cordon(client, false).await,
             Verb::Release(release) => release.run().await,
+            Verb::Role(role) => role.run(),
             Verb::Remove(remove) => remove.run(client).await,
         }
     }
@@ -124,10 +128,7 @@ impl ClusterCommand {
 
 impl Add {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = std::fs::canonicalize(&self.kubeconfig).map_err(|error| {
-            let message = format!("failed to read the kubeconfig {}: {error}", self.kubeconfig.display());
-            Failure::new(Exit::Failed, message, "name a file that every replica can read under the same path")
-        })?;
+        let path = absolute(&self.kubeconfig)?;
         let document = document(&self.name, &path, self.context.as_deref(), labels(&self.labels)?);
         let request = Request::send(Method::POST, format!("{}/clusters", request::API), &document);
         let repeat = format!("tallyman cluster add {} --kubeconfig {}", self.name, path.display());
@@ -142,10 +143,23 @@ impl Add {
     }
 }
 
+/// The path as the replicas read it. An absolute one need not be here, and is kept as it is: where a Secret is
+/// mounted, what its links lead to changes with each update.
+fn absolute(kubeconfig: &Path) -> Result<PathBuf, Failure> {
+    let unusable = |error: std::io::Error| {
+        let message = format!("failed to read the kubeconfig {}: {error}", kubeconfig.display());
+        Failure::new(Exit::Failed, message, "name a file that every replica can read under the same path")
+    };
+    if !kubeconfig.is_absolute() {
+        std::fs::metadata(kubeconfig).map_err(unusable)?;
+    }
+    std::path::absolute(kubeconfig).map_err(unusable)
+}
+
 /// A cluster as it is registered.
 pub(crate) fn document(
     name: &str,
-    kubeconfig: &std::path::Path,
+    kubeconfig: &Path,
     context: Option<&str>,
     labels: Map<String, Value>,
 ) -> Value {
@@ -196,5 +210,22 @@ impl Remove {
         client.change(request.keyed(self.named.change.key()), &repeat).await?;
         Screen::stdout().line(&format!("cluster {name} removed"));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_path_is_sent_as_the_replicas_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("..data"), dir.path().join("east"));
+        std::fs::write(&file, "").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert_eq!(absolute(&link).unwrap(), link, "a mounted Secret's links change");
+        assert_eq!(absolute(Path::new("/only/there")).unwrap(), Path::new("/only/there"));
+        assert_eq!(absolute(Path::new("not-here")).unwrap_err().exit, Exit::Failed);
     }
 }

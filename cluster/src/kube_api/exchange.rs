@@ -4,6 +4,7 @@ use super::client::Transport;
 use super::retry_after;
 use crate::error::{CallError, NotSent, Unknown, classify};
 use crate::limits;
+use crate::rights;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -47,6 +48,10 @@ pub(super) async fn exchange(
 
 /// Sends and waits for the head of the answer.
 pub(super) async fn send(transport: &Transport, ask: Ask<'_>) -> Result<Response<Incoming>, CallError> {
+    if !rights::allow(&ask.method, ask.path) {
+        tracing::error!(method = %ask.method, path = ask.path, "no right covers this request");
+        return Err(CallError::unsent(NotSent::Request));
+    }
     let mut request = Request::builder().method(ask.method).uri(ask.path);
     if let Some(content_type) = ask.content_type {
         request = request.header(CONTENT_TYPE, content_type);

@@ -5,6 +5,7 @@ use super::{KubeApi, path};
 use crate::api::{Identity, Page};
 use crate::error::{CallError, RefusedKind, Unknown};
 use crate::limits::INLINE_DECODE_BYTES_MAX;
+use crate::rights::{IDENTITY_NAMESPACE, VERSION_PATH};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -45,8 +46,9 @@ struct Version {
 
 pub(super) async fn identity(api: &KubeApi) -> Result<Identity, CallError> {
     let deadline = api.timing.read;
-    let version = exchange(&api.write, Ask::get("/version"), deadline).await?;
-    let system = exchange(&api.write, Ask::get("/api/v1/namespaces/kube-system"), deadline).await?;
+    let version = exchange(&api.write, Ask::get(VERSION_PATH), deadline).await?;
+    let path = format!("/api/v1/namespaces/{IDENTITY_NAMESPACE}");
+    let system = exchange(&api.write, Ask::get(&path), deadline).await?;
     let version: Version = decode(&version)?;
     let system: Named = decode(&system)?;
     if system.metadata.uid.is_empty() {

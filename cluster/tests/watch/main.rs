@@ -6,7 +6,7 @@ mod world;
 
 use tallyman_chaos::{Fault, Matching, Verb};
 use tallyman_cluster::{CallError, ClusterApi, RefusedKind};
-use world::{KIND, World, until};
+use world::{KIND, World, job, until};
 
 #[tokio::test]
 async fn objects_are_listed_by_pages_and_then_followed() {
@@ -74,9 +74,9 @@ async fn a_silent_watch_is_given_up_and_opened_again_where_it_was() {
     world.start();
     world.until_equal().await;
     world.cluster.faults().silence_watches(true);
-    let before = world.cluster.requests().of(Verb::Watch, "configmaps");
+    let before = world.cluster.requests().of(Verb::Watch, "jobs");
     world.create("x").await;
-    until("another watch", || world.cluster.requests().of(Verb::Watch, "configmaps") > before).await;
+    until("another watch", || world.cluster.requests().of(Verb::Watch, "jobs") > before).await;
     world.cluster.faults().silence_watches(false);
     world.until_equal().await;
     assert_eq!(world.listings(), 1);
@@ -177,7 +177,7 @@ async fn bookmarks_alone_move_the_cursor() {
     world.start();
     world.until_equal().await;
     // Another label: it moves the cluster's version and is not selected.
-    let body = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other"}});
+    let body = job("other", "other");
     let other = world.api.create(KIND, "n", body.to_string().as_bytes()).await.unwrap();
     until("the cursor to pass it", || {
         let books = world.log.books.lock().unwrap();

@@ -1,6 +1,6 @@
 //! A simulated cluster, the books of a log, and a driver between them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 const WAIT_MAX: Duration = Duration::from_secs(20);
-pub(crate) const KIND: Kind = Kind::ConfigMap;
+pub(crate) const KIND: Kind = Kind::Job;
 
 /// What a log would have.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A cluster with ConfigMaps `o0`, `o1`, ..., not yet watched.
+    /// A cluster with suspended Jobs `o0`, `o1`, ..., not yet watched.
     pub(crate) async fn with(objects: usize) -> Self {
         let mut options = SimulatedClusterOptions::named("east");
         options.bookmark_interval = Duration::from_millis(50);
@@ -114,16 +114,13 @@ impl World {
     }
 
     pub(crate) async fn create(&self, name: &str) {
-        let body = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name, "labels": {"group": "g"}},
-        });
+        let body = job(name, "g");
         self.api.create(KIND, "n", body.to_string().as_bytes()).await.unwrap();
     }
 
     pub(crate) async fn touch(&self, name: &str) {
         let found = self.api.get(KIND, "n", name).await.unwrap().unwrap();
-        let patch = json!({"data": {"version": found.resource_version}});
+        let patch = json!({"metadata": {"annotations": {"version": found.resource_version}}});
         self.api.patch(KIND, "n", name, &found.uid, None, &patch).await.unwrap();
     }
 
@@ -165,6 +162,16 @@ impl Drop for World {
             driver.abort();
         }
     }
+}
+
+/// A Job that never runs.
+pub(crate) fn job(name: &str, group: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": {"group": group}},
+        "spec": {"suspend": true, "template": {"spec": {
+            "restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}],
+        }}},
+    })
 }
 
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {

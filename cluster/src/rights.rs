@@ -1,0 +1,157 @@
+//! All that is asked of a kube-apiserver. A request that no right covers is not sent, and the roles that a cluster
+//! gives us are made of these rights: so they are enough, and no more.
+
+use hyper::Method;
+use tallyman_model::record::Kind;
+
+/// The namespace whose UID is a cluster's identity.
+pub(crate) const IDENTITY_NAMESPACE: &str = "kube-system";
+
+/// Reads and writes of one object by its name.
+const NAMED: &[&str] = &["create", "delete", "get", "patch"];
+const LISTED: &[&str] = &["list"];
+const WATCHED: &[&str] = &["list", "watch"];
+
+/// Where a right is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// In the whole cluster: sweeps and watches look for our marks everywhere.
+    Cluster,
+    /// In each namespace that work goes to.
+    Work,
+    /// For the object of this name only.
+    Object(&'static str),
+}
+
+/// One right, in the words of Kubernetes' access control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// The resource, in the plural.
+    pub resource: &'static str,
+    /// Where.
+    pub scope: Scope,
+    /// What may be done.
+    pub verbs: &'static [&'static str],
+}
+
+/// All rights on resources; the path [`VERSION_PATH`] is read too.
+pub fn rights() -> impl Iterator<Item = Right> {
+    let identity = Right {
+        group: "",
+        resource: "namespaces",
+        scope: Scope::Object(IDENTITY_NAMESPACE),
+        verbs: &["get"],
+    };
+    let of_kind = |kind: Kind| {
+        let right = |scope, verbs| Right { group: kind.group(), resource: kind.plural(), scope, verbs };
+        let seen = if kind.is_watched() { WATCHED } else { LISTED };
+        [right(Scope::Cluster, seen), right(Scope::Work, NAMED)]
+    };
+    std::iter::once(identity).chain(Kind::ALL.into_iter().flat_map(of_kind))
+}
+
+/// The one path that is no resource.
+pub const VERSION_PATH: &str = "/version";
+
+/// True if a right covers the request.
+pub(crate) fn allow(method: &Method, path_and_query: &str) -> bool {
+    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+    if path == VERSION_PATH {
+        return method == Method::GET;
+    }
+    asked(method, path, query).is_some_and(|asked| rights().any(|right| right.covers(&asked)))
+}
+
+/// A request as access control reads it.
+struct Asked<'a> {
+    group: &'a str,
+    resource: &'a str,
+    is_namespaced: bool,
+    name: Option<&'a str>,
+    verb: &'static str,
+}
+
+impl Right {
+    fn covers(&self, asked: &Asked<'_>) -> bool {
+        let is_there = match self.scope {
+            Scope::Cluster => true,
+            Scope::Work => asked.is_namespaced,
+            Scope::Object(name) => asked.name == Some(name),
+        };
+        is_there
+            && self.group == asked.group
+            && self.resource == asked.resource
+            && self.verbs.contains(&asked.verb)
+    }
+}
+
+fn asked<'a>(method: &Method, path: &'a str, query: &str) -> Option<Asked<'a>> {
+    let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    let (group, rest) = match parts.as_slice() {
+        ["api", _, rest @ ..] => ("", rest),
+        ["apis", group, _, rest @ ..] => (*group, rest),
+        _ => return None,
+    };
+    let (is_namespaced, resource, name) = match rest {
+        ["namespaces", _, resource] => (true, *resource, None),
+        ["namespaces", _, resource, name] => (true, *resource, Some(*name)),
+        [resource] => (false, *resource, None),
+        [resource, name] => (false, *resource, Some(*name)),
+        _ => return None,
+    };
+    let is_watch = query.split('&').any(|pair| pair == "watch=true");
+    let verb = match (method.as_str(), name.is_some()) {
+        ("GET", false) if is_watch => "watch",
+        ("GET", false) => "list",
+        ("GET", true) => "get",
+        ("POST", false) => "create",
+        ("PATCH", true) => "patch",
+        ("DELETE", true) => "delete",
+        _ => return None,
+    };
+    Some(Asked { group, resource, is_namespaced, name, verb })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_is_covered() {
+        let jobs = "/apis/batch/v1/namespaces/a/jobs";
+        for (method, path) in [
+            (Method::GET, "/version".to_owned()),
+            (Method::GET, "/api/v1/namespaces/kube-system".to_owned()),
+            (Method::GET, "/apis/batch/v1/jobs?limit=5".to_owned()),
+            (Method::GET, "/apis/batch/v1/jobs?watch=true&resourceVersion=1".to_owned()),
+            (Method::GET, "/api/v1/configmaps?limit=5".to_owned()),
+            (Method::POST, jobs.to_owned()),
+            (Method::GET, format!("{jobs}/b")),
+            (Method::PATCH, format!("{jobs}/b")),
+            (Method::DELETE, format!("{jobs}/b")),
+            (Method::DELETE, "/api/v1/namespaces/a/configmaps/b".to_owned()),
+        ] {
+            assert!(allow(&method, &path), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        for (method, path) in [
+            (Method::POST, "/version"),
+            (Method::GET, "/api/v1/namespaces/default"),
+            (Method::GET, "/api/v1/namespaces"),
+            (Method::GET, "/api/v1/namespaces/a/secrets/b"),
+            (Method::GET, "/api/v1/configmaps?watch=true"),
+            (Method::PUT, "/apis/batch/v1/namespaces/a/jobs/b"),
+            (Method::PATCH, "/apis/batch/v1/namespaces/a/jobs/b/status"),
+            (Method::DELETE, "/apis/batch/v1/namespaces/a/jobs"),
+            (Method::GET, "/apis/apps/v1/jobs"),
+            (Method::GET, "/metrics"),
+        ] {
+            assert!(!allow(&method, path), "{method} {path}");
+        }
+    }
+}

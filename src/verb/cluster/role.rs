@@ -1,0 +1,127 @@
+//! `tallyman cluster role`: what a cluster must let Tallyman do, made of the rights that its requests are held to.
+
+use crate::exit::Failure;
+use crate::output::yaml;
+use crate::screen::Screen;
+use serde_json::{Value, json};
+use tallyman_cluster::{Right, Scope, VERSION_PATH, rights};
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: tallyman cluster role --namespace risk | kubectl apply --server-side -f -\n         \
+                        kubectl create token tallyman -n tallyman --duration 2160h"
+)]
+pub(super) struct Role {
+    /// A namespace that work may go to (default: all)
+    #[arg(short, long = "namespace", value_name = "NS")]
+    namespaces: Vec<String>,
+    /// The name of the account and its roles
+    #[arg(long, value_name = "NAME", default_value = "tallyman")]
+    account: String,
+    /// The account's namespace, which must be there
+    #[arg(long, value_name = "NS", default_value = "tallyman")]
+    account_namespace: String,
+}
+
+impl Role {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let documents: Result<Vec<String>, Failure> = self.documents().iter().map(yaml).collect();
+        Screen::stdout().text(&documents?.join("---\n"));
+        Ok(())
+    }
+
+    fn documents(&self) -> Vec<Value> {
+        let (everywhere, work): (Vec<Right>, Vec<Right>) =
+            rights().partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
+        let mut rules: Vec<Value> = everywhere.iter().map(rule).collect();
+        rules.push(json!({"nonResourceURLs": [VERSION_PATH], "verbs": ["get"]}));
+        let mut documents = vec![
+            json!({
+                "apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": {"name": self.account, "namespace": self.account_namespace},
+                "automountServiceAccountToken": false,
+            }),
+            self.role("ClusterRole", None, rules),
+            self.binding("ClusterRole", None),
+        ];
+        for namespace in &self.namespaces {
+            documents.push(self.role("Role", Some(namespace), work.iter().map(rule).collect()));
+            documents.push(self.binding("Role", Some(namespace)));
+        }
+        documents
+    }
+
+    fn role(&self, kind: &str, namespace: Option<&str>, rules: Vec<Value>) -> Value {
+        let api_version = format!("{RBAC}/v1");
+        json!({"apiVersion": api_version, "kind": kind, "metadata": self.metadata(namespace), "rules": rules})
+    }
+
+    fn binding(&self, kind: &str, namespace: Option<&str>) -> Value {
+        json!({
+            "apiVersion": format!("{RBAC}/v1"), "kind": format!("{kind}Binding"),
+            "metadata": self.metadata(namespace),
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": self.account},
+            "subjects": [
+                {"kind": "ServiceAccount", "name": self.account, "namespace": self.account_namespace},
+            ],
+        })
+    }
+
+    fn metadata(&self, namespace: Option<&str>) -> Value {
+        match namespace {
+            Some(namespace) => json!({"name": self.account, "namespace": namespace}),
+            None => json!({"name": self.account}),
+        }
+    }
+}
+
+fn rule(right: &Right) -> Value {
+    let mut rule = json!({"apiGroups": [right.group], "resources": [right.resource], "verbs": right.verbs});
+    if let (Scope::Object(name), Some(rule)) = (right.scope, rule.as_object_mut()) {
+        rule.insert("resourceNames".to_owned(), json!([name]));
+    }
+    rule
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn role(namespaces: &[&str]) -> Role {
+        Role {
+            namespaces: namespaces.iter().map(|&name| name.to_owned()).collect(),
+            account: "tallyman".to_owned(),
+            account_namespace: "ops".to_owned(),
+        }
+    }
+
+    fn rules(document: &Value) -> usize {
+        document.pointer("/rules").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
+    #[test]
+    fn one_cluster_role_holds_every_right_where_work_may_go_anywhere() {
+        let documents = role(&[]).documents();
+        let kinds: Vec<_> =
+            documents.iter().map(|one| one.pointer("/kind").and_then(Value::as_str)).collect();
+        assert_eq!(kinds, [Some("ServiceAccount"), Some("ClusterRole"), Some("ClusterRoleBinding")]);
+        assert_eq!(documents.get(1).map(rules), Some(rights().count() + 1));
+    }
+
+    #[test]
+    fn writes_are_allowed_only_in_the_namespaces_that_are_named() {
+        let documents = role(&["risk", "desk"]).documents();
+        assert_eq!(documents.len(), 7);
+        let in_cluster = documents.get(1).map(Value::to_string).unwrap_or_default();
+        assert!(!in_cluster.contains("create") && !in_cluster.contains("patch"), "{in_cluster}");
+        let work = rights().filter(|right| right.scope == Scope::Work).count();
+        assert_eq!((documents.get(3).map(rules), documents.get(5).map(rules)), (Some(work), Some(work)));
+    }
+
+    #[test]
+    fn nothing_is_allowed_by_a_wildcard() {
+        assert!(!role(&[]).documents().iter().any(|one| one.to_string().contains('*')));
+    }
+}
