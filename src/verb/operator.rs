@@ -1,9 +1,12 @@
 //! `tallyman operator ...`: the group of replicas.
 
+mod init;
+
 use super::ChangeOptions;
 use crate::client::{Client, Request, request, text};
 use crate::exit::{Exit, Failure};
 use crate::output::{Form, OutputOptions, or_dash, table, yaml};
+use crate::runnable;
 use crate::screen::Screen;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,6 +37,9 @@ enum Verb {
         /// How many replicas the configuration lists; refused unless all of them answer that they are blank
         #[arg(long, value_name = "N")]
         expect: usize,
+        /// Repeat it for this long, as 5m, until the group is there; one that was made before is a success
+        #[arg(long, value_parser = runnable::duration, value_name = "TIME")]
+        wait: Option<Duration>,
     },
     /// Show the replicas, as each of them sees itself; works without a leader
     Status {
@@ -53,18 +59,12 @@ enum Verb {
 impl Operator {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         match self.verb {
-            Verb::Init { expect } => init(client, expect).await,
+            Verb::Init { expect, wait: None } => init::once(client, expect).await,
+            Verb::Init { expect, wait: Some(limit) } => init::until_made(client, expect, limit).await,
             Verb::Status { output } => status(client, output.output).await,
             Verb::TransferLeader { to, change } => transfer(client, to, &change).await,
         }
     }
-}
-
-async fn init(client: &Client, expect: usize) -> Result<(), Failure> {
-    let request = Request::send(Method::POST, INIT, &json!({"expect": expect}));
-    let answer = client.change(request, &format!("tallyman operator init --expect {expect}")).await?;
-    Screen::stdout().line(&format!("the group is made: {}", ids(&answer.body)));
-    Ok(())
 }
 
 async fn transfer(client: &Client, to: Option<String>, change: &ChangeOptions) -> Result<(), Failure> {
@@ -108,13 +108,6 @@ fn replica_id(text: &str) -> Result<String, String> {
         Some(number) if text == format!("r{number}") => Ok(text.to_owned()),
         _ => Err("it must be a replica's id, as r2".to_owned()),
     }
-}
-
-/// The ids in an answer.
-fn ids(body: &Value) -> String {
-    let list = body.get("members").and_then(Value::as_array);
-    let ids: Vec<&str> = list.into_iter().flatten().filter_map(Value::as_str).collect();
-    ids.join(", ")
 }
 
 /// Asks every replica: those that are named, and those that they know of.

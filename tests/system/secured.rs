@@ -95,6 +95,11 @@ async fn three_servers_with_tls_and_tokens_found_a_group_and_take_a_submission()
     .await;
     let again = group.client("token", &["operator", "init", "--expect", "3"]).await;
     assert!(!again.status.success(), "a group is founded once");
+    let again = group.client("token", &["operator", "init", "--expect", "3", "--wait", "60s"]).await;
+    assert!(again.status.success(), "that it was founded before is what was asked for");
+    assert!(String::from_utf8_lossy(&again.stdout).contains("there already"));
+    let denied = group.client("bad-token", &["operator", "init", "--expect", "3", "--wait", "60s"]).await;
+    assert_eq!(denied.status.code(), Some(6), "waiting does not help");
 
     let file = group.dir.path().join("run.json");
     fs::write(&file, serde_json::to_vec(&runnable("secured", "1s")).unwrap()).unwrap();
