@@ -24,7 +24,7 @@ build() {
   rm -f bin/.stamp
   local pkg=k8s.io/component-base/version minor=${version#v1.}
   nice -n 10 go build -trimpath -buildvcs=false -mod=readonly -o bin/ -ldflags \
-    "-s -w -X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=${minor%%.*}" tool ||
+    "-s -w -X $pkg.gitVersion=$version -X $pkg.gitMajor=1 -X $pkg.gitMinor=${minor%%.*}" tool ./coredns ||
     die 'go build failed (it needs the module proxy once: see go env GOPROXY)'
   mv bin/server bin/etcd # etcd's package is called server
   printf '%s\n' "$stamp" >bin/.stamp
@@ -41,7 +41,7 @@ require_go() {
 is_built() {
   local name
   [[ -f $bin/.stamp && $(<"$bin/.stamp") == "$1" ]] || return 1
-  for name in "${processes[@]}" kubectl; do
+  for name in "${processes[@]}" kubectl kubelet kube-proxy coredns; do
     [[ -x $bin/$name ]] || return 1
   done
 }

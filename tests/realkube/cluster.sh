@@ -16,24 +16,35 @@ start() {
         "--initial-cluster=realkube=http://127.0.0.1:$peer_port")
       ;;
     kube-apiserver)
-      # Without the ServiceAccount plugin: no kubelet is there to mount a Pod's token.
-      flags=("--etcd-servers=http://127.0.0.1:$etcd_port" --bind-address=127.0.0.1 --external-hostname=localhost
-        "--secure-port=$api_port"
+      flags=("--etcd-servers=http://127.0.0.1:$etcd_port" --external-hostname=localhost "--secure-port=$api_port"
         "--tls-cert-file=$dir/certs/server.crt" "--tls-private-key-file=$dir/certs/server.key"
-        "--token-auth-file=$dir/tokens.csv" --authorization-mode=RBAC --disable-admission-plugins=ServiceAccount
+        "--token-auth-file=$dir/tokens.csv" --authorization-mode=RBAC
         --service-account-issuer=https://kubernetes.default.svc
         "--service-account-key-file=$dir/certs/service-account.pub"
         "--service-account-signing-key-file=$dir/certs/service-account.key"
-        --service-cluster-ip-range=10.96.0.0/16 --endpoint-reconciler-type=none
+        "--service-cluster-ip-range=$service_net"
         "--audit-policy-file=$here/audit-policy.yaml" "--audit-log-path=$dir/audit.jsonl" --audit-log-maxsize=100)
+      if has_node "$dir"; then
+        local node_ip
+        read -r node_ip _ <"$dir/node/settings"
+        flags+=("--advertise-address=$node_ip" --kubelet-preferred-address-types=InternalIP
+          "--kubelet-client-certificate=$dir/certs/server.crt" "--kubelet-client-key=$dir/certs/server.key")
+      else
+        # Without the ServiceAccount plugin: no kubelet is there to mount a Pod's token.
+        flags+=(--bind-address=127.0.0.1 --disable-admission-plugins=ServiceAccount --endpoint-reconciler-type=none)
+      fi
       ;;
     kube-controller-manager)
       # A long grace period: heartbeats that are late on a busy machine must not make the node NotReady.
       flags=("--kubeconfig=$own" "--authentication-kubeconfig=$own" "--authorization-kubeconfig=$own"
         --leader-elect=false --secure-port=0 "--service-account-private-key-file=$dir/certs/service-account.key"
-        --kube-api-qps=500 --kube-api-burst=1000 --node-monitor-grace-period=10m
-        "--controllers=job,cronjob,namespace,garbagecollector,ttl-after-finished,podgc,serviceaccount,deployment,\
-replicaset,statefulset,resourcequota,node-lifecycle-controller")
+        --kube-api-qps=500 --kube-api-burst=1000 --node-monitor-grace-period=10m)
+      if has_node "$dir"; then
+        flags+=("--root-ca-file=$dir/certs/ca.crt")
+      else
+        flags+=("--controllers=job,cronjob,namespace,garbagecollector,ttl-after-finished,podgc,serviceaccount,\
+deployment,replicaset,statefulset,resourcequota,node-lifecycle-controller")
+      fi
       ;;
     kube-scheduler)
       flags=("--kubeconfig=$own" --leader-elect=false --secure-port=0 --kube-api-qps=500 --kube-api-burst=1000)
@@ -104,6 +115,7 @@ blame() {
 
 # The apiserver goes before its etcd: it does not end while it waits for one that is gone.
 stop_cluster() {
+  stop_node "$1"
   stop "$1" kube-apiserver kube-controller-manager kube-scheduler kwok
   stop "$1" etcd
 }

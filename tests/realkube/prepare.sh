@@ -24,7 +24,7 @@ prepare() {
   choose_port && api_port=$port
   make_certificates "$dir/certs" || die "$dir: openssl failed, see certs/openssl.log"
   : >"$dir/tokens.csv"
-  for process in admin kube-controller-manager kube-scheduler kwok; do
+  for process in admin kube-controller-manager kube-scheduler kwok kubelet kube-proxy coredns; do
     token=$(openssl rand -hex 16)
     if [[ $process == admin ]]; then
       printf '%s,admin,admin,"system:masters"\n' "$token" >>"$dir/tokens.csv"
@@ -56,8 +56,8 @@ subjectKeyIdentifier = hash
 [server]
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectAltName = IP:127.0.0.1, DNS:localhost
+extendedKeyUsage = serverAuth, clientAuth
+subjectAltName = IP:127.0.0.1, DNS:localhost, DNS:kubernetes.default.svc, IP:10.96.0.1
 CNF
     # Chained, because `set -e` does not hold where the caller looks at the result.
     new_key ca && new_key server && new_key service-account &&

@@ -2,7 +2,7 @@
 # Bringing clusters up, side by side, and stopping them when their owner is gone.
 
 up() {
-  local owner='' names=() name count=${2:-} dir
+  local owner='' names=() name count=${2:-} dir is_node=0
   (($# >= 2)) || die 'up needs DIR and N'
   [[ $count =~ ^[1-9][0-9]?$ ]] || die "N is a number, not '$count'"
   ((count <= clusters_max)) || die "N is at most $clusters_max"
@@ -11,6 +11,11 @@ up() {
   dir=$(cd -- "$1" && pwd -P)
   shift 2
   while (($# > 0)); do
+    if [[ $1 == --node ]]; then
+      is_node=1
+      shift
+      continue
+    fi
     (($# >= 2)) || die "$1 needs a value"
     case $1 in
       --names) IFS=, read -r -a names <<<"$2" ;;
@@ -21,6 +26,7 @@ up() {
   done
   ((${#names[@]} > 0)) || mapfile -t names < <(seq -f 'kube%g' "$count")
   ((${#names[@]} == count)) || die "${#names[@]} names for $count clusters"
+  ((is_node == 0 || count == 1)) || die 'one cluster at a time can have a real node'
   need openssl setsid base64
   for name in "${processes[@]}" kubectl; do
     [[ -x $bin/$name ]] || die "$bin/$name is missing: run '$here/realkube build' first"
@@ -28,6 +34,7 @@ up() {
   check_names "$dir" "${names[@]}"
   for name in "${names[@]}"; do
     prepare "$dir/$name"
+    ((is_node == 0)) || prepare_node "$dir/$name"
   done
   watch_over "$dir" "$owner"
   if bring_up_all "$dir" "${names[@]}" && owner_lives "$dir" "$owner"; then
@@ -51,7 +58,7 @@ check_names() {
   done
   for name in "$@"; do
     [[ $name =~ ^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$ ]] || die "'$name' is no name for a cluster (a-z, 0-9, -)"
-    for process in "${processes[@]}"; do
+    for process in "${processes[@]}" "${node_processes[@]}"; do
       ! alive "$dir/$name" "$process" || die "$name runs already: '$here/realkube down $dir $name' stops it"
     done
   done
@@ -90,11 +97,15 @@ bring_up() {
   await "$dir" etcd etcd_serves || return 1
   start "$dir" kube-apiserver
   await "$dir" kube-apiserver apiserver_ready || return 1
-  await "$dir" kube-apiserver node_made || return 1
+  has_node "$dir" || await "$dir" kube-apiserver node_made || return 1
   start "$dir" kube-controller-manager
   start "$dir" kube-scheduler
-  start "$dir" kwok
-  await "$dir" kwok node_ready || return 1
+  if has_node "$dir"; then
+    bring_up_node "$dir" || return 1
+  else
+    start "$dir" kwok
+    await "$dir" kwok node_ready || return 1
+  fi
   printf '%s https://127.0.0.1:%s %s/kubeconfig ready in %s s\n' "${dir##*/}" "$api_port" "$dir" "$((SECONDS - begin))"
 }
 
