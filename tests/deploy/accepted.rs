@@ -1,0 +1,82 @@
+//! All manifests, as a real kube-apiserver takes them.
+
+use crate::kube::{Kube, documents, of_kind, root};
+use serde_json::Value;
+
+const FOLDERS: [&str; 4] = ["base", "overlays/dc1", "overlays/dc2", "overlays/dc3"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Go: see CONTRIBUTING.md"]
+async fn the_manifests_are_accepted_under_the_restricted_pod_security_standard() {
+    let kube = Kube::up(&[]).await;
+    // A dry run makes no namespace.
+    let namespace = std::fs::read_to_string(root().join("deploy/kustomize/base/namespace.yaml")).unwrap();
+    kube.apply(&namespace, &[]).await;
+    for folder in FOLDERS {
+        let path = format!("deploy/kustomize/{folder}");
+        let arguments = ["apply", "--server-side", "--dry-run=server", "-k", &path];
+        let output = kube.run(&arguments, "").await;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{folder}: {said}");
+        let rendered = documents(&kube.kubectl(&["kustomize", &path]).await);
+        for kind in ["StatefulSet", "Job"] {
+            let Some(object) = of_kind(&rendered, kind) else { continue };
+            assert!(enforced(&kube, object).await, "{folder}: a Pod of the {kind} is refused");
+        }
+        replicas_are_listed_as_peers(folder, &rendered);
+    }
+    let strict = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: tallyman}\n\
+                  spec: {containers: [{name: main, image: any}]}\n";
+    let refused = kube.run(&["create", "--dry-run=server", "-f", "-"], strict).await;
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("violates PodSecurity"), "it is in force");
+}
+
+/// Pod security is enforced on Pods only: one is made, dry, of the template.
+async fn enforced(kube: &Kube, object: &Value) -> bool {
+    let mut pod = object["spec"]["template"].clone();
+    pod["apiVersion"] = "v1".into();
+    pod["kind"] = "Pod".into();
+    pod["metadata"]["name"] = "one".into();
+    pod["metadata"]["namespace"] = object["metadata"]["namespace"].clone();
+    // Claims are put in by the controller.
+    let output =
+        kube.run(&["create", "--dry-run=server", "--validate=false", "-f", "-"], &with_data(pod)).await;
+    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+    output.status.success()
+}
+
+fn with_data(mut pod: Value) -> String {
+    if let Some(volumes) = pod["spec"]["volumes"].as_array_mut() {
+        volumes.push(serde_json::json!({"name": "data", "persistentVolumeClaim": {"claimName": "data"}}));
+    }
+    pod.to_string()
+}
+
+/// A replica whose own address is not in `peers` refuses to start.
+fn replicas_are_listed_as_peers(folder: &str, rendered: &[Value]) {
+    let set = of_kind(rendered, "StatefulSet").unwrap();
+    let config = of_kind(rendered, "ConfigMap").unwrap()["data"]["tallyman.toml"].as_str().unwrap();
+    let config: toml::Table = config.parse().unwrap();
+    let peers: Vec<&str> =
+        config["peers"].as_array().unwrap().iter().map(|peer| peer.as_str().unwrap()).collect();
+    let environment = set["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let value = |name: &str| {
+        let found = environment.iter().find(|variable| variable["name"] == name).unwrap();
+        found["value"].as_str().unwrap().to_owned()
+    };
+    let start = set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
+    let count = set["spec"]["replicas"].as_u64().unwrap();
+    for ordinal in start..start + count {
+        let host = value("TALLYMAN_ADVERTISE")
+            .replace("$(POD_NAME)", &format!("tallyman-{ordinal}"))
+            .replace("$(POD_NAMESPACE)", "tallyman")
+            .replace("$(TALLYMAN_DATACENTER)", &value("TALLYMAN_DATACENTER"));
+        assert!(peers.contains(&format!("{host}:7101").as_str()), "{folder}: {host} is not in {peers:?}");
+    }
+    if let Some(job) = of_kind(rendered, "Job") {
+        let arguments = job["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+        assert!(arguments.contains(&format!("\"--expect\",\"{}\"", peers.len())), "{folder}: {arguments}");
+    }
+    let own = peers.iter().filter(|peer| peer.contains(&value("TALLYMAN_DATACENTER"))).count() as u64;
+    assert!(folder == "base" || own == count, "{folder}: {own} peers, {count} replicas");
+}
