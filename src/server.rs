@@ -1,5 +1,6 @@
 //! `tallyman server`: one replica, from its configuration to its end.
 
+mod descriptors;
 mod end;
 mod wiring;
 

@@ -13,11 +13,15 @@ mod dev;
 mod directories;
 #[path = "system/history.rs"]
 mod history;
+#[path = "system/overload.rs"]
+mod overload;
 #[path = "system/quorum.rs"]
 mod quorum;
 #[path = "system/readme.rs"]
 mod readme;
 #[path = "system/secured.rs"]
 mod secured;
+#[path = "system/streams.rs"]
+mod streams;
 #[path = "system/witness.rs"]
 mod witness;

@@ -2,6 +2,7 @@
 
 use crate::api::{Api, Shared};
 use crate::ask::Written;
+use crate::overload::Admission;
 use crate::params;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -70,17 +71,26 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// Around every request: what the answer does not say yet, and the count of it.
-pub(crate) async fn around(State(api): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn around(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let readable = params::decode(request.uri().path()).map(drop);
-    let mut response = match readable {
-        Ok(()) => next.run(request).await,
+    let route = matched.as_ref().map_or("", MatchedPath::as_str);
+    let admission = Admission::of(&request, route);
+    let admitted = match params::decode(request.uri().path()) {
+        Ok(_) => admission.enter(&api.overload).await,
+        Err(failure) => Err(failure),
+    };
+    let mut response = match admitted {
+        Ok(()) => {
+            request.extensions_mut().insert(admission.clone());
+            let response = next.run(request).await;
+            admission.leave();
+            response
+        }
         Err(failure) => failure.into_response(),
     };
     complete(&api, response.headers_mut());
-    let route = matched.as_ref().map_or("", MatchedPath::as_str);
     api.metrics.count(route, &method, response.status(), begun.elapsed());
     response
 }

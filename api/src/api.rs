@@ -4,7 +4,9 @@ use crate::backend::Backend;
 use crate::body::BodyTimes;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::overload::{Bounds, Overload};
 use crate::status::Failure;
+use crate::watch::Windows;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::{Env, Revision};
@@ -25,6 +27,10 @@ pub struct ApiOptions {
     pub body_times: BodyTimes,
     /// How often a watch says how far it is.
     pub bookmark_every: Duration,
+    /// How often a silent stream of server-sent events says that it is still there.
+    pub heartbeat_every: Duration,
+    /// How much is under way at a time; what is more is refused.
+    pub bounds: Bounds,
     /// `/readyz` is not ready with a lag above this.
     pub ready_lag_ms_max: u64,
 }
@@ -45,6 +51,8 @@ impl ApiOptions {
             drain,
             body_times: BodyTimes::default(),
             bookmark_every: Duration::from_secs(10),
+            heartbeat_every: Duration::from_secs(15),
+            bounds: Bounds::default(),
             ready_lag_ms_max: 5_000,
         }
     }
@@ -54,17 +62,33 @@ impl ApiOptions {
 pub(crate) struct Api {
     pub(crate) options: ApiOptions,
     pub(crate) metrics: Metrics,
+    pub(crate) overload: Overload,
+    pub(crate) windows: Windows,
 }
 
 pub(crate) type Shared = Arc<Api>;
 
 impl Api {
+    pub(crate) fn new(options: ApiOptions) -> Self {
+        let metrics = Metrics::new();
+        let overload = Overload::new(options.bounds, metrics.refused.clone());
+        Self { options, metrics, overload, windows: Windows::default() }
+    }
+
     pub(crate) fn backend(&self) -> &dyn Backend {
         self.options.backend.as_ref()
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
         self.options.env.now_ms()
+    }
+
+    /// Ready as soon as the server is to stop.
+    pub(crate) async fn stopping(&self) {
+        if self.options.drain.clone().wait_for(|draining| *draining).await.is_err() {
+            // Whoever could have asked for it is gone.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Nothing is answered from a replica that belongs to no group yet, or has stopped for good.

@@ -5,17 +5,24 @@ use crate::backend::ProposeError;
 use crate::body::{self, Format};
 use crate::identity;
 use crate::noun::Noun;
+use crate::overload::Admission;
 use crate::params::Params;
 use crate::status::Failure;
+use crate::watch::Form;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method, Uri};
+use serde_json::Value;
 use std::sync::Arc;
 use tallyman_model::command::{IdempotencyKey, Principal};
 use tallyman_model::{Command, Digest, Done, ReplicaId, Revision};
 use tallyman_raft::{Proposal, ReadError, ReadMode, Status};
+use tokio::time::Instant;
 
+const KEY_HEADER: &str = "idempotency-key";
+/// The annotation of a runnable that is the key under which it is submitted.
+const KEY_ANNOTATION: &str = "tallyman.dev/idempotency-key";
 /// Bytes of an idempotency key.
 const KEY_BYTES_MAX: usize = 255;
 
@@ -25,6 +32,7 @@ pub(crate) struct Ask {
     pub(crate) by: Principal,
     pub(crate) params: Params,
     pub(crate) headers: HeaderMap,
+    pub(crate) admission: Admission,
     method: Method,
     uri: Uri,
 }
@@ -46,15 +54,17 @@ impl Ask {
 
     /// As [`open`](Self::open), also while the replica belongs to no group.
     pub(crate) fn open_blank(api: &Shared, request: Request) -> Result<(Self, Body), Failure> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let by = api.options.identity.of(&parts.headers)?;
-        acceptable(&parts.headers)?;
+        acceptable(&parts.headers, parts.uri.path())?;
+        let admission = parts.extensions.remove::<Admission>().unwrap_or_default();
         let params = Params::parse(parts.uri.query().unwrap_or_default())?;
         let ask = Self {
             api: Arc::clone(api),
             by,
             params,
             headers: parts.headers,
+            admission,
             method: parts.method,
             uri: parts.uri,
         };
@@ -75,17 +85,27 @@ impl Ask {
     /// Waits until this replica has what `mode` promises.
     pub(crate) async fn await_mode(&self, mode: ReadMode) -> Result<(), Failure> {
         let wait = self.params.wait(&self.headers)?;
-        if mode == ReadMode::Stale {
-            return Ok(());
+        let mut waiting = None;
+        match mode {
+            ReadMode::Stale => return Ok(()),
+            ReadMode::Token(revision) if revision <= self.api.backend().revision() => {}
+            ReadMode::Token(_) => {
+                // It may take long: others go on meanwhile.
+                self.admission.leave();
+                waiting = Some(self.api.overload.must_wait()?);
+            }
+            ReadMode::Linearizable => {}
         }
-        self.api.backend().read(mode, wait).await.map_err(|error| match (mode, error) {
+        let read = self.api.backend().read(mode, wait).await;
+        drop(waiting);
+        read.map_err(|error| match (mode, error) {
             (ReadMode::Token(asked), ReadError::TooNew { current }) => Failure::too_new(Some(asked), current),
             (_, error) => error.into(),
         })
     }
 
     /// Reads and parses the body.
-    pub(crate) async fn document(&self, body: Body) -> Result<(Bytes, serde_json::Value), Failure> {
+    pub(crate) async fn document(&self, body: Body) -> Result<(Bytes, Value), Failure> {
         let format = match body::format(&self.headers)? {
             Format::MergePatch | Format::JsonPatch => {
                 return Err(Failure::media_type(
@@ -100,10 +120,7 @@ impl Ask {
     }
 
     /// Reads the body, and parses it if there is one.
-    pub(crate) async fn maybe_document(
-        &self,
-        body: Body,
-    ) -> Result<(Bytes, Option<serde_json::Value>), Failure> {
+    pub(crate) async fn maybe_document(&self, body: Body) -> Result<(Bytes, Option<Value>), Failure> {
         let bytes = self.bytes(body).await?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok((bytes, None));
@@ -113,7 +130,12 @@ impl Ask {
     }
 
     pub(crate) async fn bytes(&self, body: Body) -> Result<Bytes, Failure> {
-        body::read(body, &self.headers, self.api.options.body_times).await
+        let overload = &self.api.overload;
+        let bytes =
+            body::read(body, &self.headers, self.api.options.body_times, overload, &self.admission).await?;
+        // Only now: a body that drips in must not keep others from writing.
+        self.admission.begin_write(overload, self.uri.path()).await?;
+        Ok(bytes)
     }
 
     /// The revision that `If-Match` asks the record to be at.
@@ -147,11 +169,23 @@ impl Ask {
         body: &[u8],
         command: Command,
     ) -> Result<Written, Failure> {
-        let key = self.key(namespace, body)?;
+        let key = self.key(namespace, body, None)?;
+        self.propose_with(key, command).await
+    }
+
+    /// As [`propose`](Self::propose), under a key that was made before.
+    pub(crate) async fn propose_with(
+        &self,
+        key: Option<IdempotencyKey>,
+        command: Command,
+    ) -> Result<Written, Failure> {
         let repeatable = key.is_some();
         let subject = Noun::subject(&command);
         let proposal = Proposal { by: self.by.clone(), key, command };
-        let committed = self.api.backend().propose(proposal).await.map_err(|error| {
+        let begun = Instant::now();
+        let committed = self.api.backend().propose(proposal).await;
+        self.api.overload.wrote(begun.elapsed());
+        let committed = committed.map_err(|error| {
             let unknown = matches!(error, ProposeError::Unknown { .. });
             let mut failure = Failure::from(error);
             if unknown && repeatable {
@@ -178,19 +212,43 @@ impl Ask {
         }
     }
 
-    fn key(&self, namespace: &str, body: &[u8]) -> Result<Option<IdempotencyKey>, Failure> {
-        let Some(value) = self.headers.get("idempotency-key") else { return Ok(None) };
-        let key = value.to_str().unwrap_or_default();
-        if key.is_empty() || key.len() > KEY_BYTES_MAX {
-            let words = format!("Idempotency-Key must have 1 to {KEY_BYTES_MAX} printable ASCII characters");
-            return Err(Failure::bad_request(words));
+    /// The key of the request: from its header, or from an annotation of what it submits. It stands for the body and
+    /// for the parameters that change what is done.
+    pub(crate) fn key(
+        &self,
+        namespace: &str,
+        body: &[u8],
+        annotated: Option<String>,
+    ) -> Result<Option<IdempotencyKey>, Failure> {
+        let header = self.headers.get(KEY_HEADER).map(|value| value.to_str().unwrap_or_default());
+        let Some(key) = header.or(annotated.as_deref()) else { return Ok(None) };
+        let effects = self.params.effects();
+        let body = match effects.as_str() {
+            "" => Digest::of(body),
+            effects => Digest::of(&[body, b"\0", effects.as_bytes()].concat()),
+        };
+        idempotency_key(namespace, format!("{} {}", self.method, self.uri.path()), key, body).map(Some)
+    }
+
+    /// The key of the item at `i` of a list: its own, or made from the key of the request and its place.
+    pub(crate) fn key_of_item(
+        &self,
+        namespace: &str,
+        i: usize,
+        item: &mut Value,
+    ) -> Result<Option<IdempotencyKey>, Failure> {
+        let route = format!("{} {}", self.method, self.uri.path());
+        let body = Digest::of(item.to_string().as_bytes());
+        if let Some(key) = annotated_key(item) {
+            return idempotency_key(namespace, format!("{route} item"), &key, body).map(Some);
         }
-        Ok(Some(IdempotencyKey {
-            namespace: namespace.to_owned(),
-            route: format!("{} {}", self.method, self.uri.path()),
-            key: key.to_owned(),
-            body: Digest::of(body),
-        }))
+        let Some(key) = self.headers.get(KEY_HEADER) else { return Ok(None) };
+        let key = key.to_str().unwrap_or_default();
+        idempotency_key(namespace, format!("{route} item {i}"), key, body).map(Some)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.uri.path()
     }
 
     /// True if the client wants rows for people.
@@ -203,6 +261,21 @@ impl Ask {
         })
     }
 
+    /// True if the client wants server-sent events: of what it takes, that is named first.
+    pub(crate) fn wants_events(&self) -> bool {
+        takes_events(&self.headers)
+    }
+
+    /// True if it is a watch, not a list.
+    pub(crate) fn watches(&self) -> Result<bool, Failure> {
+        Ok(self.params.flag("watch")?.unwrap_or(false) || self.wants_events())
+    }
+
+    /// How a watch is written.
+    pub(crate) fn form(&self) -> Form {
+        Form { table: self.wants_table(), sse: self.wants_events() }
+    }
+
     /// An action on a record needs `operator` rights.
     pub(crate) fn require_master(&self) -> Result<(), Failure> {
         if identity::is_master(&self.by) {
@@ -213,26 +286,60 @@ impl Ask {
     }
 }
 
+/// Takes the key out of the annotations of what is submitted: for clients that can send no header.
+pub(crate) fn annotated_key(submitted: &mut Value) -> Option<String> {
+    let annotations = submitted.pointer_mut("/metadata/annotations")?.as_object_mut()?;
+    annotations.get(KEY_ANNOTATION)?.as_str()?;
+    match annotations.remove(KEY_ANNOTATION)? {
+        Value::String(key) => Some(key),
+        _ => None,
+    }
+}
+
+fn idempotency_key(
+    namespace: &str,
+    route: String,
+    key: &str,
+    body: Digest,
+) -> Result<IdempotencyKey, Failure> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX || !key.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        let words = format!("Idempotency-Key must have 1 to {KEY_BYTES_MAX} printable ASCII characters");
+        return Err(Failure::bad_request(words));
+    }
+    Ok(IdempotencyKey { namespace: namespace.to_owned(), route, key: key.to_owned(), body })
+}
+
 /// The revision of an ETag.
 fn etag(text: &str) -> Option<Revision> {
     text.strip_prefix('"')?.strip_suffix('"')?.parse().ok().map(Revision)
 }
 
-/// JSON is what there is.
-fn acceptable(headers: &HeaderMap) -> Result<(), Failure> {
+/// True if of JSON and server-sent events the latter are named first.
+pub(crate) fn takes_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut known = accepted.split(',').map(essence).filter(|one| one.ends_with("json") || *one == EVENTS);
+    known.next() == Some(EVENTS)
+}
+
+const EVENTS: &str = "text/event-stream";
+
+fn essence(accepted: &str) -> &str {
+    accepted.split(';').next().unwrap_or_default().trim()
+}
+
+/// JSON is what there is, and events where something is watched.
+fn acceptable(headers: &HeaderMap, path: &str) -> Result<(), Failure> {
     let Some(value) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
-    if value.contains("text/event-stream") {
-        return Err(Failure::not_acceptable(
-            "server-sent events are not supported yet: watch with JSON lines",
-        ));
-    }
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    let collection = Noun::ALL.into_iter().any(|noun| Some(noun.plural()) == last);
     let takes = |one: &str| {
-        let essence = one.split(';').next().unwrap_or_default().trim();
         let partial = one.contains("as=Partial");
-        matches!(essence, "" | "*/*" | "application/*" | "application/json") && !partial
+        matches!(essence(one), "" | "*/*" | "application/*" | "application/json") && !partial
+            || essence(one) == EVENTS && collection
     };
     if value.split(',').any(takes) {
         return Ok(());
     }
-    Err(Failure::not_acceptable(format!("Accept: {value}: only application/json is given")))
+    let hint = "only application/json is given, and text/event-stream where a collection is watched";
+    Err(Failure::not_acceptable(format!("Accept: {value}: {hint}")))
 }

@@ -11,6 +11,12 @@ use tallyman_model::ledger::LedgerRecord;
 use tallyman_model::query;
 use tallyman_model::record::Runnable;
 
+/// One record: as it is kept, and taken apart.
+pub(crate) struct Line {
+    pub(crate) entry: LedgerEntry,
+    pub(crate) record: LedgerRecord,
+}
+
 /// Which records are wanted.
 pub(crate) struct AuditFilter {
     terms: Vec<Term>,
@@ -110,15 +116,12 @@ impl Subject {
 }
 
 /// The record with that number.
-pub(crate) fn record(
-    backend: &dyn Backend,
-    seq: u64,
-) -> Result<Option<(LedgerEntry, LedgerRecord)>, Failure> {
+pub(crate) fn record(backend: &dyn Backend, seq: u64) -> Result<Option<Line>, Failure> {
     let Some(entry) = backend.ledger(seq, 1)?.into_iter().find(|entry| entry.seq == seq) else {
         return Ok(None);
     };
     let record = parse(&entry)?;
-    Ok(Some((entry, record)))
+    Ok(Some(Line { entry, record }))
 }
 
 /// Reads a record.

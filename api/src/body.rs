@@ -2,6 +2,7 @@
 
 mod strict;
 
+use crate::overload::{Admission, BODY_SMALL_BYTES, Overload};
 use crate::status::Failure;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
@@ -90,9 +91,15 @@ pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Failure> {
 /// Reads a whole body.
 ///
 /// # Errors
-/// 413 when it is too large, after up to 16 MiB of the rest was read and dropped; 408 when it stops coming; 400 when
-/// it breaks off.
-pub(crate) async fn read(mut body: Body, headers: &HeaderMap, times: BodyTimes) -> Result<Bytes, Failure> {
+/// 413 when it is too large, after up to 16 MiB of the rest was read and dropped; 429 when too much of other bodies is
+/// held; 408 when it stops coming; 400 when it breaks off.
+pub(crate) async fn read(
+    mut body: Body,
+    headers: &HeaderMap,
+    times: BodyTimes,
+    overload: &Overload,
+    admission: &Admission,
+) -> Result<Bytes, Failure> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let too_large = declared.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64);
     // A client that asks first has sent nothing yet.
@@ -102,6 +109,7 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, times: BodyTimes) 
     let deadline = Instant::now() + times.total_max;
     let mut bytes = Vec::new();
     let mut dropped = 0;
+    let mut no_room = None;
     loop {
         let frame = timeout_at(deadline, timeout(times.pause_max, body.frame())).await;
         let Ok(Ok(frame)) = frame else {
@@ -116,14 +124,24 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, times: BodyTimes) 
             if dropped > DRAIN_BYTES_MAX {
                 break;
             }
+        } else if no_room.is_some() {
+            // Read on, so that the client sees the answer.
         } else if bytes.is_empty() && declared == u64::try_from(data.len()).ok() {
             // All of it in one piece: taken as it is.
+            admission.make_room(overload, data.len())?;
             return Ok(data);
         } else {
             bytes.extend_from_slice(&data);
         }
+        if bytes.len() > BODY_SMALL_BYTES && no_room.is_none() {
+            no_room = admission.make_room(overload, bytes.len()).err();
+        }
     }
-    if dropped > 0 { Err(oversized()) } else { Ok(bytes.into()) }
+    match no_room {
+        _ if dropped > 0 => Err(oversized()),
+        Some(failure) => Err(failure),
+        None => Ok(bytes.into()),
+    }
 }
 
 fn oversized() -> Failure {

@@ -4,11 +4,13 @@ use crate::answer;
 use crate::ask::Ask;
 use crate::filter;
 use crate::noun::Noun;
+use crate::prefer::Prefer;
 use crate::render::{self, Inside, Scene};
 use crate::status::Failure;
 use crate::table;
 use crate::token::{Token, list_hash};
 use crate::view;
+use crate::wait::Wait;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -17,7 +19,7 @@ use tallyman_model::record::{Record, Resource};
 use tallyman_model::{Damaged, Ordinal, Revision};
 
 /// Bytes of items in one answer; the rest is behind a continue token.
-pub(crate) const ITEMS_BYTES_MAX: usize = 16 * 1024 * 1024;
+const ITEMS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Records that are read while the state is locked once.
 const CHUNK: usize = 64;
 /// As above in an old state, which costs something to look at at all.
@@ -70,17 +72,28 @@ impl Range {
 }
 
 /// Items as joined JSON.
-#[derive(Default)]
 pub(crate) struct Items {
     pub(crate) json: Vec<u8>,
     pub(crate) count: usize,
     frame: Option<(Vec<u8>, Vec<u8>)>,
+    bytes_max: usize,
+}
+
+impl Default for Items {
+    fn default() -> Self {
+        Self { json: Vec::new(), count: 0, frame: None, bytes_max: ITEMS_BYTES_MAX }
+    }
 }
 
 impl Items {
-    /// Items that stand each between `before` and `after`, and not in a list.
-    pub(crate) fn framed(before: Vec<u8>, after: Vec<u8>) -> Self {
-        Self { frame: Some((before, after)), ..Self::default() }
+    /// Items that stand each between `before` and `after`, and not in a list; about `bytes_max` bytes of them.
+    pub(crate) fn framed(before: Vec<u8>, after: Vec<u8>, bytes_max: usize) -> Self {
+        Self { frame: Some((before, after)), bytes_max, ..Self::default() }
+    }
+
+    /// True when the bytes that there may be are there.
+    pub(crate) fn is_full(&self) -> bool {
+        self.json.len() >= self.bytes_max
     }
 
     pub(crate) fn push(&mut self, item: &[u8]) {
@@ -108,7 +121,7 @@ pub(crate) async fn list(
     let table = ask.wants_table();
     let mut pages = Pages::new(ask, &filter, range.revision, Ordinal(range.after), table);
     let mut items = Items::default();
-    while items.count < range.limit && items.json.len() < ITEMS_BYTES_MAX && !pages.ended {
+    while items.count < range.limit && !items.is_full() && !pages.ended {
         pages.next(&mut items, range.limit).map_err(|failure| range.expired(failure))?;
         tokio::task::yield_now().await;
     }
@@ -145,7 +158,7 @@ impl<'a> Pages<'a> {
         Self { ask, filter, table, revision, after, ended: false, oldest_cluster_ms: 0 }
     }
 
-    /// Adds the next records, so that there are at most `limit` items and about [`ITEMS_BYTES_MAX`] bytes.
+    /// Adds the next records, so that there are at most `limit` items and they are no more than full.
     pub(crate) fn next(&mut self, items: &mut Items, limit: usize) -> Result<(), Failure> {
         let newest = self.revision.is_none_or(|revision| revision == self.ask.api.backend().revision());
         let chunk = if newest { CHUNK } else { CHUNK_OF_PAST }.min(limit - items.count);
@@ -161,7 +174,7 @@ impl<'a> Pages<'a> {
                 for record in &page.records {
                     items.push(&item(&scene, record, table)?);
                     after = record.ordinal();
-                    if items.json.len() >= ITEMS_BYTES_MAX {
+                    if items.is_full() {
                         full = true;
                         break;
                     }
@@ -228,15 +241,22 @@ pub(crate) async fn get(
     namespace: &str,
     name: &str,
 ) -> Result<Response, Failure> {
-    let exact = ask.await_read().await?;
+    let (exact, waited_s) = match long_poll(ask, resource, namespace, name).await? {
+        Some(seconds) => (None, Some(seconds)),
+        None => (ask.await_read().await?, None),
+    };
     let status = ask.status();
     let inside = inside(ask, resource);
     let now_ms = ask.api.now_ms();
-    view::with(ask.api.backend(), exact, |view, revision| {
+    let response = view::with(ask.api.backend(), exact, |view, revision| {
         let Some(found) = query::named(view, resource, namespace, name)? else {
             return Ok(Err(Failure::not_found(noun, name)));
         };
         let scene = Scene::new(view, &status, now_ms).with_inside(inside);
+        if ask.has(found.revision()) {
+            render::pictures(&scene, &found)?;
+            return Ok(Ok(answer::not_modified(revision, found.revision(), scene.oldest_cluster_ms())));
+        }
         let bytes = if ask.wants_table() {
             let mut items = Items::default();
             items.push(&item(&scene, &found, true)?);
@@ -245,10 +265,29 @@ pub(crate) async fn get(
             item(&scene, &found, false)?
         };
         let oldest_ms = scene.oldest_cluster_ms();
-        if ask.has(found.revision()) {
-            // Which pictures a document shows is known only once it is made.
-            return Ok(Ok(answer::not_modified(revision, found.revision(), oldest_ms)));
-        }
         Ok(Ok(answer::with_etag(answer::json(StatusCode::OK, bytes, revision, oldest_ms), found.revision())))
-    })?
+    })??;
+    Ok(Prefer { wait_s: waited_s, minimal: false }.applied(response))
+}
+
+/// With `Prefer: wait=N` and a bare `resourceVersion`: waits until the record is newer than that, or gone; gives N.
+async fn long_poll(
+    ask: &Ask,
+    resource: Resource,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<u64>, Failure> {
+    let has = ask.params.revision()?.filter(|revision| *revision > Revision(0));
+    let others = ["resourceVersionMatch", "consistency", "timeout"];
+    let (Some(has), false) = (has, others.iter().any(|name| ask.params.get(name).is_some())) else {
+        return Ok(None);
+    };
+    let Some(wait) = Wait::preferred(ask) else { return Ok(None) };
+    wait.for_revision(ask, has).await?;
+    wait.until(ask, |view| {
+        let found = query::named(view, resource, namespace, name)?;
+        Ok(found.is_none_or(|found| found.revision() > has))
+    })
+    .await?;
+    Ok(Some(wait.seconds))
 }

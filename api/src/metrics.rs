@@ -33,6 +33,21 @@ struct Route {
 }
 
 type Durations = Family<Route, Histogram, fn() -> Histogram>;
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Class {
+    class: &'static str,
+}
+
+/// What was refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RefusedFor {
+    pub(crate) class: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+/// Counts refusals.
+pub(crate) type Refused = Family<RefusedFor, Counter>;
+
 type Number = Gauge<u64, AtomicU64>;
 
 /// The registry and what is in it.
@@ -40,8 +55,11 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Durations,
-    /// Watch streams that are open.
-    pub(crate) watches: Gauge,
+    /// Requests that were not let in.
+    pub(crate) refused: Refused,
+    watches: Gauge,
+    under_way: Family<Class, Gauge>,
+    bodies: Gauge,
     revision: Number,
     applied: Number,
     committed: Number,
@@ -57,7 +75,10 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            refused: Family::default(),
             watches: Gauge::default(),
+            under_way: Family::default(),
+            bodies: Gauge::default(),
             revision: Gauge::default(),
             applied: Gauge::default(),
             committed: Gauge::default(),
@@ -73,6 +94,12 @@ impl Metrics {
         let help = "Time until the head of the answer";
         registry.register_with_unit("api_request_duration", help, Unit::Seconds, metrics.durations.clone());
         registry.register("api_watches", "Open watch streams", metrics.watches.clone());
+        let help = "Requests that were refused because too much was under way";
+        registry.register("api_refused", help, metrics.refused.clone());
+        let help = "Requests under way, of those whose number is bounded";
+        registry.register("api_in_flight", help, metrics.under_way.clone());
+        let help = "Bytes of large bodies that are held";
+        registry.register_with_unit("api_bodies_held", help, Unit::Bytes, metrics.bodies.clone());
         registry.register("revision", "The newest revision of this replica", metrics.revision.clone());
         registry.register(
             "raft_applied_index",
@@ -114,6 +141,14 @@ impl Metrics {
         self.leader.set(i64::from(status.role == Role::Leader));
         self.lag.set(api.backend().lag_ms().map_or(-1, |lag_ms| i64::try_from(lag_ms).unwrap_or(i64::MAX)));
         self.ledger.set(api.backend().ledger_head().0);
+        for (class, count) in api.overload.under_way() {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.under_way.get_or_create(&Class { class }).set(count);
+            if class == crate::overload::WATCHES {
+                self.watches.set(count);
+            }
+        }
+        self.bodies.set(i64::try_from(api.overload.bodies_bytes()).unwrap_or(i64::MAX));
         let mut text = String::new();
         if let Err(error) = encode(&mut text, &self.registry) {
             tracing::error!(%error, "failed to write the metrics");

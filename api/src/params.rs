@@ -1,5 +1,6 @@
 //! Query parameters. One that would change what a request means is never ignored: it is served or refused.
 
+use crate::prefer::Prefer;
 use crate::status::Failure;
 use axum::http::{HeaderMap, StatusCode};
 use std::time::Duration;
@@ -34,6 +35,9 @@ const SERVED: [&str; 15] = [
 /// Parameters that would change what is done, and whose work is not built.
 const UNBUILT: [&str; 4] =
     ["dryRun", "force", "orphanDependents", "ignoreStoreReadErrorWithClusterBreakingPotential"];
+
+/// Parameters of a write without which it is another one.
+const EFFECTS: [&str; 4] = ["dryRun", "force", "orphanDependents", "propagationPolicy"];
 
 /// The parameters of a request, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,9 +130,16 @@ impl Params {
                 let parsed = seconds.map_or_else(|| manifest::parse_duration(text), Ok);
                 Some(parsed.map_err(|why| Failure::bad_request(format!("timeout: {why}")))?)
             }
-            None => preferred_wait_ms(headers),
+            None => Prefer::of(headers).wait_s.map(|seconds| seconds.saturating_mul(1000)),
         };
         Ok(Duration::from_millis(wait_ms.unwrap_or(READ_WAIT_MS).min(READ_WAIT_MS_MAX)))
+    }
+
+    /// The parameters that change what a write does, in one order.
+    #[must_use]
+    pub(crate) fn effects(&self) -> String {
+        let given = EFFECTS.iter().filter_map(|name| self.get(name).map(|value| format!("{name}={value}")));
+        given.collect::<Vec<_>>().join("&")
     }
 
     /// What a read is to include, and the exact revision if one is asked for.
@@ -175,13 +186,6 @@ fn unbuilt(name: &str, value: &str) -> Failure {
     let mut failure = Failure::invalid(message, vec![cause]);
     failure.code = StatusCode::UNPROCESSABLE_ENTITY;
     failure
-}
-
-/// `wait=N` of a `Prefer` header, in ms. What cannot be read is no preference.
-fn preferred_wait_ms(headers: &HeaderMap) -> Option<u64> {
-    let prefer = headers.get("prefer")?.to_str().ok()?;
-    let wait = prefer.split([',', ';']).find_map(|part| part.trim().strip_prefix("wait="))?;
-    wait.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1000))
 }
 
 /// Percent-decoding of a part of a URL.

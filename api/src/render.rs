@@ -84,6 +84,31 @@ pub(crate) fn record(
     }
 }
 
+/// What identifies a run, and no more.
+pub(crate) fn minimal(record: &Record) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Minimal<'a> {
+        api_version: &'static str,
+        kind: &'static str,
+        metadata: Metadata<'a>,
+    }
+    let Record::Runnable(run) = record else { return Vec::new() };
+    let deleted = run.deletion.as_ref().map(|asked| asked.at_ms);
+    let metadata = Metadata::of(&run.head, None).deleted(deleted);
+    bytes(&Minimal { api_version: API_VERSION, kind: "Runnable", metadata })
+}
+
+/// Looks at the pictures of clusters that the document of a record shows, without making it.
+pub(crate) fn pictures(scene: &Scene<'_>, record: &Record) -> Result<(), Damaged> {
+    let cluster = match record {
+        Record::Runnable(run) => run.attempt().map(|attempt| attempt.cluster),
+        Record::Cluster(cluster) => Some(cluster.head.ordinal),
+        Record::Member(_) | Record::Receipt(_) | Record::Watch(_) => None,
+    };
+    cluster.map_or(Ok(()), |cluster| scene.observed_ms(cluster).map(drop))
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a, Spec, State> {

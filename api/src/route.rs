@@ -8,7 +8,6 @@ mod replicas;
 mod runnables;
 
 use crate::api::{Api, ApiOptions, Shared};
-use crate::metrics::Metrics;
 use crate::status::Failure;
 use crate::{answer, discovery, health};
 use axum::Router;
@@ -76,7 +75,7 @@ pub(crate) const ROUTES: [&str; 26] = [
 
 /// The API of one replica.
 pub fn router(options: ApiOptions) -> Router {
-    let api: Shared = Arc::new(Api { options, metrics: Metrics::new() });
+    let api: Shared = Arc::new(Api::new(options));
     Router::new()
         .route(ROOT, get(health::root))
         .route(LIVEZ, get(health::livez))

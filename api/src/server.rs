@@ -17,8 +17,11 @@ use tokio::task::JoinHandle;
 /// Bounds of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections; more wait until one is closed.
+    /// Open connections.
     pub connections_max: usize,
+    /// Open connections beyond these: each gets one answer, which for all but health, metrics, discovery and what
+    /// operators ask is 429. More wait until one is closed.
+    pub spares_max: usize,
     /// From accept to the end of the TLS handshake.
     pub handshake_max: Duration,
     /// From the first byte of a request's head to its last.
@@ -35,10 +38,24 @@ pub struct Limits {
     pub streams_max: u32,
 }
 
+/// How long a connection beyond those that there may be is given to say what it wants.
+const SPARE_MAX: Duration = Duration::from_secs(2);
+
+impl Limits {
+    fn of_spare(self) -> Self {
+        Self { head_max: self.head_max.min(SPARE_MAX), idle_max: self.idle_max.min(SPARE_MAX), ..self }
+    }
+}
+
+/// Marks requests of connections beyond those that there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spare;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            spares_max: 256,
             handshake_max: Duration::from_secs(10),
             head_max: Duration::from_secs(10),
             idle_max: Duration::from_secs(75),
@@ -81,12 +98,17 @@ async fn accept(
 ) {
     let limits = options.limits;
     let permits = Arc::new(Semaphore::new(limits.connections_max));
+    let spares = Arc::new(Semaphore::new(limits.spares_max));
     let options = Arc::new(options);
     let mut stop = drain.clone();
     loop {
         let next = async {
-            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
-            Some((listener.accept().await, permit))
+            let (permit, spare) = tokio::select! {
+                biased;
+                permit = Arc::clone(&permits).acquire_owned() => (permit.ok()?, None),
+                permit = Arc::clone(&spares).acquire_owned() => (permit.ok()?, Some(Spare)),
+            };
+            Some((listener.accept().await, permit, spare))
         };
         let accepted = tokio::select! {
             accepted = next => accepted,
@@ -94,15 +116,15 @@ async fn accept(
         };
         match accepted {
             None => break,
-            Some((Ok((stream, peer)), permit)) => {
-                let serving =
-                    connection::serve(stream, peer, router.clone(), Arc::clone(&options), drain.clone());
+            Some((Ok((stream, peer)), permit, spare)) => {
+                let options = Arc::clone(&options);
+                let serving = connection::serve(stream, peer, router.clone(), options, spare, drain.clone());
                 tokio::spawn(async move {
                     serving.await;
                     drop(permit);
                 });
             }
-            Some((Err(error), _)) => {
+            Some((Err(error), ..)) => {
                 tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(ACCEPT_DELAY).await;
             }

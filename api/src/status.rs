@@ -158,6 +158,13 @@ impl Failure {
         failure
     }
 
+    /// Too much is under way for this to begin; nothing was done.
+    pub(crate) fn too_many(message: impl Into<String>, retry_after_s: u32) -> Self {
+        let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        failure.retry_after_s = Some(retry_after_s);
+        failure
+    }
+
     /// The record is not at the revision that an `If-Match` names.
     pub(crate) fn precondition(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PRECONDITION_FAILED, "PreconditionFailed", message)
@@ -269,12 +276,10 @@ impl From<ProposeError> for Failure {
         match error {
             ProposeError::NotSent { why, retry_after_s, busy } => {
                 let message = format!("nothing was changed: {why}; try again");
-                let mut failure = Self::unavailable(message, retry_after_s);
                 if busy {
-                    failure.code = StatusCode::TOO_MANY_REQUESTS;
-                    failure.reason = "TooManyRequests";
+                    return Self::too_many(message, retry_after_s);
                 }
-                failure
+                Self::unavailable(message, retry_after_s)
             }
             ProposeError::Unknown { why } => Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
@@ -295,6 +300,7 @@ impl From<ReadError> for Failure {
             ReadError::Gap { .. } => {
                 Self::expired("that revision was lost in a recovery; read again without it")
             }
+            ReadError::Busy => Self::too_many("too many reads wait for the leader; try again", RETRY_AFTER_S),
             why => {
                 let hint = "consistency=stale reads what this replica has";
                 let message = format!("the newest state cannot be confirmed: {why}; {hint}");

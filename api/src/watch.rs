@@ -1,30 +1,43 @@
-//! Watches: a stream of JSON lines, `{"type", "object"}`, in the order of revisions, without gaps; or a word that
-//! there is a gap.
+//! Watches: a stream of events in the order of revisions, without gaps; or a word that there is a gap.
+//!
+//! As JSON lines, `{"type", "object"}`, or with `Accept: text/event-stream` as server-sent events: `id` is the
+//! revision, `event` the type, `data` the same line. `Last-Event-ID` goes on after it, on any replica.
 //!
 //! Nothing is queued for a watcher: it pulls what changed since the revision that it has reached, so a slow one
-//! costs a buffer and in the end hears that it is too late.
+//! costs a buffer and in the end hears that it is too late. What many watch is read and written out once.
 
 mod feed;
+mod form;
 mod ledger;
 mod records;
+mod window;
 
+pub(crate) use form::Form;
 pub(crate) use ledger::ledger;
 pub(crate) use records::records;
 
 use crate::ask::Ask;
-use crate::noun::Noun;
+use crate::audit::Line;
 use crate::status::Failure;
-use crate::{render, table};
-use serde_json::json;
 use std::time::Duration;
 use tallyman_model::Revision;
-use tallyman_raft::ReadMode;
+use tallyman_raft::{Change, ReadMode};
 use tokio::time::Instant;
+use window::Window;
 
 /// How long a watch lasts unless it says otherwise; clients start anew where they were.
 const WATCH_SECONDS: u64 = 3_600;
 /// How long a watch may last.
 const WATCH_SECONDS_MAX: u64 = 24 * 3_600;
+/// Bytes of events that wait in one watch for its client to read; one event more, if that is longer.
+const WATCHER_BYTES_MAX: usize = 64 * 1024;
+
+/// What all watches of one replica share.
+#[derive(Default)]
+pub(crate) struct Windows {
+    records: Window<Change>,
+    ledger: Window<Line>,
+}
 
 /// From where, how long, and with what beside the events.
 pub(crate) struct Terms {
@@ -43,8 +56,15 @@ impl Terms {
     pub(crate) async fn of(ask: &Ask) -> Result<Self, Failure> {
         let params = &ask.params;
         let initial = params.flag("sendInitialEvents")?;
-        let bookmarks = params.flag("allowWatchBookmarks")?.unwrap_or(false);
-        let revision = params.revision()?;
+        let sse = ask.wants_events();
+        let bookmarks = params.flag("allowWatchBookmarks")?.unwrap_or(sse);
+        // A browser that comes back repeats the URL that it began with: where it was stands in the header.
+        let last = if sse { last_event(ask)? } else { None };
+        let initial = initial.filter(|_| last.is_none());
+        let revision = match last {
+            Some(last) => Some(last),
+            None => params.revision()?,
+        };
         if params.get("continue").is_some() {
             return Err(Failure::bad_request(
                 "continue is for lists: a watch goes on from a resourceVersion",
@@ -52,7 +72,7 @@ impl Terms {
         }
         match params.get("resourceVersionMatch") {
             None => {}
-            Some("NotOlderThan") if initial.is_some() => {}
+            Some("NotOlderThan") if initial.is_some() || last.is_some() => {}
             Some(_) => {
                 let words = "a watch takes resourceVersionMatch=NotOlderThan with sendInitialEvents only";
                 return Err(Failure::bad_request(words));
@@ -62,6 +82,7 @@ impl Terms {
             (None | Some("linearizable"), None) => ReadMode::Linearizable,
             (Some("stale"), None) | (None, Some(Revision(0))) => ReadMode::Stale,
             (None, Some(revision)) => ReadMode::Token(revision),
+            (Some(_), Some(revision)) if last.is_some() => ReadMode::Token(revision),
             _ => {
                 return Err(Failure::bad_request(
                     "consistency: linearizable or stale, without resourceVersion",
@@ -79,42 +100,17 @@ impl Terms {
             _ => Some(ask.api.backend().revision()),
         };
         let deadline = Instant::now() + Duration::from_secs(seconds);
-        Ok(Self { from, announces_end: initial == Some(true), bookmarks, deadline })
+        // Only a bookmark tells a reader of server-sent events from where to go on after the beginning.
+        Ok(Self { from, announces_end: initial == Some(true) || sse, bookmarks, deadline })
     }
 }
 
-/// What stands before and after the object of an event.
-fn frame(noun: Noun, kind: &str, as_table: bool, revision: Revision) -> (Vec<u8>, Vec<u8>) {
-    let before = format!("{{\"type\":\"{kind}\",\"object\":");
-    if !as_table {
-        return (before.into_bytes(), b"}\n".to_vec());
-    }
-    let mut around = json!({
-        "kind": "Table", "apiVersion": table::API_VERSION,
-        "metadata": {"resourceVersion": revision.to_string()}, "columnDefinitions": table::columns(noun),
-    })
-    .to_string();
-    around.pop();
-    (format!("{before}{around},\"rows\":[").into_bytes(), b"]}}\n".to_vec())
-}
-
-/// A bookmark: everything up to `revision` has been told.
-fn bookmark(noun: Noun, as_table: bool, revision: Revision, ends_initial: bool) -> Vec<u8> {
-    let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
-    if ends_initial {
-        metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
-    }
-    let object = if as_table {
-        json!({"kind": "Table", "apiVersion": table::API_VERSION, "metadata": metadata,
-            "columnDefinitions": table::columns(noun), "rows": []})
-    } else {
-        json!({"kind": noun.kind(), "apiVersion": render::API_VERSION, "metadata": metadata})
+/// The revision of the last event that a reader of server-sent events has.
+fn last_event(ask: &Ask) -> Result<Option<Revision>, Failure> {
+    let Some(value) = ask.headers.get("last-event-id").filter(|value| !value.is_empty()) else {
+        return Ok(None);
     };
-    line("BOOKMARK", &object)
-}
-
-fn line(kind: &str, object: &serde_json::Value) -> Vec<u8> {
-    let mut bytes = json!({"type": kind, "object": object}).to_string().into_bytes();
-    bytes.push(b'\n');
-    bytes
+    let revision = value.to_str().ok().and_then(|text| text.trim().parse().ok()).map(Revision);
+    let wrong = "Last-Event-ID is not an id that a watch gave: leave it out to begin with what there is";
+    revision.map(Some).ok_or_else(|| Failure::bad_request(wrong))
 }

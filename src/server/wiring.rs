@@ -61,8 +61,10 @@ impl Replica {
         let options = tallyman_leader::Options::new(Arc::clone(&env));
         let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
-        let api = router(ApiOptions::new(Arc::new(group.clone()), env, identity, drain.subscribe()));
-        let api = serve(listener, api, ServeOptions { tls, ..ServeOptions::default() }, close.subscribe());
+        let (limits, bounds) = super::descriptors::bounds();
+        let options = ApiOptions::new(Arc::new(group.clone()), env, identity, drain.subscribe());
+        let api = router(ApiOptions { bounds, ..options });
+        let api = serve(listener, api, ServeOptions { tls, limits }, close.subscribe());
         Ok(Self { group, leader, api, drain, close })
     }
 

@@ -4,7 +4,7 @@ use crate::answer;
 use crate::api::Shared;
 use crate::ask::Ask;
 use crate::audit::{self, AuditFilter};
-use crate::list::{ITEMS_BYTES_MAX, Items, Range, envelope};
+use crate::list::{Items, Range, envelope};
 use crate::noun::Noun;
 use crate::status::Failure;
 use crate::token::Token;
@@ -22,7 +22,7 @@ const SCAN_MAX: usize = 100_000;
 /// `GET`: a list, or a watch.
 pub(super) async fn list(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {
     let (ask, _) = Ask::open(&api, request)?;
-    if ask.params.flag("watch")? == Some(true) {
+    if ask.watches()? {
         let filter = AuditFilter::of(&ask)?;
         return watch::ledger(ask, filter).await;
     }
@@ -61,7 +61,7 @@ impl Found {
             if self.is_full(limit) {
                 return Ok(());
             }
-            let Some((entry, record)) = audit::record(ask.api.backend(), seq)? else { break };
+            let Some(audit::Line { entry, record }) = audit::record(ask.api.backend(), seq)? else { break };
             if record.revision > revision.0 {
                 break;
             }
@@ -111,7 +111,7 @@ impl Found {
     }
 
     fn is_full(&self, limit: usize) -> bool {
-        self.items.count >= limit || self.items.json.len() >= ITEMS_BYTES_MAX
+        self.items.count >= limit || self.items.is_full()
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn get(
     ask.await_read().await?;
     let missing = || Failure::not_found(Noun::AuditRecords, &name);
     let seq = name.parse().ok().filter(|seq| *seq > 0).ok_or_else(missing)?;
-    let (entry, record) = audit::record(api.backend(), seq)?.ok_or_else(missing)?;
+    let audit::Line { entry, record } = audit::record(api.backend(), seq)?.ok_or_else(missing)?;
     let as_table = ask.wants_table();
     let mut bytes = audit::document(&entry, &record, as_table)?;
     let revision = api.backend().revision();

@@ -16,7 +16,7 @@ use tallyman_model::record::Resource;
 /// `GET`: a list, or a watch.
 pub(super) async fn list(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {
     let (ask, _) = Ask::open(&api, request)?;
-    if ask.params.flag("watch")? == Some(true) {
+    if ask.watches()? {
         return watch::records(ask, Noun::Clusters, Resource::Cluster, None).await;
     }
     list::list(&ask, Noun::Clusters, Resource::Cluster, None).await

@@ -12,7 +12,7 @@ use tallyman_model::record::Resource;
 /// `GET`: a list.
 pub(super) async fn list(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {
     let (ask, _) = Ask::open(&api, request)?;
-    if ask.params.flag("watch")? == Some(true) {
+    if ask.watches()? {
         return Err(Failure::no_such_method("watch", "replicas"));
     }
     list::list(&ask, Noun::Replicas, Resource::Member, None).await

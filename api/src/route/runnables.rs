@@ -3,6 +3,7 @@
 mod action;
 mod approve;
 mod delete;
+mod many;
 mod patch;
 
 pub(super) use action::{cancel, retry};
@@ -13,10 +14,12 @@ pub(super) use patch::patch;
 use super::namespaces;
 use crate::answer;
 use crate::api::Shared;
-use crate::ask::{Ask, Written};
+use crate::ask::{Ask, Written, annotated_key};
 use crate::noun::Noun;
+use crate::prefer::Prefer;
 use crate::render::{self, Scene};
 use crate::status::Failure;
+use crate::wait::{Goal, Wait};
 use crate::{list, metadata, view, watch};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -45,7 +48,7 @@ pub(super) async fn list(
 }
 
 async fn list_or_watch(ask: Ask, namespace: Option<&str>) -> Result<Response, Failure> {
-    if ask.params.flag("watch")? == Some(true) {
+    if ask.watches()? {
         return watch::records(ask, Noun::Runnables, Resource::Runnable, namespace).await;
     }
     list::list(&ask, Noun::Runnables, Resource::Runnable, namespace).await
@@ -69,15 +72,20 @@ pub(super) async fn create(
     request: Request,
 ) -> Result<Response, Failure> {
     let (ask, body) = Ask::open(&api, request)?;
-    let (bytes, value) = ask.document(body).await?;
+    let (bytes, mut value) = ask.document(body).await?;
+    if many::is_list(&value) {
+        namespaces::check(&namespace)?;
+        return many::create(&ask, &namespace, value).await;
+    }
+    let key = ask.key(&namespace, &bytes, annotated_key(&mut value))?;
     let name =
         value.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     metadata::annotations_fit(Noun::Runnables, &name, &value)?;
     let submit = manifest::accept(value, &namespace, api.options.env.uid())
         .map_err(|causes| Failure::faults(Noun::Runnables, &name, causes))?;
     let manifests = submit.manifests.clone();
-    let written = ask.propose(&namespace, &bytes, Command::Submit(Box::new(submit))).await?;
-    respond(&ask, &name, StatusCode::CREATED, &written, Some(&manifests)).await
+    let written = ask.propose_with(key, Command::Submit(Box::new(submit))).await?;
+    follow(&ask, &name, StatusCode::CREATED, written, Some(&manifests), Goal::Created).await
 }
 
 /// `PUT`: a runnable's spec is immutable.
@@ -93,6 +101,23 @@ pub(super) async fn replace(
     let mut failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message);
     failure.allowed = Some("GET,HEAD,PATCH,DELETE");
     Err(failure.about(Noun::Runnables, &name))
+}
+
+/// The answer to a write, when what it is for has come about, if the client prefers to wait for that.
+async fn follow(
+    ask: &Ask,
+    name: &str,
+    status: StatusCode,
+    mut written: Written,
+    manifests: Option<&[u8]>,
+    goal: Goal,
+) -> Result<Response, Failure> {
+    let wait = Wait::preferred(ask);
+    if let Some(wait) = &wait {
+        wait.follow(ask, &mut written, goal).await;
+    }
+    let response = respond(ask, name, status, &written, manifests).await?;
+    Ok(Prefer { wait_s: wait.map(|wait| wait.seconds), ..Prefer::of(&ask.headers) }.applied(response))
 }
 
 /// The answer to a write: the run as it is after it.
@@ -111,14 +136,23 @@ async fn respond(
         let wait = ask.params.wait(&ask.headers)?;
         let _ = ask.api.backend().read(ReadMode::Token(written.done.revision), wait).await;
     }
+    let (bytes, oldest_ms) = document(ask, record, manifests)?;
+    let response = answer::json(status, bytes, written.done.revision, oldest_ms);
+    let response = answer::written(answer::with_etag(response, record.revision()), written);
+    Ok(Prefer { wait_s: None, ..Prefer::of(&ask.headers) }.applied(response))
+}
+
+/// The document of a run, as the client wants it, and the age of the oldest picture of a cluster in it.
+fn document(ask: &Ask, record: &Record, manifests: Option<&[u8]>) -> Result<(Vec<u8>, u64), Failure> {
+    if Prefer::of(&ask.headers).minimal {
+        return Ok((render::minimal(record), 0));
+    }
     let replica = ask.status();
     let now_ms = ask.api.now_ms();
-    let (bytes, oldest_ms) = view::with(ask.api.backend(), None, |view, _| {
+    view::with(ask.api.backend(), None, |view, _| {
         let scene = Scene::new(view, &replica, now_ms);
         Ok((render::record(&scene, record, manifests, None)?, scene.oldest_cluster_ms()))
-    })?;
-    let response = answer::json(status, bytes, written.done.revision, oldest_ms);
-    Ok(answer::written(answer::with_etag(response, record.revision()), written))
+    })
 }
 
 fn is_here(ask: &Ask, record: &Record) -> Result<bool, Failure> {
@@ -131,9 +165,12 @@ fn is_here(ask: &Ask, record: &Record) -> Result<bool, Failure> {
 
 /// The run is not there any more: what was asked for is done.
 fn gone(name: &str, uid: &str, status: StatusCode, written: &Written) -> Response {
+    answer::json(status, removed(name, uid).to_string().into_bytes(), written.done.revision, 0)
+}
+
+fn removed(name: &str, uid: &str) -> serde_json::Value {
     let details = serde_json::json!({"group": "tallyman.dev", "kind": "runnables", "name": name, "uid": uid});
-    let document = serde_json::json!({
+    serde_json::json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
-    });
-    answer::json(status, document.to_string().into_bytes(), written.done.revision, 0)
+    })
 }

@@ -1,10 +1,11 @@
 //! What a connection is doing, as its deadlines need it.
 
 use super::Limits;
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
@@ -29,6 +30,10 @@ pub(super) struct Activity {
     idle_since: AtomicU64,
     head_since: AtomicU64,
     stalled_since: AtomicU64,
+    /// Since when a part of an answer waits for its client to read. Only where streams are interleaved: one that is
+    /// not read does not hold up the connection. It ends it all the same, because a stream cannot be ended from here.
+    unread: Mutex<BTreeMap<u64, u64>>,
+    requests: AtomicU64,
 }
 
 impl Activity {
@@ -41,6 +46,8 @@ impl Activity {
             // Who connects has something to say.
             head_since: AtomicU64::new(u64::from(!multiplexed)),
             stalled_since: AtomicU64::new(0),
+            unread: Mutex::default(),
+            requests: AtomicU64::new(0),
         })
     }
 
@@ -52,7 +59,11 @@ impl Activity {
     pub(super) fn request(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         self.head_since.store(0, Relaxed);
-        InFlight(Arc::clone(self))
+        InFlight { activity: Arc::clone(self), number: self.requests.fetch_add(1, Relaxed) }
+    }
+
+    fn unread(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn verdict(&self, limits: &Limits) -> Verdict {
@@ -64,6 +75,10 @@ impl Activity {
         if longer(&self.stalled_since, limits.stall_max) || longer(&self.head_since, limits.head_max) {
             return Verdict::Stuck;
         }
+        let stall_ms_max = limits.stall_max.as_millis();
+        if self.unread().values().any(|since| u128::from(now.saturating_sub(*since)) >= stall_ms_max) {
+            return Verdict::Stuck;
+        }
         if self.in_flight.load(Relaxed) == 0 && longer(&self.idle_since, limits.idle_max) {
             return Verdict::Idle;
         }
@@ -72,12 +87,32 @@ impl Activity {
 }
 
 /// A request that is under way.
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl InFlight {
+    /// The connection asks for the next part of the answer: what was given before is on its way.
+    pub(super) fn asked(&self) {
+        if self.activity.multiplexed {
+            self.activity.unread().remove(&self.number);
+        }
+    }
+
+    /// A part of the answer was given.
+    pub(super) fn gave(&self) {
+        if self.activity.multiplexed {
+            self.activity.unread().insert(self.number, self.activity.now());
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.idle_since.store(self.0.now(), Relaxed);
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.asked();
+        self.activity.idle_since.store(self.activity.now(), Relaxed);
+        self.activity.in_flight.fetch_sub(1, Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! One connection.
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
-use super::{Limits, ServeOptions};
+use super::{Limits, ServeOptions, Spare};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
@@ -35,35 +35,46 @@ pub(super) async fn serve(
     peer: SocketAddr,
     router: Router,
     options: Arc<ServeOptions>,
+    spare: Option<Spare>,
     drain: watch::Receiver<bool>,
 ) {
-    let limits = options.limits;
+    let limits = if spare.is_some() { options.limits.of_spare() } else { options.limits };
+    let caller = Caller { peer, router, spare };
     // Answers are written whole; waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set nodelay");
     }
     let Some(tls) = &options.tls else {
-        return http1(stream, peer, router, limits, drain).await;
+        return http1(stream, caller, limits, drain).await;
     };
     match timeout(limits.handshake_max, tls.accept(stream)).await {
         Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            http2(stream, peer, router, limits, drain).await;
+            http2(stream, caller, limits, drain).await;
         }
-        Ok(Ok(stream)) => http1(stream, peer, router, limits, drain).await,
+        Ok(Ok(stream)) => http1(stream, caller, limits, drain).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "failed to agree on TLS"),
         Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
     }
 }
 
-async fn http1<T>(stream: T, peer: SocketAddr, router: Router, limits: Limits, drain: watch::Receiver<bool>)
+/// Who is at the other end, and what answers.
+struct Caller {
+    peer: SocketAddr,
+    router: Router,
+    spare: Option<Spare>,
+}
+
+async fn http1<T>(stream: T, caller: Caller, limits: Limits, drain: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new(false);
     let io = TokioIo::new(Noted { inner: stream, activity: Arc::clone(&activity) });
-    let service = service_fn(answer(peer, router, Arc::clone(&activity)));
+    let keep_alive = caller.spare.is_none();
+    let service = service_fn(answer(caller, Arc::clone(&activity)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .keep_alive(keep_alive)
         // Heads have a deadline of ours, which does not run while a connection is idle.
         .header_read_timeout(None)
         .max_header_size(limits.head_bytes_max)
@@ -72,13 +83,13 @@ where
     watched(connection, &activity, limits, drain).await;
 }
 
-async fn http2<T>(stream: T, peer: SocketAddr, router: Router, limits: Limits, drain: watch::Receiver<bool>)
+async fn http2<T>(stream: T, caller: Caller, limits: Limits, drain: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new(true);
     let io = TokioIo::new(Noted { inner: stream, activity: Arc::clone(&activity) });
-    let service = service_fn(answer(peer, router, Arc::clone(&activity)));
+    let service = service_fn(answer(caller, Arc::clone(&activity)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
@@ -92,18 +103,17 @@ where
 /// The answer to one request, on its way.
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Guarded>, Infallible>> + Send>>;
 
-fn answer(
-    peer: SocketAddr,
-    router: Router,
-    activity: Arc<Activity>,
-) -> impl Fn(Request<Incoming>) -> Answering {
+fn answer(caller: Caller, activity: Arc<Activity>) -> impl Fn(Request<Incoming>) -> Answering {
     move |request| {
         let guard = activity.request();
-        let mut router = router.clone();
+        let mut router = caller.router.clone();
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo(caller.peer));
+        if let Some(spare) = caller.spare {
+            request.extensions_mut().insert(spare);
+        }
         let answered = router.call(request);
-        Box::pin(async move { Ok(answered.await?.map(|body| Guarded { body, _guard: guard })) })
+        Box::pin(async move { Ok(answered.await?.map(|body| Guarded { body, guard })) })
     }
 }
 
@@ -141,7 +151,7 @@ where
 /// The body of an answer: until it has been sent, its request is under way.
 struct Guarded {
     body: Body,
-    _guard: InFlight,
+    guard: InFlight,
 }
 
 impl hyper::body::Body for Guarded {
@@ -152,7 +162,12 @@ impl hyper::body::Body for Guarded {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        self.guard.asked();
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(_)) = &polled {
+            self.guard.gave();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

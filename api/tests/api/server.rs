@@ -180,18 +180,6 @@ async fn a_head_that_is_too_large_is_431() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_wait_for_one_to_end() {
-    let server = start_with(&Memory::founded(), |_, limits| limits.connections_max = 2).await;
-    let (one, _two) = (connect(&server).await, connect(&server).await);
-    let mut third = connect(&server).await;
-    third.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut byte = [0];
-    assert!(timeout(Duration::from_millis(200), third.read(&mut byte)).await.is_err());
-    drop(one);
-    assert!(rest(&mut third).await.contains("TTP/1.1 200"));
-}
-
-#[tokio::test]
 async fn a_stopping_server_finishes_what_is_under_way() {
     let server = start().await;
     server.memory.freeze(true);

@@ -1,9 +1,10 @@
 //! `cancel` and `retry`.
 
-use super::{Named, respond};
+use super::{Named, follow};
 use crate::api::Shared;
 use crate::ask::Ask;
 use crate::status::Failure;
+use crate::wait::Goal;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -20,7 +21,7 @@ pub(in crate::route) async fn cancel(
     Path(named): Named,
     request: Request,
 ) -> Result<Response, Failure> {
-    act(&api, named, request, |target, why| Command::Cancel(Cancel { target, why })).await
+    act(&api, named, request, Goal::Ended, |target, why| Command::Cancel(Cancel { target, why })).await
 }
 
 /// `POST .../retry {reason}`
@@ -29,7 +30,7 @@ pub(in crate::route) async fn retry(
     Path(named): Named,
     request: Request,
 ) -> Result<Response, Failure> {
-    act(&api, named, request, |target, why| Command::Retry(Retry { target, why })).await
+    act(&api, named, request, Goal::Created, |target, why| Command::Retry(Retry { target, why })).await
 }
 
 /// Proposes what a person asks of one run, with the reason given.
@@ -37,6 +38,7 @@ async fn act(
     api: &Shared,
     (namespace, name): (String, String),
     request: Request,
+    goal: Goal,
     command: impl FnOnce(Target, String) -> Command,
 ) -> Result<Response, Failure> {
     let (ask, body) = Ask::open(api, request)?;
@@ -44,7 +46,7 @@ async fn act(
     let revision = ask.if_match()?;
     let target = Target { revision, ..Target::named(&namespace, &name) };
     let written = ask.propose(&namespace, &bytes, command(target, why)).await?;
-    respond(&ask, &name, StatusCode::OK, &written, None).await
+    follow(&ask, &name, StatusCode::OK, written, None, goal).await
 }
 
 /// The body, and the reason in it.

@@ -5,7 +5,9 @@ use crate::answer;
 use crate::api::Shared;
 use crate::ask::Ask;
 use crate::delete_options::DeleteOptions;
+use crate::prefer::Prefer;
 use crate::status::Failure;
+use crate::wait::{Goal, Wait};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -24,14 +26,17 @@ pub(in crate::route) async fn delete(
     let (uid, revision) = (asked.uid, asked.revision);
     let target = Target { uid, revision, ..Target::named(&namespace, &name) };
     let command = Command::Delete(Delete { target });
-    let written = ask.propose(&namespace, &bytes, command).await?;
-    match written.done.record.as_deref() {
-        Some(record) if waits(record) => respond(&ask, &name, StatusCode::OK, &written, None).await,
-        other => {
-            let uid = other.and_then(Record::head).map_or_else(String::new, |head| head.uid.to_string());
-            Ok(answer::written(gone(&name, &uid, StatusCode::OK, &written), &written))
-        }
+    let mut written = ask.propose(&namespace, &bytes, command).await?;
+    let uid = written.done.record.as_deref().and_then(Record::head).map(|head| head.uid.to_string());
+    let wait = Wait::preferred(&ask);
+    if let Some(wait) = &wait {
+        wait.follow(&ask, &mut written, Goal::Gone).await;
     }
+    let response = match written.done.record.as_deref() {
+        Some(record) if waits(record) => respond(&ask, &name, StatusCode::OK, &written, None).await?,
+        _ => answer::written(gone(&name, &uid.unwrap_or_default(), StatusCode::OK, &written), &written),
+    };
+    Ok(Prefer { wait_s: wait.map(|wait| wait.seconds), ..Prefer::of(&ask.headers) }.applied(response))
 }
 
 /// True if objects are still there, so that the record stays until they are not.
