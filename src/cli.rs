@@ -43,6 +43,7 @@ enum Command {
     Wait(verb::wait::Wait),
     /// Tell from the ledger what became of a runnable
     History(verb::history::History),
+    Approve(verb::approve::Approve),
     /// Stop a runnable and keep its record
     Cancel(verb::cancel::Cancel),
     /// Start an ended runnable again
@@ -79,6 +80,7 @@ impl Cli {
             Command::Watch(watch) => watch.run(&client).await,
             Command::Wait(wait) => wait.run(&client).await,
             Command::History(history) => history.run(&client).await,
+            Command::Approve(approve) => approve.run(&client).await,
             Command::Cancel(cancel) => cancel.run(&client).await,
             Command::Retry(retry) => retry.run(&client).await,
             Command::Delete(delete) => delete.run(&client).await,

@@ -54,6 +54,8 @@ pub(crate) struct Client {
     token: Option<Token>,
     /// Print the request instead of sending it.
     is_curl: bool,
+    /// The headers that say as whom to act.
+    acting: Vec<(&'static str, String)>,
     ca_file: Option<std::path::PathBuf>,
     read_for: Duration,
     change_for: Duration,
@@ -266,7 +268,7 @@ impl Client {
 
     fn build(&self, request: &Request, server: &str) -> reqwest::RequestBuilder {
         let mut builder = self.http.request(request.method.clone(), request.url(server));
-        for (name, value) in &request.headers {
+        for (name, value) in request.headers.iter().chain(&self.acting) {
             builder = builder.header(*name, value);
         }
         if let Some(token) = &self.token {
@@ -282,6 +284,9 @@ impl Client {
         if !self.is_curl {
             return Ok(());
         }
+        let mut request = request.clone();
+        request.headers.extend(self.acting.iter().cloned());
+        let request = &request;
         let server = self.servers.first().map(String::as_str).unwrap_or_default();
         let token = self.token.as_ref().map(|token| token.file.as_path());
         crate::screen::Screen::stdout().line(&curl::command(request, server, token, self.ca_file.as_deref()));

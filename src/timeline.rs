@@ -2,9 +2,9 @@
 
 use crate::client::text;
 use serde_json::Value;
-use tallyman_model::Phase;
 use tallyman_model::ledger::{LedgerRecord, Subject};
 use tallyman_model::record::Kind;
+use tallyman_model::{Phase, Reason};
 
 /// One step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +45,14 @@ impl Told<'_> {
             self.phase.clone_from(&subject.phase);
             self.attempt += usize::from(subject.phase == Phase::Placed.as_str());
         }
-        let (word, words) = if is_phase {
+        let (word, words) = if record.verb == "approve" {
+            (decided(&subject.reason).to_owned(), format!("by {}: {}", record.user, record.detail))
+        } else if is_phase {
             (word(&subject.phase), self.words(record, subject))
         } else {
             (record.verb.clone(), record.detail.clone())
         };
+        let is_phase = is_phase || record.verb == "approve";
         Some(Step { at_ms: record.at_ms, word, is_phase, revision: subject.revision, words })
     }
 
@@ -57,10 +60,11 @@ impl Told<'_> {
         let attempt =
             self.attempt.checked_sub(1).and_then(|i| self.run.pointer(&format!("/status/attempts/{i}")));
         match Phase::parse(&subject.phase) {
-            Some(Phase::Accepted | Phase::Held) if self.attempt == 0 => {
+            Some(Phase::Held) => format!("by {}: {}", record.user, subject.message),
+            Some(Phase::Accepted) if self.attempt == 0 => {
                 format!("by {}; led by {}", record.user, record.leader)
             }
-            Some(Phase::Accepted | Phase::Held) => format!("again, by {}", record.user),
+            Some(Phase::Accepted) => format!("again, by {}", record.user),
             Some(Phase::Placed) => {
                 placed(attempt.map_or("", |attempt| text(attempt, "/cluster")), &record.detail)
             }
@@ -84,6 +88,11 @@ impl Told<'_> {
         let max = self.run.pointer("/spec/attempts/max").and_then(Value::as_u64).unwrap_or(1);
         format!("attempt {} of {}", self.attempt, max.max(self.attempt as u64))
     }
+}
+
+/// A person's decision on a held run, from the reason that it left.
+fn decided(reason: &str) -> &'static str {
+    if reason == Reason::Rejected.as_str() { "rejected" } else { "approved" }
 }
 
 /// A phase as a step is called.
@@ -204,6 +213,27 @@ mod tests {
         let told: Vec<String> = steps("u1", &now, &records).into_iter().map(|step| step.words).collect();
         assert_eq!(told[1], "attempt 1 of 1; the Job failed: exit code 3");
         assert_eq!(told[3], "attempt 1 of 1; Cancelled");
+    }
+
+    #[test]
+    fn decisions_are_told_with_who_decided_also_when_they_change_no_phase() {
+        let mut held = record(0, "submit", "Held", "");
+        held.subjects[0].message = "0 of 2 approvals".to_owned();
+        let mut rejected = record(3, "approve", "Failed", "rejected sha256:61; no");
+        rejected.subjects[0].reason = "Rejected".to_owned();
+        let records = [
+            held,
+            record(1, "approve", "Held", "approved sha256:61; 1 of 2 approvals"),
+            record(2, "approve", "Accepted", "approved sha256:61; 2 of 2 approvals"),
+            rejected,
+        ];
+        let told = steps("u1", &run(), &records);
+        assert!(told.iter().all(|step| step.is_phase));
+        let words: Vec<_> = told.iter().map(|step| format!("{} {}", step.word, step.words)).collect();
+        assert_eq!(words[0], "held by dev: 0 of 2 approvals");
+        assert_eq!(words[1], "approved by dev: approved sha256:61; 1 of 2 approvals");
+        assert_eq!(words[2], "approved by dev: approved sha256:61; 2 of 2 approvals");
+        assert_eq!(words[3], "rejected by dev: rejected sha256:61; no");
     }
 
     #[test]

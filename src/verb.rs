@@ -1,5 +1,6 @@
 //! The client's commands, one file each.
 
+pub(crate) mod approve;
 pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod cancel;

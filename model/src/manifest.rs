@@ -4,6 +4,7 @@ mod accept;
 mod approvals;
 mod duration;
 mod fields;
+pub mod generated;
 pub mod marks;
 mod materialise;
 pub mod names;

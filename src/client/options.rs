@@ -18,6 +18,12 @@ pub(crate) struct ClientOptions {
     /// Print the equivalent curl command instead of sending the request
     #[arg(long, global = true)]
     pub(crate) curl: bool,
+    /// Act as this user, where that is allowed: in `tallyman dev`, or as one of system:masters
+    #[arg(long = "as", value_name = "USER", global = true)]
+    pub(crate) acting: Option<String>,
+    /// A group of that user; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP", global = true, requires = "acting")]
+    pub(crate) acting_groups: Vec<String>,
 }
 
 /// Which namespace.
@@ -68,7 +74,10 @@ impl ClientOptions {
         let servers = servers(self.server.as_deref().unwrap_or(SERVER_DEFAULT))?;
         let token = environment::path(environment::TOKEN_FILE).map(read_token).transpose()?;
         let ca_file = environment::path(environment::CA_FILE);
-        build(servers, token, ca_file, self.curl)
+        let mut client = build(servers, token, ca_file, self.curl)?;
+        client.acting = self.acting.iter().map(|user| ("impersonate-user", user.clone())).collect();
+        client.acting.extend(self.acting_groups.iter().map(|group| ("impersonate-group", group.clone())));
+        Ok(client)
     }
 }
 
@@ -143,6 +152,7 @@ pub(super) fn build(
         http,
         token,
         is_curl,
+        acting: Vec::new(),
         ca_file,
         read_for: Duration::from_secs(READ_FOR_S_MAX),
         change_for: Duration::from_secs(CHANGE_FOR_S_MAX),

@@ -37,10 +37,16 @@ fn attempt(answer: &Answer, request: &Request) -> String {
     match answer.status {
         400 | 413 | 422 => "correct what is named above and send it again; nothing was changed".to_owned(),
         401 => format!("name a file with a valid token in {}", environment::TOKEN_FILE),
+        403 if request.path.ends_with("/approvals") => {
+            "ask somebody who may: tallyman get NAME -o yaml shows the groups".to_owned()
+        }
         403 => "use the token of somebody who may, or ask for the right".to_owned(),
         404 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
         404 if request.path.contains("/runnables/") => "tallyman list -A".to_owned(),
         404 => super::NOT_SERVED_HINT.to_owned(),
+        409 | 412 if request.path.ends_with("/approvals") => {
+            "look at what it is now, and decide anew: tallyman approve NAME".to_owned()
+        }
         409 | 412 if request.path.starts_with("/operator/") => "tallyman operator status".to_owned(),
         409 | 412 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
         409 | 412 => "read it again, it exists already or has changed: tallyman get NAME -o yaml".to_owned(),

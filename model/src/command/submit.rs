@@ -4,6 +4,7 @@
 //! is taken (`AlreadyExists`) or a named cluster is unknown (`Invalid`).
 
 use super::{Principal, settle};
+use crate::manifest::generated;
 use crate::record::{Approvals, Head, Person, Planned, Record, Resource, RunSpec, Runnable};
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
@@ -109,8 +110,8 @@ impl Submit {
                 )),
             }),
             ManifestName::Generate(prefix) => {
-                for salt in 0..GENERATE_TRIES_MAX {
-                    let name = format!("{prefix}{}", suffix(self.uid, salt));
+                for tries in 0..generated::TRIES_MAX {
+                    let name = generated::of_submission(prefix, self.uid, tries);
                     if taken(&name)?.is_none() {
                         return Ok(Ok(name));
                     }
@@ -173,10 +174,9 @@ impl Submit {
     }
 
     fn plan(&self, i: usize, manifest: &SubmitManifest) -> Planned {
-        let salt = u32::try_from(i).unwrap_or(u32::MAX).saturating_add(MANIFEST_SALT);
         let name = match &manifest.name {
             ManifestName::Fixed(name) => name.clone(),
-            ManifestName::Generate(prefix) => format!("{prefix}{}", suffix(self.uid, salt)),
+            ManifestName::Generate(prefix) => generated::of_manifest(prefix, self.uid, i),
         };
         Planned {
             kind: manifest.kind,
@@ -187,19 +187,4 @@ impl Submit {
             length: manifest.length,
         }
     }
-}
-
-/// Tries at a free generated name.
-const GENERATE_TRIES_MAX: u32 = 8;
-/// Suffixes of manifests are made apart from those of the submission.
-const MANIFEST_SALT: u32 = 1000;
-/// The letters that Kubernetes makes names of: no vowels, nothing that looks like another.
-const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
-
-/// Five characters that follow from `uid` and `salt`.
-fn suffix(uid: Uid, salt: u32) -> String {
-    let mut seed = uid.0.to_vec();
-    seed.extend(salt.to_be_bytes());
-    let digest = Digest::of(&seed);
-    digest.0.iter().take(5).map(|&byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()])).collect()
 }
