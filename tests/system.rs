@@ -1,6 +1,8 @@
 //! Whole-system tests: real processes, real sockets, real files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
+#[path = "system/approvals.rs"]
+mod approvals;
 #[path = "system/bad_input.rs"]
 mod bad_input;
 #[path = "system/bench.rs"]
