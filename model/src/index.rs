@@ -67,6 +67,7 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
             keys.push(Key::lookup(Tag::Claim, claim, ordinal));
         }
         keys.push(Key::lookup(Tag::Objects, object.cluster.0, ordinal));
+        keys.push(Key::lookup(Tag::Objects, lookup::ANY_CLUSTER, ordinal));
         if let Some((lane, due_ms)) = lane(run, object) {
             keys.push(Key::lane(lane, object.cluster, due_ms, ordinal));
         }

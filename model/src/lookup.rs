@@ -4,6 +4,9 @@
 use crate::record::{Kind, Resource};
 use crate::{Digest, Ordinal};
 
+/// Filed beside a cluster's ordinal, for what is on any of them; no record has it.
+pub(crate) const ANY_CLUSTER: u64 = 0;
+
 fn hash(parts: &[&str]) -> u64 {
     // No part can contain the separator: names, labels and namespaces have no control characters.
     Digest::of(parts.join("\u{0}").as_bytes()).short()

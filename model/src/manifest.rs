@@ -12,4 +12,4 @@ mod object;
 
 pub use accept::accept;
 pub use duration::{parse as parse_duration, write as write_duration};
-pub use materialise::{Marks, materialise};
+pub use materialise::{Marks, as_sent, materialise};

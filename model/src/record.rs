@@ -15,7 +15,7 @@ pub use cluster::{Cluster, Credentials, Stray};
 pub use kind::Kind;
 pub use member::{Member, MemberState};
 pub use meta::{Lineage, Meta};
-pub use object::{Action, Intent, Object, ObjectState, Permit, Seen};
+pub use object::{Action, Condition, Intent, Object, ObjectState, Permit, Seen};
 pub use receipt::Receipt;
 pub use runnable::{Asked, Attempt, AttemptPhase, Ending, OnLate, Placement, Planned, RunSpec, Runnable};
 pub use watch::Watch;

@@ -5,7 +5,7 @@ mod job;
 use crate::command::Observation;
 use crate::manifest::marks;
 use crate::record::{Kind, Seen};
-use crate::{Uid, limits};
+use crate::{Uid, limits, time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -42,7 +42,9 @@ pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
         Kind::ConfigMap => (Seen::default(), None),
     };
     seen.resource_version = text("resourceVersion")?.to_owned();
-    seen.deleting = text("deletionTimestamp").is_some();
+    seen.created_ms = text("creationTimestamp").and_then(time::parse);
+    // That it goes counts also where the time cannot be read.
+    seen.deleting_ms = text("deletionTimestamp").map(|at| time::parse(at).unwrap_or(0));
     let others =
         finalizers.into_iter().flatten().filter_map(Value::as_str).filter(|name| *name != marks::HOLD);
     seen.finalizers = others.take(limits::FINALIZERS_MAX).map(str::to_owned).collect();

@@ -45,7 +45,7 @@ fn of_change(object: &Object, action: Action, found: Option<Observation>) -> Opt
         return Some(Outcome::Gone);
     };
     let is_done = match action {
-        Action::Delete => item.seen.deleting,
+        Action::Delete => item.seen.is_deleting(),
         Action::Release => !item.held,
         // Whether all marks are back is for the model to say: putting them back twice does no harm.
         Action::Relabel | Action::Create => false,

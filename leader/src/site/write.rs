@@ -196,7 +196,7 @@ fn marks_of(desk: &Desk, job: &Job, item: &Observation) -> Value {
         let until = time::format(job.intent.at_ms + limits::HOLD_MS);
         metadata["annotations"][marks::ATTEMPT] = json!(job.object.attempt.to_string());
         metadata["annotations"][marks::HOLD_UNTIL] = json!(until);
-        if !item.held && !item.seen.deleting && !job.run.has_ended(&job.object) {
+        if !item.held && !item.seen.is_deleting() && !job.run.has_ended(&job.object) {
             let others = item.seen.finalizers.iter().map(String::as_str);
             metadata["finalizers"] = json!(others.chain([marks::HOLD]).collect::<Vec<_>>());
         }

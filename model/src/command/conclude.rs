@@ -5,7 +5,7 @@
 
 use super::observe::is_older;
 use super::{Observation, settle};
-use crate::record::{Action, Intent, Object, ObjectState, Record, Runnable};
+use crate::record::{Action, Intent, Object, ObjectState, Record, Runnable, Seen};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, rule};
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,7 @@ impl Conclude {
                     settle::live(object, item, now);
                     settle::observed(&mut run, position, item, now);
                     settle::check_marks(&mut run, position, item, txn.meta.group);
-                } else if object.held && object.seen.as_ref().is_some_and(|seen| seen.deleting) {
+                } else if object.held && object.seen.as_ref().is_some_and(Seen::is_deleting) {
                     object.due_ms = now;
                 }
                 pace(&mut run, position, pending, now);

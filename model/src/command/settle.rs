@@ -14,7 +14,7 @@ pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
     object.uid = Some(item.uid.clone());
     object.held = item.held;
     object.seen = Some(Seen { at_ms: now, ..item.seen.clone() });
-    if object.held && item.seen.deleting {
+    if object.held && item.seen.is_deleting() {
         // The hold is all that keeps it: whatever was to be tried later is over.
         object.due_ms = object.due_ms.min(now);
     }
@@ -33,7 +33,7 @@ pub(super) fn check_marks(run: &mut Runnable, position: usize, item: &Observatio
     let Some(plan) = run.plan(object) else { return };
     let main = run.is_main(object);
     let own = item.submission == Some(run.head.uid) && item.attempt == Some(object.attempt);
-    let holds = item.held || item.seen.deleting || !object.wanted || run.has_ended(object);
+    let holds = item.held || item.seen.is_deleting() || !object.wanted || run.has_ended(object);
     // Members are shared: whose submission and attempt they name does not matter.
     let whole = item.group == Some(group)
         && item.submission.is_some()

@@ -21,6 +21,12 @@ pub struct Marks {
 /// `None` if those bytes are not what was accepted: the caller treats that as damage.
 #[must_use]
 pub fn materialise(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks) -> Option<Vec<u8>> {
+    serde_json::to_vec(&as_sent(run, object, manifests, marks)?).ok()
+}
+
+/// As [`materialise`], not written out.
+#[must_use]
+pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks) -> Option<Value> {
     let plan = run.plan(object)?;
     let from = usize::try_from(plan.offset).ok()?;
     let bytes = manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
@@ -44,7 +50,7 @@ pub fn materialise(run: &Runnable, object: &Object, manifests: &[u8], marks: &Ma
         add(metadata, "annotations", [(marks::HOLD_UNTIL, until)]);
         metadata.insert("finalizers".to_owned(), Value::Array(vec![text(marks::HOLD)]));
     }
-    serde_json::to_vec(&value).ok()
+    Some(value)
 }
 
 /// Sets the entries of a map of strings that may not be there yet.

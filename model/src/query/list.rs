@@ -1,6 +1,6 @@
 //! Lists: a selector is an intersection of lookups, a page is a run of ordinals.
 
-use crate::record::{Record, Resource};
+use crate::record::{Object, Record, Resource};
 use crate::selector::{Selector, Test};
 use crate::{Damaged, Key, Ordinal, Phase, Tag, View, lookup};
 
@@ -15,6 +15,8 @@ pub enum FieldTest {
     Phase(Phase),
     /// `status.cluster`; empty: on none.
     Cluster(String),
+    /// It has the claim on objects on that cluster; `None`: on any.
+    Objects(Option<Ordinal>),
 }
 
 /// What to list.
@@ -87,6 +89,9 @@ impl Filter {
                     let cluster = super::cluster(view, name)?.map(|cluster| cluster.head.ordinal.0);
                     lookups.extend(cluster.map(|ordinal| (Tag::Cluster, ordinal)));
                 }
+                FieldTest::Objects(cluster) => {
+                    lookups.push((Tag::Objects, cluster.map_or(lookup::ANY_CLUSTER, |cluster| cluster.0)));
+                }
             }
         }
         Ok(lookups)
@@ -103,7 +108,11 @@ impl FieldTest {
             (FieldTest::Cluster(name), Record::Runnable(run)) => {
                 run.attempt().map_or("", |attempt| attempt.cluster_name.as_str()) == name
             }
-            (FieldTest::Phase(_) | FieldTest::Cluster(_), _) => false,
+            (FieldTest::Objects(cluster), Record::Runnable(run)) => {
+                let on = |object: &&Object| cluster.is_none_or(|cluster| object.cluster == cluster);
+                run.objects.iter().filter(on).any(Object::claims)
+            }
+            (FieldTest::Phase(_) | FieldTest::Cluster(_) | FieldTest::Objects(_), _) => false,
         }
     }
 }

@@ -64,6 +64,29 @@ pub enum ObjectState {
     Gone,
 }
 
+/// The condition of a main object that decides what it is: of several that hold, the last here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Condition {
+    /// It does not run until somebody lets it.
+    Suspended,
+    /// It ended well.
+    Complete,
+    /// It ended badly.
+    Failed,
+}
+
+impl Condition {
+    /// As the kind's own status has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Condition::Suspended => "Suspended",
+            Condition::Complete => "Complete",
+            Condition::Failed => "Failed",
+        }
+    }
+}
+
 /// The projection of an object's status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
@@ -71,6 +94,8 @@ pub struct Seen {
     pub at_ms: u64,
     /// The cluster's resourceVersion of it.
     pub resource_version: String,
+    /// When it was made, ms since 1970 on the cluster's clock.
+    pub created_ms: Option<u64>,
     /// Something of it runs.
     pub active: u32,
     /// Parts that ended well.
@@ -81,13 +106,23 @@ pub struct Seen {
     pub started_ms: Option<u64>,
     /// When it says it ended.
     pub finished_ms: Option<u64>,
-    /// It has been asked to go (deletionTimestamp).
-    pub deleting: bool,
+    /// From when it has been asked to go (deletionTimestamp).
+    pub deleting_ms: Option<u64>,
     /// Finalizers beside our hold, in their order, at most
     /// [`FINALIZERS_MAX`](crate::limits::FINALIZERS_MAX): what a release of the hold must leave.
     pub finalizers: Vec<String>,
-    /// The reason and message of its last condition.
+    /// What it says of itself.
+    pub condition: Option<Condition>,
+    /// The reason and message of that condition.
     pub message: String,
+}
+
+impl Seen {
+    /// It has been asked to go.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.deleting_ms.is_some()
+    }
 }
 
 /// An object, its claim, and the work that is due for it.
@@ -137,7 +172,7 @@ impl Object {
         if self.pending.is_some() {
             return None;
         }
-        let deleting = self.seen.as_ref().is_some_and(|seen| seen.deleting);
+        let deleting = self.seen.as_ref().is_some_and(Seen::is_deleting);
         match self.state {
             ObjectState::Absent if self.wanted => Some(Action::Create),
             ObjectState::Live if self.held && (deleting || ended) => Some(Action::Release),

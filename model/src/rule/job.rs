@@ -1,7 +1,7 @@
 //! `batch/v1 Job`: <https://kubernetes.io/docs/concepts/workloads/controllers/job/>
 
 use super::Verdict;
-use crate::record::Seen;
+use crate::record::{Condition, Seen};
 use crate::time;
 use serde_json::Value;
 
@@ -32,15 +32,18 @@ pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
         ..Seen::default()
     };
     if let Some(failed) = holds("Failed") {
+        seen.condition = Some(Condition::Failed);
         seen.finished_ms =
             seen.finished_ms.or_else(|| failed.get("lastTransitionTime")?.as_str().and_then(time::parse));
         seen.message = words(failed);
         return (seen, Verdict::Failed);
     }
     if holds("Complete").is_some() {
+        seen.condition = Some(Condition::Complete);
         return (seen, Verdict::Succeeded);
     }
     if let Some(suspended) = holds("Suspended") {
+        seen.condition = Some(Condition::Suspended);
         seen.message = words(suspended);
         return (seen, Verdict::Pending);
     }
@@ -98,6 +101,9 @@ mod tests {
         let failed =
             json!({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "m"});
         let (seen, _) = judge(&json!({"status": {"conditions": [failed]}}));
-        assert_eq!(seen.message, "BackoffLimitExceeded: m");
+        assert_eq!(
+            (seen.condition, seen.message.as_str()),
+            (Some(Condition::Failed), "BackoffLimitExceeded: m")
+        );
     }
 }

@@ -30,13 +30,13 @@ fn an_answer_that_is_older_than_what_a_watch_said_does_not_undo_it() {
     world.observe_verdict("report", 1, Verdict::Succeeded, 110);
     let intent = world.intend("report", 1, Action::Release).unwrap();
     let mut deleting = versioned(&world, 1, "120", Verdict::Succeeded);
-    deleting.seen.deleting = true;
+    deleting.seen.deleting_ms = Some(1);
     world.observe("east", vec![deleting]);
     let answer = versioned(&world, 1, "115", Verdict::Succeeded);
     world.conclude("report", 1, intent, Outcome::Done(Box::new(answer))).unwrap();
     let object = &world.get("report").objects[1];
     assert!(object.pending.is_none());
-    assert!(object.seen.as_ref().unwrap().deleting, "the later state stands");
+    assert!(object.seen.as_ref().unwrap().is_deleting(), "the later state stands");
 }
 
 #[test]

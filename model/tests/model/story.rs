@@ -100,7 +100,7 @@ fn a_cancelled_run_is_cancelled_only_when_its_object_was_seen_to_be_gone() {
     started(&mut world, "report");
     world.ok(Command::Cancel(cancel("report")));
     let intent = world.intend("report", MAIN, Action::Delete).unwrap();
-    let deleting = world.item("report", MAIN, json!({}), |item| item.seen.deleting = true);
+    let deleting = world.item("report", MAIN, json!({}), |item| item.seen.deleting_ms = Some(1));
     world.conclude("report", MAIN, intent, Outcome::Done(Box::new(deleting))).unwrap();
     assert_eq!(world.get("report").phase, Phase::Stopping);
     assert!(
