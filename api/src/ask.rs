@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, Method, Uri};
 use serde_json::Value;
 use std::sync::Arc;
 use tallyman_model::command::{IdempotencyKey, Principal};
+use tallyman_model::record::Kind;
 use tallyman_model::{Command, Digest, Done, ReplicaId, Revision};
 use tallyman_raft::{Proposal, ReadError, ReadMode, Status};
 use tokio::time::Instant;
@@ -69,6 +70,10 @@ impl Ask {
             uri: parts.uri,
         };
         Ok((ask, body))
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -331,7 +336,8 @@ fn essence(accepted: &str) -> &str {
 fn acceptable(headers: &HeaderMap, path: &str) -> Result<(), Failure> {
     let Some(value) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
     let last = path.trim_end_matches('/').rsplit('/').next();
-    let collection = Noun::ALL.into_iter().any(|noun| Some(noun.plural()) == last);
+    let collection = Noun::ALL.into_iter().any(|noun| Some(noun.plural()) == last)
+        || Kind::ALL.into_iter().any(|kind| kind.is_watched() && Some(kind.plural()) == last);
     let takes = |one: &str| {
         let partial = one.contains("as=Partial");
         matches!(essence(one), "" | "*/*" | "application/*" | "application/json") && !partial

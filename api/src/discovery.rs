@@ -107,7 +107,7 @@ fn actions(noun: Noun) -> &'static [&'static str] {
 }
 
 /// The version of the aggregated form, if the client takes it.
-fn aggregated(headers: &HeaderMap) -> Option<&'static str> {
+pub(crate) fn aggregated(headers: &HeaderMap) -> Option<&'static str> {
     let accepted = headers.get(ACCEPT)?.to_str().ok()?;
     let aggregated =
         |one: &&str| one.contains("g=apidiscovery.k8s.io") && one.contains("as=APIGroupDiscoveryList");
@@ -115,7 +115,8 @@ fn aggregated(headers: &HeaderMap) -> Option<&'static str> {
     accepted.split(',').find(aggregated).map(version)
 }
 
-fn discovery_list(version: &str, items: Vec<Value>) -> Response {
+/// The aggregated form of what there is.
+pub(crate) fn discovery_list(version: &str, items: Vec<Value>) -> Response {
     let document = json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
         "metadata": {}, "items": items,

@@ -3,6 +3,7 @@
 use crate::answer;
 use crate::ask::Ask;
 use crate::filter;
+use crate::listed::Listed;
 use crate::noun::Noun;
 use crate::prefer::Prefer;
 use crate::render::{self, Inside, Scene};
@@ -204,12 +205,13 @@ fn item(scene: &Scene<'_>, record: &Record, table: bool) -> Result<Vec<u8>, Dama
 
 /// The document around the items of a list.
 pub(crate) fn envelope(
-    noun: Noun,
+    listed: impl Into<Listed>,
     table: bool,
     revision: Revision,
     resume: Option<Token>,
     items: &Items,
 ) -> Vec<u8> {
+    let listed = listed.into();
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".to_owned(), json!(revision.to_string()));
     if let Some(token) = resume {
@@ -218,13 +220,13 @@ pub(crate) fn envelope(
     let (kind, version, list) = if table {
         ("Table".to_owned(), table::API_VERSION, "rows")
     } else {
-        (format!("{}List", noun.kind()), render::API_VERSION, "items")
+        (format!("{}List", listed.kind()), listed.api_version(), "items")
     };
     let mut head =
         json!({"kind": kind, "apiVersion": version, "metadata": Value::Object(metadata)}).to_string();
     head.pop();
     if table {
-        head.push_str(&format!(",\"columnDefinitions\":{}", table::columns(noun)));
+        head.push_str(&format!(",\"columnDefinitions\":{}", listed.columns()));
     }
     head.push_str(&format!(",\"{list}\":["));
     let mut bytes = head.into_bytes();

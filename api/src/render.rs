@@ -22,7 +22,7 @@ pub(crate) const API_VERSION: &str = "tallyman.dev/v1";
 
 /// What a document is made from beside its record, and what was learnt on the way.
 pub(crate) struct Scene<'a> {
-    view: &'a dyn View,
+    pub(crate) view: &'a dyn View,
     pub(crate) status: &'a Status,
     inside: Option<Inside>,
     /// Wall time, ms since 1970.
@@ -54,7 +54,7 @@ impl<'a> Scene<'a> {
     }
 
     /// When the picture of a cluster was last known to be complete, ms since 1970.
-    fn observed_ms(&self, cluster: Ordinal) -> Result<Option<u64>, Damaged> {
+    pub(crate) fn observed_ms(&self, cluster: Ordinal) -> Result<Option<u64>, Damaged> {
         if let Some(known) = self.observed_ms.borrow().get(&cluster) {
             return Ok(*known);
         }

@@ -2,20 +2,22 @@
 
 mod auditrecords;
 mod clusters;
-mod namespaces;
+pub(crate) mod namespaces;
 mod operator;
 mod replicas;
 mod runnables;
 
 use crate::api::{Api, ApiOptions, Shared};
 use crate::status::Failure;
-use crate::{answer, discovery, health};
+use crate::{answer, discovery, health, k8s};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use std::sync::Arc;
 
+const SCOPES: &str = "/k8s";
+const OBJECTS: &str = "/k8s/{*path}";
 const ROOT: &str = "/";
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
@@ -44,7 +46,7 @@ const TRANSFER: &str = "/operator/transfer-leader";
 const STATUS: &str = "/operator/status";
 
 /// All routes, as metrics name them.
-pub(crate) const ROUTES: [&str; 26] = [
+pub(crate) const ROUTES: [&str; 28] = [
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -68,6 +70,8 @@ pub(crate) const ROUTES: [&str; 26] = [
     APIS,
     GROUP,
     RESOURCES,
+    SCOPES,
+    OBJECTS,
     INIT,
     TRANSFER,
     STATUS,
@@ -106,6 +110,8 @@ pub fn router(options: ApiOptions) -> Router {
         .route(REPLICA, get(replicas::get))
         .route(AUDITRECORDS, get(auditrecords::list))
         .route(AUDITRECORD, get(auditrecords::get))
+        .route(SCOPES, get(k8s::scopes))
+        .route(OBJECTS, any(k8s::serve))
         .route(INIT, post(operator::init))
         .route(TRANSFER, post(operator::transfer_leader))
         .route(STATUS, get(operator::status))

@@ -99,7 +99,7 @@ fn replica(scene: &Scene<'_>, member: &Member) -> Vec<Value> {
 }
 
 /// How long ago, in the words of `kubectl`.
-fn age(ms: u64) -> String {
+pub(crate) fn age(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
         0..=119 => format!("{seconds}s"),

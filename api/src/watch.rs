@@ -9,11 +9,13 @@
 mod feed;
 mod form;
 mod ledger;
+mod objects;
 mod records;
 mod window;
 
 pub(crate) use form::Form;
 pub(crate) use ledger::ledger;
+pub(crate) use objects::objects;
 pub(crate) use records::records;
 
 use crate::ask::Ask;

@@ -2,7 +2,7 @@
 
 use super::{Form, Terms};
 use crate::api::Shared;
-use crate::noun::Noun;
+use crate::listed::Listed;
 use crate::overload::Watching;
 use crate::status::Failure;
 use axum::body::{Body, Bytes};
@@ -41,7 +41,7 @@ pub(super) struct Pulled {
 struct Feed<S> {
     api: Shared,
     source: S,
-    noun: Noun,
+    listed: Listed,
     form: Form,
     terms: Terms,
     /// What was pulled and not taken yet.
@@ -60,7 +60,7 @@ struct Feed<S> {
 pub(super) fn respond<S: Source>(
     api: Shared,
     source: S,
-    noun: Noun,
+    listed: impl Into<Listed>,
     form: Form,
     terms: Terms,
     watching: Watching,
@@ -69,7 +69,7 @@ pub(super) fn respond<S: Source>(
     let feed = Feed {
         api,
         source,
-        noun,
+        listed: listed.into(),
         form,
         told: terms.from.unwrap_or_default(),
         terms,
@@ -140,7 +140,7 @@ impl<S: Source> Feed<S> {
             self.terms.from = Some(reached);
             if self.terms.announces_end {
                 self.told = reached;
-                self.ready.push_back(self.form.bookmark(self.noun, reached, true).into());
+                self.ready.push_back(self.form.bookmark(self.listed, reached, true).into());
             }
         }
     }
@@ -154,7 +154,7 @@ impl<S: Source> Feed<S> {
             // A form that has heartbeats needs no bookmark to say that nothing is new.
             if self.form.heartbeat().is_none() || reached > self.told {
                 self.told = reached;
-                self.ready.push_back(self.form.bookmark(self.noun, reached, false).into());
+                self.ready.push_back(self.form.bookmark(self.listed, reached, false).into());
             }
         }
         if let Some(heartbeat) = self.form.heartbeat()

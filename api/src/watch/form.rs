@@ -1,8 +1,8 @@
 //! How the events of a watch are written.
 
-use crate::noun::Noun;
+use crate::listed::Listed;
 use crate::status::Failure;
-use crate::{render, table};
+use crate::table;
 use serde_json::{Value, json};
 use tallyman_model::Revision;
 
@@ -62,7 +62,7 @@ impl Form {
     /// What stands before and after the object of an event. Without an `id` it is none to go on from.
     pub(super) fn frame(
         self,
-        noun: Noun,
+        listed: impl Into<Listed>,
         kind: Kind,
         revision: Revision,
         id: Option<Revision>,
@@ -75,7 +75,7 @@ impl Form {
         }
         let mut table = json!({
             "kind": "Table", "apiVersion": table::API_VERSION,
-            "metadata": {"resourceVersion": revision.to_string()}, "columnDefinitions": table::columns(noun),
+            "metadata": {"resourceVersion": revision.to_string()}, "columnDefinitions": listed.into().columns(),
         })
         .to_string();
         table.pop();
@@ -84,16 +84,16 @@ impl Form {
     }
 
     /// A bookmark: everything up to `revision` has been told.
-    pub(super) fn bookmark(self, noun: Noun, revision: Revision, ends_initial: bool) -> Vec<u8> {
+    pub(super) fn bookmark(self, listed: Listed, revision: Revision, ends_initial: bool) -> Vec<u8> {
         let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
         if ends_initial {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = if self.table {
             json!({"kind": "Table", "apiVersion": table::API_VERSION, "metadata": metadata,
-                "columnDefinitions": table::columns(noun), "rows": []})
+                "columnDefinitions": listed.columns(), "rows": []})
         } else {
-            json!({"kind": noun.kind(), "apiVersion": render::API_VERSION, "metadata": metadata})
+            json!({"kind": listed.kind(), "apiVersion": listed.api_version(), "metadata": metadata})
         };
         self.line("BOOKMARK", &object, Some(revision))
     }

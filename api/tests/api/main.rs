@@ -8,6 +8,7 @@ mod client;
 mod clusters;
 mod discovery;
 mod identity;
+mod k8s;
 mod lists;
 mod many;
 mod memory;
