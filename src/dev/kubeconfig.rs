@@ -5,16 +5,25 @@ use crate::exit::{Exit, Failure};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// A kubeconfig with a context for each replica; the current one is the first. Of `(name, server)`.
-pub(super) fn of_replicas(replicas: &[(String, String)]) -> Value {
+/// A kubeconfig with a context for each replica; the current one is the first. Of `(name, server)`. What the first
+/// replica shows of the named clusters, and of all together, has contexts too: `k8s-NAME` and `k8s-all`.
+pub(super) fn of_replicas(replicas: &[(String, String)], clusters: &[String]) -> Value {
+    let current = replicas.first().map(|(name, _)| name);
+    let view = |name: String, path: String| {
+        let (_, server) = replicas.first()?;
+        Some((format!("k8s-{name}"), format!("{server}/k8s/{path}")))
+    };
+    let one = |name: &String| view(name.clone(), format!("clusters/{name}"));
+    let views = view("all".to_owned(), "all".to_owned()).into_iter().chain(clusters.iter().filter_map(one));
+    let contexts: Vec<_> = replicas.iter().cloned().chain(views).collect();
     let cluster = |(name, server): &(String, String)| json!({"name": name, "cluster": {"server": server}});
     let context = |(name, _): &(String, String)| json!({"name": name, "context": {"cluster": name, "user": "dev", "namespace": "default"}});
     json!({
         "apiVersion": "v1", "kind": "Config",
-        "clusters": replicas.iter().map(cluster).collect::<Vec<_>>(),
-        "contexts": replicas.iter().map(context).collect::<Vec<_>>(),
+        "clusters": contexts.iter().map(cluster).collect::<Vec<_>>(),
+        "contexts": contexts.iter().map(context).collect::<Vec<_>>(),
         "users": [{"name": "dev", "user": {}}],
-        "current-context": replicas.first().map(|(name, _)| name),
+        "current-context": current,
     })
 }
 
@@ -125,8 +134,11 @@ current-context: Prod EU
 
     #[test]
     fn kubectl_finds_each_replica_under_its_own_context() {
-        let config = of_replicas(&[("r1".to_owned(), "http://127.0.0.1:7001".to_owned())]);
+        let replicas = [("r1".to_owned(), "http://127.0.0.1:7001".to_owned())];
+        let config = of_replicas(&replicas, &["east".to_owned()]);
         assert_eq!(server(&config, "r1").unwrap(), "http://127.0.0.1:7001");
+        assert_eq!(server(&config, "k8s-all").unwrap(), "http://127.0.0.1:7001/k8s/all");
+        assert_eq!(server(&config, "k8s-east").unwrap(), "http://127.0.0.1:7001/k8s/clusters/east");
         assert_eq!(config["current-context"], "r1");
     }
 }

@@ -74,8 +74,9 @@ impl State {
             simulated: cluster.is_simulated(),
         });
         let file = DevFile { replicas: replicas.collect(), clusters: clusters.collect() };
+        let names: Vec<String> = file.clusters.iter().map(|cluster| cluster.name.clone()).collect();
         let named = (1..).zip(&file.replicas).map(|(n, replica)| (format!("r{n}"), replica.url.clone()));
-        let kubeconfig = kubeconfig::of_replicas(&named.collect::<Vec<_>>());
+        let kubeconfig = kubeconfig::of_replicas(&named.collect::<Vec<_>>(), &names);
         let kubeconfig_path = layout.dir.join("kubeconfig");
         layout::write(&kubeconfig_path, &crate::output::yaml(&kubeconfig)?)
             .map_err(|error| layout::unusable(&kubeconfig_path, &error))?;
