@@ -25,10 +25,44 @@ async fn the_manifests_are_accepted_under_the_restricted_pod_security_standard()
         }
         replicas_are_listed_as_peers(folder, &rendered);
     }
+    components_fit(&kube).await;
     let strict = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: tallyman}\n\
                   spec: {containers: [{name: main, image: any}]}\n";
     let refused = kube.run(&["create", "--dry-run=server", "-f", "-"], strict).await;
     assert!(String::from_utf8_lossy(&refused.stderr).contains("violates PodSecurity"), "it is in force");
+}
+
+/// An overlay of one's own, as the README shows it, with both components.
+async fn components_fit(kube: &Kube) {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().canonicalize().unwrap();
+    // kustomize takes no absolute paths.
+    let up = "../".repeat(dir.components().count() - 1);
+    let kustomize = format!("{up}{}/deploy/kustomize", root().display().to_string().trim_start_matches('/'));
+    let overlay = format!(
+        "namespace: tallyman\nresources: [{kustomize}/base]\n\
+         components: [{kustomize}/components/strict-spread, {kustomize}/components/cert-manager]\n\
+         images: [{{name: tallyman.dev/tallyman, newName: registry.example.com/tallyman, newTag: \"1\"}}]\n\
+         patches:\n- target: {{kind: StatefulSet, name: tallyman}}\n  patch: |\n    \
+         - {{op: add, path: /spec/volumeClaimTemplates/0/spec/storageClassName, value: fast-local}}\n"
+    );
+    std::fs::write(dir.join("kustomization.yaml"), overlay).unwrap();
+    let yaml = kube.kubectl(&["kustomize", dir.to_str().unwrap()]).await;
+    let rendered = documents(&yaml);
+    // cert-manager's kinds are not on this cluster: one look at the names has to do.
+    let (theirs, ours): (Vec<&Value>, Vec<&Value>) =
+        rendered.iter().partition(|one| one["apiVersion"] == "cert-manager.io/v1");
+    let names: Vec<String> = theirs.iter().map(|one| one["spec"]["dnsNames"].to_string()).collect();
+    assert!(names.iter().any(|names| names.contains("*.tallyman-peers.tallyman.svc")), "{names:?}");
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": ours}).to_string();
+    let warned = kube.apply(&list, &["--dry-run=server"]).await;
+    assert_eq!(warned, "");
+    let set = of_kind(&rendered, "StatefulSet").unwrap();
+    assert_eq!(set["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"], "fast-local");
+    let pod = &set["spec"]["template"]["spec"];
+    assert_eq!(pod["containers"][0]["image"], "registry.example.com/tallyman:1");
+    assert_eq!(pod["topologySpreadConstraints"][0]["whenUnsatisfiable"], "DoNotSchedule");
+    assert!(pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"].is_null());
 }
 
 /// Pod security is enforced on Pods only: one is made, dry, of the template.

@@ -133,6 +133,33 @@ impl Group {
         said
     }
 
+    /// Kills the process in a Pod as nothing in Kubernetes does.
+    pub(crate) async fn kill_container(&self, pod: &str) {
+        let id = "jsonpath={.status.containerStatuses[0].containerID}";
+        let id = self.kube.kubectl(&["get", "pod", "-n", "tallyman", pod, "-o", id]).await;
+        let socket = self.kube.path("node/containerd.sock");
+        let mut command = Command::new("ctr");
+        command.arg("--address").arg(socket).args([
+            "--namespace",
+            "k8s.io",
+            "tasks",
+            "kill",
+            "--signal",
+            "KILL",
+        ]);
+        let output = command.arg(id.trim_start_matches("containerd://")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Which Pod it is, and how often it was started; `None` while there is none that runs.
+    pub(crate) async fn incarnation(&self, pod: &str) -> Option<String> {
+        let what = "jsonpath={.metadata.uid} {.status.containerStatuses[0].state.running.startedAt}";
+        let output = self.kube.run(&["get", "pod", "-n", "tallyman", pod, "-o", what], "").await;
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.split_once(' ').filter(|(_, started)| !started.is_empty())?;
+        Some(said)
+    }
+
     /// Takes claim, volume and Pod of a follower away, and gives the node an empty volume. Which Pod it was.
     pub(crate) async fn lose_a_volume(&mut self, outside: &Outside) -> String {
         let leader = outside.leader().await;

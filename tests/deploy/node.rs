@@ -3,7 +3,7 @@
 use crate::dev::until;
 use crate::group::Group;
 use crate::image;
-use crate::load::Load;
+use crate::load::{Load, Outside, Told};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -50,21 +50,11 @@ async fn a_group_runs_on_a_real_node_and_outlives_its_pods() {
     assert!(requests > 0 && forbidden.is_empty(), "{requests} requests, forbidden: {forbidden:?}");
     step("a Job was submitted through the Service and ran in a container, with the printed role only");
 
-    let load = Load::start(&outside, run);
-    let leader = outside.leader().await;
-    group.kube.kubectl(&["delete", "pod", "-n", "tallyman", &leader, "--force", "--grace-period=0"]).await;
-    until("somebody else leads", async || (outside.leader().await != leader).then_some(())).await;
-    group.until_ready().await;
-    let told = load.end().await;
-    step(&format!("{leader}, the leader, was killed under load: {told:?}"));
-    assert!(told.gap.as_secs() < GAP_S_MAX, "{told:?}");
-
-    let load = Load::start(&outside, run);
-    group.kube.kubectl(&["rollout", "restart", "statefulset/tallyman", "-n", "tallyman"]).await;
-    group.until_ready().await;
-    let told = load.end().await;
-    step(&format!("all were restarted, one by one, under load: {told:?}"));
-    assert!(told.gap.as_secs() < GAP_S_MAX, "{told:?}");
+    for way in [Death::Killed, Death::Deleted, Death::Restarted] {
+        let told = dies(&group, &outside, run, way).await;
+        step(&format!("{way:?} under load: {told:?}"));
+        assert!(told.gap.as_secs() < GAP_S_MAX, "{told:?}");
+    }
 
     let before = group.ids(&outside).await;
     let lost = group.lose_a_volume(&outside).await;
@@ -78,4 +68,38 @@ async fn a_group_runs_on_a_real_node_and_outlives_its_pods() {
     let seen = outside.get(run).await.unwrap();
     assert_eq!(seen.body["status"]["phase"], json!("Succeeded"), "{seen:?}");
     step(&format!("{lost} lost its volume: {before:?} became {after:?}"));
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Death {
+    /// The leader's process, by SIGKILL: nothing is handed over.
+    Killed,
+    /// The leader's Pod, from the API at once.
+    Deleted,
+    /// All Pods, one after the other.
+    Restarted,
+}
+
+/// Until all are ready again.
+async fn dies(group: &Group, outside: &Outside, run: &str, way: Death) -> Told {
+    let load = Load::start(outside, run);
+    let leader = outside.leader().await;
+    let before = group.incarnation(&leader).await.unwrap();
+    match way {
+        Death::Killed => group.kill_container(&leader).await,
+        Death::Deleted => {
+            let delete = ["delete", "pod", "-n", "tallyman", &leader, "--force", "--grace-period=0"];
+            group.kube.kubectl(&delete).await;
+        }
+        Death::Restarted => {
+            group.kube.kubectl(&["rollout", "restart", "statefulset/tallyman", "-n", "tallyman"]).await;
+        }
+    }
+    until("the leader's Pod runs anew", async || {
+        let now = group.incarnation(&leader).await?;
+        (now != before).then_some(())
+    })
+    .await;
+    group.until_ready().await;
+    load.end().await
 }
