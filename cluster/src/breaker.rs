@@ -1,6 +1,6 @@
 //! A cluster that does not answer costs one probe at a time, not every call its deadline.
 
-use crate::error::{CallError, NotSent, Unknown};
+use crate::error::{CallError, NotSent, Unknown, words};
 use crate::limits::{BREAKER_FAILURES, BREAKER_OPEN_MS_MAX, BREAKER_OPEN_MS_MIN};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,8 @@ struct State {
     /// From this time on one probe at a time is let through; `None`: closed.
     open_until: Option<Instant>,
     is_probing: bool,
+    /// What the last failure was, in words.
+    why: String,
 }
 
 /// The right to one read. Dropping it without [`Pass::finish`] proves nothing.
@@ -32,17 +34,30 @@ pub(crate) struct Pass {
 }
 
 impl Breaker {
-    /// For a read. `None` while the cluster is taken for dead and another read is the probe, or it is too early for
-    /// one.
-    pub(crate) fn enter(&self) -> Option<Pass> {
+    /// For a read.
+    ///
+    /// # Errors
+    /// The cluster is taken for dead and another read is the probe, or it is too early for one.
+    pub(crate) fn enter(&self) -> Result<Pass, CallError> {
         let mut state = self.lock();
         let is_probe = match state.open_until {
             None => false,
-            Some(until) if until > Instant::now() || state.is_probing => return None,
+            Some(until) if until > Instant::now() || state.is_probing => {
+                return Err(CallError::held_back(state.why.clone()));
+            }
             Some(_) => true,
         };
         state.is_probing |= is_probe;
-        Some(Pass { breaker: self.clone(), is_probe })
+        Ok(Pass { breaker: self.clone(), is_probe })
+    }
+
+    /// Whether a write may be begun.
+    ///
+    /// # Errors
+    /// The cluster is taken for dead.
+    pub(crate) fn check(&self) -> Result<(), CallError> {
+        let state = self.lock();
+        if state.open_until.is_some() { Err(CallError::held_back(state.why.clone())) } else { Ok(()) }
     }
 
     /// True while the cluster is taken for dead.
@@ -55,7 +70,7 @@ impl Breaker {
     /// cluster is well.
     pub(crate) fn note_write<T>(&self, result: &Result<T, CallError>) {
         match result {
-            Err(CallError::NotSent { why: NotSent::Connect, .. }) => self.lock().failed(false),
+            Err(error @ CallError::NotSent { why: NotSent::Connect, .. }) => self.lock().failed(false, error),
             Err(error) if !error.was_answered() => {}
             _ => self.lock().answered(),
         }
@@ -73,7 +88,8 @@ impl State {
         self.open_until = None;
     }
 
-    fn failed(&mut self, was_probe: bool) {
+    fn failed(&mut self, was_probe: bool, error: &CallError) {
+        self.why = words(error);
         self.failures = self.failures.saturating_add(1);
         if was_probe || self.failures >= BREAKER_FAILURES {
             let doublings = self.failures.saturating_sub(BREAKER_FAILURES).min(16);
@@ -88,7 +104,7 @@ impl Pass {
     pub(crate) fn finish<T>(self, result: &Result<T, CallError>) {
         let mut state = self.breaker.lock();
         match result {
-            Err(error) if reached_nobody(error) => state.failed(self.is_probe),
+            Err(error) if reached_nobody(error) => state.failed(self.is_probe, error),
             Err(error) if !error.was_answered() => {}
             _ => state.answered(),
         }

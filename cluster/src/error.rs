@@ -40,6 +40,13 @@ pub enum CallError {
     },
 }
 
+/// An error and what it came from at the bottom, in one sentence for people. Never carries a body or a credential.
+#[must_use]
+pub fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    let root = std::iter::successors(error.source(), |error| error.source()).last();
+    root.map_or_else(|| error.to_string(), |root| format!("{error}: {root}"))
+}
+
 /// Where a request stopped before it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotSent {
@@ -87,6 +94,11 @@ impl CallError {
 
     pub(crate) fn lost(why: Unknown) -> Self {
         Self::Unknown { why, answer: None, source: None }
+    }
+
+    /// It was held back, because of what recent calls met: `why`, in words.
+    pub(crate) fn held_back(why: String) -> Self {
+        Self::NotSent { why: NotSent::BreakerOpen, source: Some(why.into()) }
     }
 
     /// What the cluster answered, also where that proves nothing.
@@ -147,5 +159,20 @@ impl fmt::Display for Unknown {
             Self::Body => "the answer cannot be read",
             Self::TooLong => "the answer is too long",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_name_the_error_and_its_root() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = CallError::not_sent(NotSent::Connect, std::io::Error::other(refused));
+        let expected = "failed to send the request: no connection to the cluster: connection refused";
+        assert_eq!(words(&error), expected);
+        let lost = CallError::lost(Unknown::Deadline);
+        assert_eq!(words(&lost), "failed to learn what became of the request: no answer before the deadline");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::api::{Call, ClusterApi, Identity, Page, WatchStream};
 use crate::error::{CallError, NotSent};
-use crate::{Breaker, Limiter};
+use crate::{Breaker, Denials, Limiter};
 use serde_json::Value;
 use std::fmt;
 use std::future::Future;
@@ -24,6 +24,7 @@ pub struct Guarded {
     inner: Arc<dyn ClusterApi>,
     limiter: Limiter,
     breaker: Breaker,
+    denials: Denials,
     fence: Fence,
     slot_wait: Duration,
 }
@@ -41,22 +42,41 @@ impl Guarded {
     /// One for a cluster and a leadership. `limiter` and `breaker` belong to the cluster and outlive leaderships.
     #[must_use]
     pub fn new(inner: Arc<dyn ClusterApi>, limiter: Limiter, breaker: Breaker, fence: Fence) -> Self {
-        Self { inner, limiter, breaker, fence, slot_wait: Duration::from_millis(CALL_DEADLINE_MS) }
+        let slot_wait = Duration::from_millis(CALL_DEADLINE_MS);
+        Self { inner, limiter, breaker, denials: Denials::default(), fence, slot_wait }
+    }
+
+    /// The same, telling `denials` what of the cluster may not be read.
+    #[must_use]
+    pub fn telling(self, denials: Denials) -> Self {
+        Self { denials, ..self }
     }
 
     async fn read<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-        let pass = self.breaker.enter().ok_or(CallError::unsent(NotSent::BreakerOpen))?;
+        let pass = self.breaker.enter()?;
         let result = call.await;
         pass.finish(&result);
         result
     }
 
+    /// A read of a whole kind.
+    async fn read_kind<T>(
+        &self,
+        kind: Kind,
+        verb: &'static str,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let result = self.read(call).await;
+        self.denials.note(kind, verb, &result);
+        result
+    }
+
     /// A future does nothing before it is polled, so the fence is asked before the first byte is sent.
     async fn write<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
-        self.check_breaker()?;
+        self.breaker.check()?;
         let slot =
             self.limiter.acquire_within(self.slot_wait).await.ok_or(CallError::unsent(NotSent::Busy))?;
-        self.check_breaker()?;
+        self.breaker.check()?;
         if !(self.fence)() {
             return Err(CallError::unsent(NotSent::Fenced));
         }
@@ -64,10 +84,6 @@ impl Guarded {
         self.breaker.note_write(&result);
         slot.finish(&result);
         result
-    }
-
-    fn check_breaker(&self) -> Result<(), CallError> {
-        if self.breaker.is_open() { Err(CallError::unsent(NotSent::BreakerOpen)) } else { Ok(()) }
     }
 }
 
@@ -83,15 +99,15 @@ impl ClusterApi for Guarded {
         continue_token: Option<&'a str>,
         limit: u32,
     ) -> Call<'a, Page> {
-        Box::pin(self.read(self.inner.list(kind, selector, continue_token, limit)))
+        Box::pin(self.read_kind(kind, "list", self.inner.list(kind, selector, continue_token, limit)))
     }
 
     fn newest(&self, kind: Kind) -> Call<'_, String> {
-        Box::pin(self.read(self.inner.newest(kind)))
+        Box::pin(self.read_kind(kind, "list", self.inner.newest(kind)))
     }
 
     fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
-        Box::pin(self.read(self.inner.watch(kind, selector, from)))
+        Box::pin(self.read_kind(kind, "watch", self.inner.watch(kind, selector, from)))
     }
 
     fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {

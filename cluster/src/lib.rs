@@ -17,6 +17,7 @@
 
 mod api;
 mod breaker;
+mod denials;
 pub mod driver;
 mod error;
 mod guarded;
@@ -29,7 +30,8 @@ mod version;
 
 pub use api::{Call, ClusterApi, Identity, ObjectKey, Page, WatchEvent, WatchStream};
 pub use breaker::Breaker;
-pub use error::{CallError, Class, NotSent, Refused, RefusedKind, Unknown};
+pub use denials::Denials;
+pub use error::{CallError, Class, NotSent, Refused, RefusedKind, Unknown, words};
 pub use guarded::{Fence, Guarded};
 pub use kube_api::{ConnectError, ConnectOptions, KubeApi, Timing};
 pub use limiter::{Limiter, Slot};

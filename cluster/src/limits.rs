@@ -46,8 +46,6 @@ pub const WATCH_DELAY_MS_MAX: u64 = 60_000;
 pub const HEALTHY_MS: u64 = 60_000;
 /// Two watches, or two listings, start at least this far apart.
 pub const REOPEN_MS_MIN: u64 = 1_000;
-/// How often it is tried again where it is not allowed, or where the kind does not exist.
-pub const DENIED_PROBE_MS: u64 = 60_000;
 /// Answers that the server is behind our cursor before everything is listed anew.
 pub const BEHIND_MAX: u32 = 5;
 /// Writes under way to one cluster.

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use tallyman_cluster::{ClusterApi, ConnectError, ConnectOptions, KubeApi, Timing};
+use tallyman_cluster::{ClusterApi, ConnectError, ConnectOptions, KubeApi, Timing, words};
 use tallyman_model::record::Cluster;
 use thiserror::Error;
 
@@ -49,7 +49,7 @@ impl ClusterFactory for Kubeconfigs {
             };
             match KubeApi::connect(options).await {
                 Ok(api) => Ok(Arc::new(api) as Arc<dyn ClusterApi>),
-                Err(error) => Err(FactoryError { message: error.to_string(), source: Some(error) }),
+                Err(error) => Err(FactoryError { message: words(&error), source: Some(error) }),
             }
         })
     }

@@ -17,7 +17,7 @@ use crate::limits::SEND_WITHIN_MS;
 use crate::term::Term;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_cluster::{Breaker, ClusterApi, Guarded, Limiter};
+use tallyman_cluster::{Breaker, ClusterApi, Denials, Guarded, Limiter};
 use tallyman_model::Ordinal;
 use tallyman_model::record::Cluster;
 use tokio::sync::{Notify, watch};
@@ -36,6 +36,7 @@ pub(crate) struct Site {
     confirmed: watch::Sender<bool>,
     limiter: Limiter,
     breaker: Breaker,
+    denials: Denials,
     /// Due work.
     bell: Arc<Notify>,
     /// Contact is wanted now.
@@ -59,6 +60,7 @@ impl Site {
             confirmed: watch::Sender::new(false),
             limiter: Limiter::default(),
             breaker: Breaker::default(),
+            denials: Denials::default(),
             bell,
             contact_now: Notify::new(),
             sweep_now: Notify::new(),
@@ -77,7 +79,8 @@ impl Site {
     fn reader(&self) -> Option<Guarded> {
         let client = self.client.borrow().clone()?;
         // Nothing is written through it.
-        Some(Guarded::new(client, self.limiter.clone(), self.breaker.clone(), Arc::new(|| false)))
+        let guarded = Guarded::new(client, self.limiter.clone(), self.breaker.clone(), Arc::new(|| false));
+        Some(guarded.telling(self.denials.clone()))
     }
 
     /// The cluster, for one kube write whose intent has just been committed. It is not sent when the permit does not

@@ -160,7 +160,16 @@ fn reachable<'a>(run: &'a Runnable, attempt: Option<&Attempt>, cluster: Option<&
                 None => (UNKNOWN, "NotContactedYet"),
             };
             let since_ms = cluster.reachable_since_ms.max(cluster.head.created_ms);
-            condition(TYPE, status, reason, cluster.message.clone(), since_ms)
+            let message = match cluster.reachable {
+                Some(false) => format!(
+                    "{} has been out of reach since {}, and this status is as old: {}",
+                    cluster.head.name,
+                    time::format(since_ms),
+                    cluster.message
+                ),
+                _ => cluster.message.clone(),
+            };
+            condition(TYPE, status, reason, message, since_ms)
         }
     }
 }

@@ -255,13 +255,17 @@ fn what_was_never_sent_is_no_failure() {
 }
 
 #[test]
-fn what_is_denied_is_probed_slowly() {
+fn what_is_denied_is_soon_tried_again_and_then_ever_more_slowly() {
     for failure in [Failure::Denied, Failure::Absent] {
         let mut bench = Bench::start(Some("7"));
-        bench.feed(Input::WatchFailed { watch: 1, failure });
-        assert_eq!(bench.waited_ms(), DENIED_PROBE_MS);
-        assert_eq!(bench.state.phase(), "denied");
-        assert!(watches(bench.wait(), "7"));
+        let mut waits = Vec::new();
+        for watch in 1..=12 {
+            bench.feed(Input::WatchFailed { watch, failure });
+            waits.push(bench.waited_ms());
+            assert_eq!(bench.state.phase(), "denied");
+            assert!(watches(bench.wait(), "7"));
+        }
+        assert!(waits[0] <= WATCH_DELAY_MS_MIN && waits[11] >= WATCH_DELAY_MS_MAX / 2, "{waits:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::state::{Phase, State};
 use super::{Action, Change, Emission, Failure, Input, Stored, delay};
 use crate::ObjectKey;
-use crate::limits::{BEHIND_MAX, DENIED_PROBE_MS, REOPEN_MS_MIN};
+use crate::limits::{BEHIND_MAX, REOPEN_MS_MIN};
 use crate::version::is_position;
 use std::collections::BTreeSet;
 
@@ -106,7 +106,8 @@ impl Turn {
                 }
                 self.wait(grown_ms);
             }
-            Failure::Denied | Failure::Absent => self.wait_with(DENIED_PROBE_MS, true),
+            // A server that has just started refuses for a moment what is allowed.
+            Failure::Denied | Failure::Absent => self.wait_with(grown_ms, true),
             Failure::TooMany { wait_ms } => self.wait(wait_ms.max(grown_ms)),
             Failure::TooLong | Failure::Transient | Failure::HeldBack => self.wait(grown_ms),
         }

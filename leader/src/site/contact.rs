@@ -7,7 +7,7 @@ use crate::limits::{
 };
 use crate::term::Stuck;
 use std::time::Duration;
-use tallyman_cluster::{CallError, ClusterApi, Identity};
+use tallyman_cluster::{CallError, ClusterApi, Identity, words};
 use tallyman_model::command::Contact;
 use tallyman_model::record::{Cluster, Credentials, Record};
 use tallyman_model::{Command, query};
@@ -26,7 +26,9 @@ pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
     let mut record = site.record.clone();
     let mut used: Option<Credentials> = None;
     let mut failures: u32 = 0;
+    let mut denials = site.denials.changes();
     loop {
+        denials.mark_unchanged();
         let known = record.borrow_and_update().clone();
         let anew = failures > 0 && failures.is_multiple_of(CONTACT_FAILURES_RECONNECT);
         let result = match connect(site, factory, &known, &mut used, anew).await {
@@ -54,6 +56,7 @@ pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = site.contact_now.notified() => {}
+            Ok(()) = denials.changed() => {}
             changed = record.wait_for(|now| settings(now) != settings(&known)) => if changed.is_err() {
                 return;
             },
@@ -112,9 +115,11 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
         // Until the log has said what that means, nothing is sent and nothing is believed.
         site.confirmed.send_replace(false);
     }
+    // There, but not all of it may be read.
+    let message = site.denials.words();
     let news = record.reachable != Some(true)
         || record.version != identity.version
-        || (!record.quarantined && (other || !record.message.is_empty()));
+        || (!record.quarantined && (other || record.message != message));
     let record = if news {
         let contact = Contact {
             cluster: site.cluster,
@@ -122,7 +127,7 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
             kube_system_uid: Some(identity.kube_system_uid.clone()),
             version: identity.version.clone(),
             rewound: false,
-            message: String::new(),
+            message,
         };
         match site.term.propose(Command::Contact(contact)).await?.record.map(|record| *record) {
             Some(Record::Cluster(record)) => record,
@@ -158,7 +163,7 @@ async fn missed(site: &Site, failures: u32, error: &NoContact) {
         kube_system_uid: None,
         version: String::new(),
         rewound: false,
-        message: error.to_string(),
+        message: words(error),
     };
     // Not taken: the next failure says it again.
     let _ = site.term.propose(Command::Contact(contact)).await;

@@ -1,13 +1,13 @@
 //! From what is certain about a call to the outcome of its intent, as pure functions.
 
-use tallyman_cluster::{CallError, Refused, RefusedKind};
+use tallyman_cluster::{CallError, Refused, RefusedKind, words};
 use tallyman_model::Reason;
 use tallyman_model::command::Outcome;
 
 /// Of a kube write that failed, where the failure says all: refusals that must be read first (`AlreadyExists`,
 /// `Conflict`, `NotFound`) count as passing here.
 pub(super) fn of_write(error: &CallError) -> Outcome {
-    let message = error.to_string();
+    let message = words(error);
     match error {
         CallError::NotSent { .. } => Outcome::NotSent { message },
         CallError::Unknown { .. } => Outcome::Unknown { message },
@@ -19,9 +19,7 @@ pub(super) fn of_write(error: &CallError) -> Outcome {
 pub(super) fn of_read_before(error: &CallError) -> Outcome {
     match error {
         CallError::Refused(refused) => of_refusal(refused),
-        CallError::NotSent { .. } | CallError::Unknown { .. } => {
-            Outcome::NotSent { message: error.to_string() }
-        }
+        CallError::NotSent { .. } | CallError::Unknown { .. } => Outcome::NotSent { message: words(error) },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::work::{Desk, conclude};
 use super::{Site, proof, write};
-use tallyman_cluster::{CallError, ClusterApi};
+use tallyman_cluster::{CallError, ClusterApi, words};
 use tallyman_model::command::{Observation, Outcome};
 use tallyman_model::record::{Action, Intent, Object, ObjectState};
 
@@ -11,7 +11,7 @@ pub(super) async fn intent(site: &Site, desk: &Desk, position: u16, intent: Inte
     let Some(object) = desk.run.objects.get(usize::from(position)) else { return false };
     let outcome = match read(site, desk, object).await {
         // The delay before the next reading is in the record.
-        Err(error) => Some(Outcome::Unknown { message: error.to_string() }),
+        Err(error) => Some(Outcome::Unknown { message: words(&error) }),
         Ok(found) => match intent.action {
             Action::Create => of_create(desk, object, found),
             Action::Delete | Action::Release | Action::Relabel => of_change(object, intent.action, found),

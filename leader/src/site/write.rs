@@ -6,7 +6,7 @@ use super::{Site, outcome, proof};
 use crate::limits::{GONE_READ_DELAY_MS, GONE_READS_MAX, RELEASE_ROUNDS_MAX};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tallyman_cluster::{CallError, ClusterApi, Guarded, RefusedKind};
+use tallyman_cluster::{CallError, ClusterApi, Guarded, RefusedKind, words};
 use tallyman_model::command::{Intend, Observation, Outcome};
 use tallyman_model::limits::{self, FINALIZERS_MAX};
 use tallyman_model::manifest::{Marks, marks, materialise};
@@ -83,7 +83,7 @@ async fn exists(writer: &Guarded, job: &Job, refusal: &CallError) -> Outcome {
         Ok(Some(item)) => Outcome::Taken { uid: item.uid },
         // It has just gone.
         Ok(None) => outcome::of_write(refusal),
-        Err(error) => Outcome::Unknown { message: error.to_string() },
+        Err(error) => Outcome::Unknown { message: words(&error) },
     }
 }
 
@@ -97,7 +97,7 @@ async fn delete(writer: &Guarded, job: &Job) -> Outcome {
             match read(writer, job, uid).await {
                 Ok(Some(_)) => outcome::of_write(&error),
                 Ok(None) => Outcome::Gone,
-                Err(_) => Outcome::Unknown { message: error.to_string() },
+                Err(_) => Outcome::Unknown { message: words(&error) },
             }
         }
         Err(error) => outcome::of_write(&error),
@@ -113,7 +113,7 @@ async fn after_delete(writer: &Guarded, job: &Job, uid: &str) -> Outcome {
             Ok(None) => return Outcome::Gone,
             Ok(Some(item)) if reads == 0 => return Outcome::Done(Box::new(item)),
             Ok(Some(_)) => {}
-            Err(error) => return Outcome::Unknown { message: error.to_string() },
+            Err(error) => return Outcome::Unknown { message: words(&error) },
         }
         reads -= 1;
         tokio::time::sleep(delay).await;

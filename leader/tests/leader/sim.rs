@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) run_ms: u64,
     /// Reads and writes reach nobody.
     pub(crate) down: bool,
+    /// Nothing may be watched.
+    pub(crate) unwatched: bool,
     pub(crate) identity: String,
     /// Watches of an earlier one are closed.
     pub(crate) restores: u64,

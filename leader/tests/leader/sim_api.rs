@@ -108,6 +108,9 @@ impl ClusterApi for Api {
     fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
         Box::pin(self.read(move |sim| {
             let from: u64 = from.parse().expect("versions are numbers here");
+            if sim.with(|inner| inner.unwatched) {
+                return Err(refused(403, RefusedKind::Forbidden));
+            }
             if sim.with(|inner| from < inner.floor) {
                 return Err(refused(410, RefusedKind::Expired));
             }

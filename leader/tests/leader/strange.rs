@@ -225,6 +225,36 @@ async fn a_paused_cluster_gets_no_writes_and_is_watched() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cluster_that_refuses_for_a_moment_after_its_start_is_watched_soon() {
+    let mut world = World::new(1, &["east"]);
+    world.east().with(|inner| inner.unwatched = true);
+    world.lead(None);
+    world.until("the words", |world| world.cluster("east").message.contains("403 Forbidden")).await;
+    world.east().with(|inner| inner.unwatched = false);
+    let begun = tokio::time::Instant::now();
+    world.submit("report", |_| {});
+    world.until_phase("report", Phase::Succeeded).await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_may_not_be_watched_says_so_and_sweeps_see_the_ends() {
+    let mut world = World::new(1, &["east"]);
+    world.east().with(|inner| inner.unwatched = true);
+    world.lead(None);
+    world.submit("report", |_| {});
+    world.until("the words", |world| world.cluster("east").message.contains("403 Forbidden")).await;
+    assert_eq!(world.cluster("east").reachable, Some(true));
+    world.until_phase("report", Phase::Succeeded).await;
+    let commands = world.state.verbs.lock().unwrap().len();
+    world.pass(Duration::from_secs(300)).await;
+    let more = world.state.verbs.lock().unwrap().len() - commands;
+    assert!(more < 40, "{more} commands in 5 minutes");
+    world.east().with(|inner| inner.unwatched = false);
+    world.until("silence", |world| world.cluster("east").message.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn ghosts_are_found_after_the_history_was_compacted_while_nobody_led() {
     let mut world = World::led();
     world.submit("report", |_| {});

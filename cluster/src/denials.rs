@@ -1,0 +1,77 @@
+//! What of a cluster may not be read, in the cluster's words.
+
+use crate::error::{CallError, RefusedKind};
+use std::collections::BTreeMap;
+use tallyman_model::limits::MESSAGE_BYTES_MAX;
+use tallyman_model::record::Kind;
+use tokio::sync::watch;
+
+/// The reads of whole kinds that a cluster refuses us. Shared by all that call it.
+///
+/// Whose right is missing is told by the refusal; that it is back by the next such read that is answered.
+#[derive(Clone, Debug, Default)]
+pub struct Denials {
+    words: watch::Sender<BTreeMap<(Kind, &'static str), String>>,
+}
+
+impl Denials {
+    /// All of it in one sentence of at most [`MESSAGE_BYTES_MAX`]; empty when nothing is refused.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = self.words.borrow().values().map(String::as_str).collect::<Vec<_>>().join("; ");
+        words.truncate(words.floor_char_boundary(MESSAGE_BYTES_MAX));
+        words
+    }
+
+    /// Changes when the words do.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<BTreeMap<(Kind, &'static str), String>> {
+        self.words.subscribe()
+    }
+
+    /// Says what came of a read of a kind. What was not answered proves nothing.
+    pub(crate) fn note<T>(&self, kind: Kind, verb: &'static str, result: &Result<T, CallError>) {
+        let denied = match result {
+            Ok(_) => None,
+            Err(CallError::Refused(refused))
+                if matches!(refused.kind, RefusedKind::Forbidden | RefusedKind::Unauthorized) =>
+            {
+                Some(refused.to_string())
+            }
+            Err(_) => return,
+        };
+        self.words.send_if_modified(|words| {
+            let before = words.get(&(kind, verb)).cloned();
+            let changed = before != denied;
+            match denied {
+                Some(denied) => words.insert((kind, verb), denied),
+                None => words.remove(&(kind, verb)),
+            };
+            changed
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::classify;
+
+    #[test]
+    fn a_refused_read_is_told_until_one_is_answered() {
+        let denials = Denials::default();
+        let mut changes = denials.changes();
+        let body = br#"{"kind":"Status","reason":"Forbidden","message":"cannot watch jobs"}"#;
+        let refused: Result<(), _> = Err(classify(403, None, body));
+        denials.note(Kind::Job, "watch", &refused);
+        denials.note(Kind::Job, "list", &Ok(()));
+        assert_eq!(denials.words(), "the cluster answered 403 Forbidden: cannot watch jobs");
+        assert!(changes.has_changed().is_ok_and(|changed| changed));
+        changes.mark_unchanged();
+        denials.note(Kind::Job, "watch", &refused);
+        denials.note::<()>(Kind::Job, "watch", &Err(classify(500, None, b"")));
+        assert!(changes.has_changed().is_ok_and(|changed| !changed), "nothing new");
+        denials.note(Kind::Job, "watch", &Ok(()));
+        assert_eq!(denials.words(), "");
+    }
+}
