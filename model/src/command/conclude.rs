@@ -193,11 +193,10 @@ fn taken(run: &mut Runnable, position: usize, uid: &str) {
         return;
     }
     object.wanted = false;
-    let name = object.name.clone();
-    let planned = object.planned;
-    let Some(plan) = run.planned.get(usize::from(planned)) else { return };
-    let message =
-        format!("{} {}/{name} exists on the cluster and is not ours, UID {uid}", plan.kind, plan.namespace);
+    let message = format!(
+        "{} exists there and is not ours, UID {uid}: take another name, or remove it and retry",
+        run.describe(position)
+    );
     settle::decide(run, Phase::Failed, Reason::NameTaken, message);
 }
 

@@ -55,7 +55,11 @@ fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged>
         run.finish_deadline_ms = None;
         run.late = true;
         if run.spec.on_late == OnLate::Stop {
-            let message = "it did not end by finishBy and was stopped".to_owned();
+            let mut message = "it did not end by finishBy and was stopped".to_owned();
+            let said = run.attempt().map_or("", |attempt| attempt.message.as_str());
+            if let Some(why) = [said, run.message.as_str()].into_iter().find(|words| !words.is_empty()) {
+                message = format!("{message}: {why}");
+            }
             settle::decide(&mut run, Phase::Failed, Reason::FinishByPassed, message);
         }
     } else if run.phase == Phase::Held {

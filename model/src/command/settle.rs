@@ -128,12 +128,22 @@ fn advance(run: &mut Runnable, now: u64) {
         AttemptPhase::Succeeded => end(run, now, Phase::Succeeded, Reason::Completed, attempt.message),
         AttemptPhase::Failed => failed(run, now, &attempt),
         AttemptPhase::Gone => {
-            let message = "its object was deleted on the cluster before its end was seen".to_owned();
+            let message = gone_words(run);
             end(run, now, Phase::Failed, Reason::ObjectGone, message);
         }
         AttemptPhase::Cancelled => end_as_decided(run, now),
         phase => under_way(run, now, phase),
     }
+}
+
+fn gone_words(run: &Runnable) -> String {
+    let main = |object: &Object| Some(object) == run.main_object();
+    let Some(position) = run.objects.iter().position(main) else { return String::new() };
+    let uid = run.main_object().and_then(|object| object.uid.as_deref()).unwrap_or("not known");
+    let what = run.describe(position);
+    format!(
+        "{what} (UID {uid}) was deleted there by somebody else before its end was seen: a retry runs it again"
+    )
 }
 
 fn between(run: &mut Runnable, now: u64) {

@@ -57,8 +57,18 @@ pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
     let ending = holds("SuccessCriteriaMet").is_some() || holds("FailureTarget").is_some();
     let ran =
         seen.succeeded > 0 || seen.failed > 0 || uncounted("succeeded") || uncounted("failed") || ending;
-    let verdict = if ready || ran { Verdict::Running } else { Verdict::Pending };
-    (seen, verdict)
+    if ready || ran {
+        return (seen, Verdict::Running);
+    }
+    // Why is in events of the cluster, which are not read: where to look is said.
+    seen.message = match (seen.started_ms, seen.active) {
+        (None, _) => "the cluster has not begun it".to_owned(),
+        (_, 0) => {
+            "no Pod of it has been made yet: `kubectl describe job` there says why, if it stays so".to_owned()
+        }
+        (_, _) => "a Pod of it waits to run".to_owned(),
+    };
+    (seen, Verdict::Pending)
 }
 
 fn words(condition: &Value) -> String {
@@ -94,6 +104,18 @@ mod tests {
         assert_eq!(verdict(condition("Complete")), Verdict::Succeeded);
         assert_eq!(verdict(condition("Failed")), Verdict::Failed);
         assert_eq!(verdict(json!({"conditions": [{"type": "Failed", "status": "False"}]})), Verdict::Pending);
+    }
+
+    #[test]
+    fn a_pending_job_says_whether_it_has_a_pod() {
+        let words = |status: Value| judge(&json!({ "status": status })).0.message;
+        let since = "2026-11-20T00:00:00Z";
+        assert_eq!(words(json!({})), "the cluster has not begun it");
+        assert!(
+            words(json!({"startTime": since, "active": 0})).starts_with("no Pod of it has been made yet")
+        );
+        assert_eq!(words(json!({"startTime": since, "active": 1, "ready": 0})), "a Pod of it waits to run");
+        assert_eq!(words(json!({"startTime": since, "active": 1, "ready": 1})), "");
     }
 
     #[test]

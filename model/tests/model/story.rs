@@ -127,6 +127,7 @@ fn an_object_that_vanishes_without_an_end_fails_the_run_and_is_not_run_again() {
     world.observe("east", vec![gone]);
     let run = world.get("report");
     assert_eq!((run.phase, run.reason), (Phase::Failed, Reason::ObjectGone));
+    assert!(run.message.starts_with("Job risk/report on east (UID "), "{}", run.message);
     assert_eq!(run.attempts[0].phase, AttemptPhase::Gone);
     assert!(world.due(Lane::Place, Ordinal(0)).is_empty());
 }
@@ -247,6 +248,23 @@ fn start_by_ends_a_run_that_never_started_and_says_what_it_waited_for() {
     let run = world.get("report");
     assert_eq!((run.phase, run.reason), (Phase::Failed, Reason::StartByPassed));
     assert!(run.message.contains("namespaces"), "{}", run.message);
+}
+
+#[test]
+fn finish_by_says_what_the_job_waited_for() {
+    let mut world = World::new();
+    world.submit("report", |value| {
+        value["spec"]["finishBy"] = json!("1h");
+        value["spec"]["onLate"] = json!("Stop");
+    });
+    world.place("report", "east");
+    world.create("report", MEMBER);
+    world.create("report", MAIN);
+    world.now_ms += 3_600_000;
+    world.ok(Command::Expire(Expire {}));
+    let run = world.get("report");
+    assert_eq!((run.phase, run.reason), (Phase::Stopping, Reason::FinishByPassed));
+    assert!(run.message.ends_with("was stopped: the cluster has not begun it"), "{}", run.message);
 }
 
 #[test]
