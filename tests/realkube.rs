@@ -1,12 +1,36 @@
 //! Against real Kubernetes control planes, built by `tests/realkube/realkube build`. Needs Go, so it is asked for:
-//! `cargo test --test realkube -- --ignored`.
+//! `cargo test --test realkube -- --ignored --test-threads 4`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, dead_code, reason = "tests")]
 
+#[path = "realkube/apiserver.rs"]
+mod apiserver;
 #[path = "realkube/client_go.rs"]
 mod client_go;
+#[path = "realkube/compacted.rs"]
+mod compacted;
+#[path = "realkube/control.rs"]
+mod control;
+#[path = "realkube/deleted.rs"]
+mod deleted;
 #[path = "system/dev.rs"]
 mod dev;
 #[path = "realkube/example.rs"]
 mod example;
-#[path = "realkube/sixty_jobs.rs"]
-mod sixty_jobs;
+#[path = "realkube/gone.rs"]
+mod gone;
+#[path = "realkube/marks.rs"]
+mod marks;
+#[path = "realkube/namespace.rs"]
+mod namespace;
+#[path = "realkube/night.rs"]
+mod night;
+#[path = "realkube/quota.rs"]
+mod quota;
+#[path = "realkube/rights.rs"]
+mod rights;
+#[path = "realkube/stage.rs"]
+mod stage;
+#[path = "realkube/strays.rs"]
+mod strays;
+#[path = "realkube/ttl.rs"]
+mod ttl;

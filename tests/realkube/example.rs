@@ -1,7 +1,7 @@
 //! The README's example on a real Kubernetes, and a real kubectl against Tallyman.
 
+use crate::control::Control;
 use crate::dev::{Dev, PATIENCE, binary, path, until};
-use crate::sixty_jobs::Control;
 use tokio::process::Command;
 use tokio::time::timeout;
 

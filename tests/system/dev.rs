@@ -17,13 +17,22 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const STEP: Duration = Duration::from_millis(20);
 
 /// Waits until `condition` gives something.
-pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) async fn until<T>(what: &str, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, condition).await
+}
+
+/// The same with other patience.
+pub(crate) async fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut condition: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = condition().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        assert!(Instant::now() < deadline, "waited {patience:?} in vain until {what}");
         sleep(STEP).await;
     }
 }
@@ -38,6 +47,7 @@ pub(crate) struct Replica {
 
 pub(crate) struct Dev {
     child: Child,
+    _says: LastWords,
     pub(crate) dir: PathBuf,
     pub(crate) http: reqwest::Client,
     _temporary: Option<TempDir>,
@@ -102,7 +112,7 @@ impl Dev {
         };
         command.stdin(Stdio::piped()).stdout(log("stdout")).stderr(log("stderr")).kill_on_drop(true);
         let child = command.spawn().unwrap();
-        Self { child, dir: dir.to_owned(), http: client(), _temporary: None }
+        Self { child, _says: LastWords::of(dir), dir: dir.to_owned(), http: client(), _temporary: None }
     }
 
     async fn wait_ready(&self) {
@@ -201,7 +211,18 @@ impl Dev {
 }
 
 /// What a failed test leaves to look at: what dev and its replicas said last.
-impl Drop for Dev {
+pub(crate) struct LastWords {
+    dir: PathBuf,
+}
+
+impl LastWords {
+    /// Prints them if the test ends badly while this is there.
+    pub(crate) fn of(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+}
+
+impl Drop for LastWords {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;
