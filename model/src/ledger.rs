@@ -4,7 +4,7 @@
 //! its bytes, so that anybody can verify the chain with the segments alone.
 
 use crate::command::{Command, Entry};
-use crate::record::{Meta, Record};
+use crate::record::{Meta, ObjectState, Record};
 use crate::{Ctx, Digest, Key, Revision, Row, Writes};
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,15 @@ pub struct Subject {
     /// Why, in words.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub message: String,
+    /// The cluster of a run's last attempt.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub cluster: String,
+    /// What was seen of a run's main object, where the command is an observation.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub seen: String,
+    /// The record has left the inventory; what is said of it is what was known last.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub removed: bool,
     /// The revision of the record after the command.
     pub revision: u64,
 }
@@ -108,7 +117,8 @@ pub(crate) fn chain(
     changed: &Changed<'_>,
 ) -> Result<Chained, serde_json::Error> {
     let seq = meta.ledger_len + 1;
-    let (subjects, subjects_count) = subjects(changed);
+    let is_observation = matches!(entry.command, Command::Observe(_) | Command::Sweep(_));
+    let (subjects, subjects_count) = subjects(changed, is_observation);
     let record = LedgerRecord {
         seq,
         index: ctx.index,
@@ -130,10 +140,13 @@ pub(crate) fn chain(
     Ok(Chained { seq, bytes, hash })
 }
 
-fn subjects(changed: &Changed<'_>) -> (Vec<Subject>, u64) {
+fn subjects(changed: &Changed<'_>, is_observation: bool) -> (Vec<Subject>, u64) {
     let records = changed.writes.range(..Key { tag: crate::Tag::Name, a: 0, b: 0, c: 0 });
     let written = records.filter_map(|(_, write)| match &write.row {
-        Some(Row::Record(record)) => subject(record),
+        Some(Row::Record(record)) => {
+            let seen = if is_observation { seen(record) } else { String::new() };
+            Some(Subject { seen, ..subject(record)? })
+        }
         _ => None,
     });
     let mut named: Vec<Subject> = changed.removed.iter().cloned().chain(written).collect();
@@ -150,6 +163,10 @@ pub(crate) fn subject(record: &Record) -> Option<Subject> {
         Record::Cluster(_) => ("clusters", "", "", ""),
         _ => ("replicas", "", "", ""),
     };
+    let cluster = match record {
+        Record::Runnable(run) => run.attempts.last().map_or("", |attempt| attempt.cluster_name.as_str()),
+        _ => "",
+    };
     Some(Subject {
         resource: resource.to_owned(),
         namespace: head.namespace.clone(),
@@ -158,8 +175,38 @@ pub(crate) fn subject(record: &Record) -> Option<Subject> {
         phase: phase.to_owned(),
         reason: reason.to_owned(),
         message: message.to_owned(),
+        cluster: cluster.to_owned(),
+        seen: String::new(),
+        removed: false,
         revision: head.revision.0,
     })
+}
+
+/// What is known of a run's main object, in words.
+fn seen(record: &Record) -> String {
+    let Record::Runnable(run) = record else { return String::new() };
+    let Some(object) = run.main_object() else { return String::new() };
+    let kind = run.plan(object).map_or("object", |plan| plan.kind.as_str());
+    if object.state == ObjectState::Gone {
+        return format!("{kind} gone");
+    }
+    let Some(seen) = &object.seen else { return String::new() };
+    let counts = [(seen.active, "active"), (seen.succeeded, "succeeded"), (seen.failed, "failed")];
+    let mut words: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if seen.is_deleting() {
+        words.push("being deleted".to_owned());
+    }
+    if object.stripped {
+        words.push("our marks were taken off".to_owned());
+    }
+    if words.is_empty() {
+        words.push("nothing active".to_owned());
+    }
+    format!("{kind} {}", words.join(", "))
 }
 
 /// The manifests' digest stands for a submission; everything else is small enough to be digested as it is.

@@ -144,7 +144,7 @@ impl<'a> Txn<'a> {
     pub(crate) fn remove(&mut self, ordinal: Ordinal, parts: u16) -> Result<(), Damaged> {
         self.meta.revision = self.meta.revision.next();
         if let Some(subject) = self.record(ordinal)?.as_ref().and_then(ledger::subject) {
-            self.removed.push(Subject { revision: self.meta.revision.0, ..subject });
+            self.removed.push(Subject { revision: self.meta.revision.0, removed: true, ..subject });
         }
         self.unindex(ordinal)?;
         self.write(Key::record(ordinal), None);

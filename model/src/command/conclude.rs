@@ -131,7 +131,8 @@ impl Conclude {
             (Outcome::Unknown { message }, Some(intent)) => unknown(object, intent, now, message),
             (Outcome::Unknown { .. }, None) => {}
         }
-        txn.say(format!("{}: {}", run.describe(position), self.outcome));
+        let action = pending.map_or_else(|| "look for".to_owned(), |intent| intent.action.to_string());
+        txn.say(format!("{action} {}: {}", run.describe(position), self.outcome));
         settle::settle(&mut run, now);
         let run = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, Record::Runnable(run))))

@@ -51,7 +51,7 @@ impl Contact {
         if cluster == before {
             return Ok(Ok(Done::unchanged(Record::Cluster(cluster))));
         }
-        txn.say(&cluster.message);
+        txn.say(words(&cluster));
         let record = txn.put(Record::Cluster(cluster))?;
         Ok(Ok(Done::with(txn, record)))
     }
@@ -83,5 +83,15 @@ impl Contact {
             }
         }
         Ok(None)
+    }
+}
+
+/// How the cluster is, as the ledger tells it.
+fn words(cluster: &Cluster) -> String {
+    let state = if cluster.reachable == Some(true) { "reachable" } else { "not reachable" };
+    match (cluster.message.as_str(), cluster.version.as_str()) {
+        ("", "") => state.to_owned(),
+        ("", version) => format!("{state}, {version}"),
+        (message, _) => format!("{state}: {message}"),
     }
 }

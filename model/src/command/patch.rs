@@ -46,8 +46,21 @@ impl Patch {
             );
             return Ok(Err(Refusal::new(RefusalKind::TooLarge, message)));
         }
+        txn.say(self.words());
         let record = txn.put(Record::Runnable(run))?;
         Ok(Ok(Done::with(txn, record)))
+    }
+}
+
+impl Patch {
+    /// What is changed, by key: values may be long.
+    fn words(&self) -> String {
+        let named = |what: &str, changes: &BTreeMap<String, Option<String>>| {
+            let keys: Vec<&str> = changes.keys().map(String::as_str).collect();
+            (!keys.is_empty()).then(|| format!("{what} {}", keys.join(", ")))
+        };
+        let parts = [named("labels", &self.labels), named("annotations", &self.annotations)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }
 

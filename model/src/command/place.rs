@@ -56,9 +56,17 @@ impl Place {
                 }
             }
         }
-        txn.say(&self.why);
+        txn.say(self.words(&run));
         let run = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, Record::Runnable(run))))
+    }
+
+    /// What was decided, as the ledger tells it.
+    fn words(&self, run: &Runnable) -> String {
+        match run.attempts.last().filter(|attempt| attempt.number == self.attempt) {
+            Some(attempt) => format!("attempt {} to {} ({})", self.attempt, attempt.cluster_name, self.why),
+            None => format!("no cluster yet: {}", run.message),
+        }
     }
 
     fn place(&self, txn: &Txn<'_>, run: &mut Runnable, cluster: &Cluster, mut objects: Vec<Object>) {

@@ -3,7 +3,7 @@
 //! Reads and writes the cluster. Refused when there is none of that name (`NotFound`) or it is not at the revision
 //! that was asked for (`Conflict`).
 
-use crate::record::{Credentials, Record, Resource};
+use crate::record::{Cluster, Credentials, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,9 +55,38 @@ impl UpdateCluster {
         if cluster == before {
             return Ok(Ok(Done::unchanged(Record::Cluster(cluster))));
         }
+        txn.say(words(&before, &cluster));
         let record = txn.put(Record::Cluster(cluster))?;
         Ok(Ok(Done::with(txn, record)))
     }
+}
+
+/// What changed, as the ledger tells it.
+fn words(before: &Cluster, after: &Cluster) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for (was, is, yes, no) in [
+        (before.cordoned, after.cordoned, "cordoned", "uncordoned"),
+        (before.paused, after.paused, "paused", "resumed"),
+        (before.quarantined, after.quarantined, "quarantined", "out of quarantine"),
+    ] {
+        if was != is {
+            words.push(if is { yes } else { no }.to_owned());
+        }
+    }
+    if before.kube_system_uid != after.kube_system_uid {
+        let uid = after.kube_system_uid.as_deref().unwrap_or_default();
+        words.push(format!("confirmed as kube-system UID {uid}"));
+    }
+    for (is_changed, what) in [
+        (before.credentials != after.credentials, "credentials"),
+        (before.head.labels != after.head.labels, "labels"),
+        (before.head.annotations != after.head.annotations, "annotations"),
+    ] {
+        if is_changed {
+            words.push(what.to_owned());
+        }
+    }
+    words.join(", ")
 }
 
 fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
