@@ -40,7 +40,7 @@ impl AuditFilter {
         let mut subject = None;
         for (field, value, equal) in &terms {
             match field.as_str() {
-                "metadata.name" | "spec.user" | "spec.verb" => {}
+                "metadata.name" | "spec.user" | "spec.verb" | "spec.uid" | "spec.cluster" => {}
                 "spec.submission" if !equal => {
                     return Err(Failure::bad_request("fieldSelector: spec.submission is served with = only"));
                 }
@@ -80,6 +80,8 @@ impl AuditFilter {
                 "metadata.name" => record.seq.to_string() == *value,
                 "spec.user" => record.user == *value,
                 "spec.verb" => record.verb == *value,
+                "spec.uid" => record.subjects.iter().any(|subject| subject.uid == *value),
+                "spec.cluster" => record.subjects.iter().any(|subject| is_of_cluster(subject, value)),
                 _ => return true,
             };
             found == *equal
@@ -113,6 +115,11 @@ impl Subject {
             named && uid.as_ref().is_none_or(|uid| *uid == subject.uid)
         })
     }
+}
+
+/// The cluster itself, or a run on it.
+fn is_of_cluster(subject: &tallyman_model::ledger::Subject, name: &str) -> bool {
+    subject.cluster == name || (subject.resource == "clusters" && subject.name == name)
 }
 
 /// The record with that number.

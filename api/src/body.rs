@@ -213,6 +213,8 @@ fn yaml(text: &str) -> Result<Value, Failure> {
             max_replay_stack_depth: 16,
         },
         strict_booleans: true,
+        // As kubectl reads it: a defaultMode of 0644 is octal.
+        legacy_octal_numbers: true,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::Reject,
     };
     options.with_snippet = false;

@@ -75,7 +75,7 @@ pub(crate) fn unsupported(noun: Noun, field: &str) -> Failure {
     let served = match noun {
         Noun::Runnables => "metadata.name, metadata.namespace, status.phase, status.cluster",
         Noun::Clusters | Noun::Replicas => "metadata.name",
-        Noun::AuditRecords => "metadata.name, spec.submission, spec.user, spec.verb",
+        Noun::AuditRecords => "metadata.name, spec.submission, spec.uid, spec.user, spec.verb, spec.cluster",
     };
     let plural = noun.plural();
     Failure::bad_request(format!("fieldSelector: {plural} cannot be selected by {field:?}, only by {served}"))

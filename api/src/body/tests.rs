@@ -82,3 +82,11 @@ fn aliases_and_anchors_are_served_within_bounds() {
     let text = "base: &b {x: 1}\nother: *b\n";
     assert_eq!(parse(text.as_bytes(), Format::Yaml).unwrap(), json!({"base": {"x": 1}, "other": {"x": 1}}));
 }
+
+#[test]
+fn a_number_with_a_leading_zero_is_octal_as_kubectl_reads_it() {
+    assert_eq!(
+        parse(b"defaultMode: 0644\nten: 010\nzero: 0\nquoted: \"010\"\n", Format::Yaml).unwrap(),
+        json!({"defaultMode": 420, "ten": 8, "zero": 0, "quoted": "010"})
+    );
+}
