@@ -1,5 +1,5 @@
-//! From files as people have them to one runnable: a Runnable document is sent as it is, bare manifests are wrapped
-//! in one, under the namespace and the name of their main object.
+//! From files as people have them to runnables: Runnable documents are sent as they are, one by one; bare manifests
+//! are wrapped in one, under the namespace and the name of their main object.
 
 use crate::client::text;
 use crate::exit::{Exit, Failure};
@@ -30,29 +30,50 @@ pub(crate) struct Given<'a> {
 }
 
 impl Bundle {
-    /// Reads the text of a file called `source`.
+    /// Reads the text of a file called `source`, which holds one runnable.
     ///
     /// # Errors
-    /// Not YAML or JSON, nothing that can be submitted, or more than one thing.
+    /// As [`read_all`](Self::read_all), or it holds more than one.
     pub(crate) fn read(text: &str, source: &str, given: Given<'_>) -> Result<Self, Failure> {
+        match Self::read_all(text, source, given)?.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => Err(unusable(source, "it holds several Runnables; give them one by one")),
+        }
+    }
+
+    /// Reads the text of a file called `source`: one Runnable or several, or the manifests of one.
+    ///
+    /// # Errors
+    /// Not YAML or JSON, or nothing that can be submitted.
+    pub(crate) fn read_all(text: &str, source: &str, given: Given<'_>) -> Result<Vec<Self>, Failure> {
         let documents = documents(text, source)?;
         let is_runnable = |document: &Value| field(document, "kind") == KIND;
-        let mut document = match documents.as_slice() {
-            [] => return Err(unusable(source, "it is empty")),
-            [one] if is_runnable(one) => one.clone(),
-            many if many.iter().any(is_runnable) => {
-                return Err(unusable(
-                    source,
-                    "a Runnable must be the only document; submit several one by one",
-                ));
+        let runnables = match documents.iter().filter(|document| is_runnable(document)).count() {
+            _ if documents.is_empty() => return Err(unusable(source, "it is empty")),
+            0 => vec![wrap(documents, source)?],
+            count if count == documents.len() => documents,
+            _ => {
+                let why = "it mixes Runnables with bare manifests: put the manifests into spec.manifests";
+                return Err(unusable(source, why));
             }
-            _ => wrap(documents, source)?,
         };
+        runnables.into_iter().map(|document| Self::of(document, source, given)).collect()
+    }
+
+    fn of(mut document: Value, source: &str, given: Given<'_>) -> Result<Self, Failure> {
         let namespace = settle_namespace(&mut document, source, given.namespace)?;
         if let Some(cluster) = given.cluster {
             place_on(&mut document, source, cluster)?;
         }
         Ok(Self { namespace, document })
+    }
+
+    /// What it is called before it has a name: `NS/NAME`, or `NS/PREFIX*`.
+    pub(crate) fn title(&self) -> String {
+        let (name, prefix) =
+            (text_of(&self.document, "/metadata/name"), text_of(&self.document, "/metadata/generateName"));
+        let name = if name.is_empty() { format!("{prefix}*") } else { name.to_owned() };
+        format!("{}/{name}", self.namespace)
     }
 
     /// The kinds in it, the main one first, as `Job + ConfigMap`.
@@ -77,7 +98,9 @@ impl Bundle {
 
 /// All documents of the text, those inside a `List` one by one.
 fn documents(text: &str, source: &str) -> Result<Vec<Value>, Failure> {
-    let read: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| {
+    // As kubectl reads them: 0644 is octal, and yes is true.
+    let options = serde_saphyr::options! { legacy_octal_numbers: true };
+    let read: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
         let words = error.to_string();
         unusable(source, &format!("not YAML or JSON: {}", words.strip_prefix("error: ").unwrap_or(&words)))
     })?;

@@ -74,6 +74,26 @@ struct State {
     hash: String,
 }
 
+impl Item<'_> {
+    /// The record's bytes, as they were hashed.
+    pub(crate) fn bytes(&self) -> &str {
+        self.spec.get()
+    }
+
+    /// The hash that the server names, as `sha256:...`.
+    pub(crate) fn hash(&self) -> &str {
+        &self.status.hash
+    }
+
+    /// The record.
+    ///
+    /// # Errors
+    /// It is of another version.
+    pub(crate) fn record(&self) -> Result<LedgerRecord, Failure> {
+        serde_json::from_str(self.bytes()).map_err(|error| garbled(&error))
+    }
+}
+
 /// Why a page is none.
 fn garbled(error: &serde_json::Error) -> Failure {
     Failure::new(
@@ -83,30 +103,27 @@ fn garbled(error: &serde_json::Error) -> Failure {
     )
 }
 
-/// Reads the whole ledger and checks it.
+/// Reads the whole ledger and checks it; `each` gets every record that was found right, with its hash.
 ///
 /// # Errors
-/// No answer, or the chain is broken.
-pub(crate) async fn verify(client: &Client) -> Result<Chain, Failure> {
+/// No answer, the chain is broken, or `each` failed.
+pub(crate) async fn verify(
+    client: &Client,
+    mut each: impl FnMut(&Item<'_>) -> Result<(), Failure>,
+) -> Result<Chain, Failure> {
     let mut chain = Chain::default();
-    let mut next = String::new();
-    loop {
-        let answer = page(client, None, &next).await?;
-        let page: Page<'_> = serde_json::from_slice(&answer).map_err(|error| garbled(&error))?;
-        for item in &page.items {
-            chain.follow(item).map_err(|why| {
-                Failure::new(
-                    Exit::Failed,
-                    format!("the ledger is broken: {why}"),
-                    "compare with another replica (--server), and with its files (--dir)",
-                )
-            })?;
-        }
-        next = page.metadata.next;
-        if next.is_empty() {
-            return Ok(chain);
-        }
-    }
+    pages(client, None, |item| {
+        chain.follow(item).map_err(|why| {
+            Failure::new(
+                Exit::Failed,
+                format!("the ledger is broken: {why}"),
+                "compare with another replica (--server), and with its files (--dir)",
+            )
+        })?;
+        each(item).map(|()| true)
+    })
+    .await?;
+    Ok(chain)
 }
 
 /// The ledger records about the submission `NAMESPACE/NAME`, oldest first; also about one that is gone.
@@ -114,28 +131,50 @@ pub(crate) async fn verify(client: &Client) -> Result<Chain, Failure> {
 /// # Errors
 /// No answer.
 pub(crate) async fn of_submission(client: &Client, reference: &str) -> Result<Vec<LedgerRecord>, Failure> {
-    let mut records = Vec::new();
-    let mut next = String::new();
-    loop {
-        let answer = page(client, Some(reference), &next).await?;
-        let page: Page<'_> = serde_json::from_slice(&answer).map_err(|error| garbled(&error))?;
-        for item in &page.items {
-            records.push(serde_json::from_str(item.spec.get()).map_err(|error| garbled(&error))?);
-        }
-        next = page.metadata.next;
-        if next.is_empty() || records.len() >= RECORDS_MAX {
-            return Ok(records);
-        }
-    }
+    of(client, &format!("spec.submission={reference}")).await
 }
 
-async fn page(client: &Client, submission: Option<&str>, next: &str) -> Result<Vec<u8>, Failure> {
-    let selector = submission.map(|reference| format!("spec.submission={reference}"));
-    let request = Request::get(format!("{}/auditrecords", request::API))
-        .query("limit", PAGE_MAX)
-        .query_some("fieldSelector", selector)
-        .query_some("continue", Some(next).filter(|next| !next.is_empty()));
-    Ok(client.read(&request).await?.bytes)
+/// The ledger records that a field selector selects, oldest first.
+///
+/// # Errors
+/// No answer.
+pub(crate) async fn of(client: &Client, selector: &str) -> Result<Vec<LedgerRecord>, Failure> {
+    let mut records = Vec::new();
+    pages(client, Some(selector), |item| {
+        records.push(item.record()?);
+        Ok(records.len() < RECORDS_MAX)
+    })
+    .await?;
+    Ok(records)
+}
+
+/// Gives the records that a field selector selects to `each`, oldest first, until it says false.
+///
+/// # Errors
+/// No answer, or `each` failed.
+pub(crate) async fn pages(
+    client: &Client,
+    selector: Option<&str>,
+    mut each: impl FnMut(&Item<'_>) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let mut next = String::new();
+    loop {
+        let request = Request::get(format!("{}/auditrecords", request::API))
+            .query("limit", PAGE_MAX)
+            .query_some("fieldSelector", selector)
+            .query_some("continue", Some(next.as_str()).filter(|next| !next.is_empty()));
+        let answer = client.read(&request).await?.bytes;
+        let page: Page<'_> = serde_json::from_slice(&answer).map_err(|error| garbled(&error))?;
+        for item in &page.items {
+            if !each(item)? {
+                return Ok(());
+            }
+        }
+        next = page.metadata.next;
+        if next.is_empty() {
+            return Ok(());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use crate::client::ClientOptions;
 use crate::dev::Dev;
 use crate::exit::Failure;
+use crate::screen;
 use crate::server::Server;
 use crate::verb;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Takes work for many Kubernetes clusters, gets it there exactly once, and keeps the books
 #[derive(Debug, Parser)]
@@ -18,46 +19,38 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
+Examples:
+  tallyman dev --submit examples/nightly-report.yaml
+  tallyman submit examples/nightly-report.yaml --wait
+  tallyman watch -A
+
 Environment: TALLYMAN_SERVER (URLs, tried in turn), TALLYMAN_TOKEN_FILE,
-             TALLYMAN_CA_FILE, TALLYMAN_NAMESPACE
+             TALLYMAN_CA_FILE, TALLYMAN_NAMESPACE, NO_COLOR
 Exit codes:  0 ok, 1 refused or failed, 2 usage, 3 not found, 4 conflict,
              5 no leader, quorum or server, 6 not allowed, 7 unknown or still waiting,
-             8 the run ended without success
-First steps: tallyman dev --submit examples/nightly-report.yaml";
+             8 the run ended without success";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the real thing on this machine: three replicas, two simulated clusters
     Dev(Dev),
-    /// Run one replica
     Server(Server),
-    /// Hand in a runnable
     Submit(verb::submit::Submit),
-    /// List runnables
     List(verb::list::List),
-    /// Read runnables by name
     Get(verb::get::Get),
-    /// Print every change of one runnable until it has ended
     Watch(verb::watch::Watch),
-    /// Wait until a runnable has ended, runs, exists or is gone
     Wait(verb::wait::Wait),
-    /// Tell from the ledger what became of a runnable
     History(verb::history::History),
     Approve(verb::approve::Approve),
-    /// Stop a runnable and keep its record
     Cancel(verb::cancel::Cancel),
-    /// Start an ended runnable again
     Retry(verb::retry::Retry),
-    /// Stop a runnable, remove its objects, then its record
     Delete(verb::delete::Delete),
-    /// Work with clusters
     Cluster(verb::cluster::ClusterCommand),
-    /// Work with the group of replicas
     Operator(verb::operator::Operator),
-    /// Check the ledger
     Audit(verb::audit::Audit),
-    /// Measure how much a group takes and how fast it answers
     Bench(verb::bench::Bench),
+    Completion(verb::completion::Completion),
+    Man(verb::man::Man),
+    Version(verb::version::Version),
 }
 
 impl Cli {
@@ -66,14 +59,17 @@ impl Cli {
     /// # Errors
     /// What went wrong, with its exit code.
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        screen::set_color(self.client.color);
         let command = match self.command {
             Command::Dev(dev) => return Box::pin(dev.run()).await,
             Command::Server(server) => return Box::pin(server.run()).await,
+            Command::Completion(completion) => return completion.run(&mut Self::command()),
+            Command::Man(man) => return man.run(Self::command()),
             other => other,
         };
         let client = self.client.client()?;
         match command {
-            Command::Dev(_) | Command::Server(_) => Ok(()),
+            Command::Dev(_) | Command::Server(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
             Command::Submit(submit) => submit.run(&client).await,
             Command::List(list) => list.run(&client).await,
             Command::Get(get) => get.run(&client).await,
@@ -88,6 +84,7 @@ impl Cli {
             Command::Operator(operator) => operator.run(&client).await,
             Command::Audit(audit) => audit.run(&client).await,
             Command::Bench(bench) => Box::pin(bench.run(&client)).await,
+            Command::Version(version) => version.run(&client).await,
         }
     }
 }
@@ -96,9 +93,81 @@ impl Cli {
 mod tests {
     use super::Cli;
     use clap::CommandFactory as _;
+    use clap::Parser as _;
+
+    /// Every command that can be given, with the words that lead to it.
+    fn commands() -> Vec<(String, clap::Command)> {
+        let mut all = vec![("tallyman".to_owned(), Cli::command())];
+        let mut at = 0;
+        while let Some((path, command)) = all.get(at).cloned() {
+            for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
+                all.push((format!("{path} {}", inner.get_name()), inner.clone()));
+            }
+            at += 1;
+        }
+        all
+    }
+
+    /// The command lines under `Examples:` that begin with this program.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
+        let lines = lines.take_while(|line| line.starts_with("  "));
+        lines.filter_map(|line| line.trim().strip_prefix("tallyman ")).map(str::to_owned).collect()
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_says_what_it_is_for_and_shows_an_example() {
+        let all = commands();
+        assert!(all.len() > 25, "{}", all.len());
+        for (path, command) in all {
+            assert!(command.get_about().is_some(), "{path} does not say what it is for");
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:\n  "), "{path} shows no example");
+            assert!(help.contains(&path), "{path} shows an example of something else");
+            for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+                assert!(argument.get_help().is_some(), "{path}: {} has no help", argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        for (path, command) in commands() {
+            for example in examples(&command) {
+                // What a shell makes of it is not looked at: pipes, comments, and what is in quotes.
+                let line = example.split(" | ").next().unwrap_or_default();
+                let line = line.split(" && ").next().unwrap_or_default();
+                let line = line.split(" > ").next().unwrap_or_default();
+                let line = line.split(" >> ").next().unwrap_or_default();
+                let line = line.split("     #").next().unwrap_or_default();
+                let parsed = Cli::try_parse_from(words(&format!("tallyman {line}")));
+                assert!(
+                    parsed.is_ok(),
+                    "{path}: {line}: {}",
+                    parsed.map_or_else(|error| error.to_string(), |_| String::new())
+                );
+            }
+        }
+    }
+
+    /// A line's words; what is in single quotes is one.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut is_quoted = false;
+        for letter in line.chars() {
+            match letter {
+                '\'' => is_quoted = !is_quoted,
+                ' ' if !is_quoted => words.push(String::new()),
+                _ => words.iter_mut().last().into_iter().for_each(|word| word.push(letter)),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
     }
 }

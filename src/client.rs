@@ -1,10 +1,12 @@
 //! The client: requests to any replica of a group, tried over all that are named, and safe to repeat.
 //!
-//! A read is tried on the servers in turn until one answers. A change carries an idempotency key of its own, so that
-//! it can be sent again after a lost connection: the first answer is given again, and nothing is done twice.
+//! A read is tried on the servers in turn until one answers; the one that did is asked first from then on. A change
+//! carries an idempotency key of its own, so that it can be sent again after a lost connection: the first answer is
+//! given again, and nothing is done twice. What a read has shown once, no later read on another server takes back.
 
 mod answer;
 mod curl;
+mod lost;
 mod options;
 mod refused;
 mod stream;
@@ -15,9 +17,13 @@ pub(crate) use answer::{Answer, text};
 pub(crate) use options::{ClientOptions, Where};
 pub(crate) use request::Request;
 pub(crate) use stream::Lines;
+pub(crate) use stream::Opened;
 
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
+use lost::Lost;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tallyman_chaos::load::Target;
 use tallyman_model::Env as _;
@@ -29,8 +35,12 @@ const READ_FOR_S_MAX: u64 = 15;
 const CHANGE_FOR_S_MAX: u64 = 30;
 /// How long it is tried when no server listens at all; one that was killed is back sooner.
 const NOBODY_FOR_S_MAX: u64 = 3;
-/// How long one server is given to answer; a write may wait for a kube-apiserver's webhooks.
-const ANSWER_S_MAX: u64 = 12;
+/// How long one server is given to answer a read: a little more than it waits itself for a revision that is asked for.
+const READ_ANSWER_S_MAX: u64 = 6;
+/// How long one server is given to answer a change, which may need a new leader first.
+const CHANGE_ANSWER_S_MAX: u64 = 12;
+/// How long a server is given to say whether it serves.
+const READY_ANSWER_S_MAX: u64 = 3;
 /// How long a connection may take.
 const CONNECT_S_MAX: u64 = 3;
 const RETRY_DELAY_MS_MIN: u64 = 50;
@@ -59,6 +69,12 @@ pub(crate) struct Client {
     ca_file: Option<std::path::PathBuf>,
     read_for: Duration,
     change_for: Duration,
+    /// Which server is asked first: the last one that answered.
+    first: Arc<AtomicUsize>,
+    /// The highest revision that was shown: what is read after it includes it.
+    seen: Arc<AtomicU64>,
+    /// Where the servers' URLs are from, for people.
+    origin: &'static str,
 }
 
 /// The bearer token, and the file that it is from; the token itself is never printed.
@@ -102,24 +118,45 @@ impl Client {
     /// # Errors
     /// The HTTP client could not be made.
     pub(crate) fn plain(servers: Vec<String>) -> Result<Self, Failure> {
-        options::build(servers, None, None, false)
+        options::build(servers, "the command line", None, None, false)
     }
 
-    /// The same, of other servers.
+    /// The same, of another server.
     pub(crate) fn at(&self, server: &str) -> Self {
-        Self { servers: vec![server.to_owned()], ..self.clone() }
+        Self { servers: vec![server.to_owned()], first: Arc::default(), ..self.clone() }
     }
 
     /// The same, beginning with another of the servers.
     pub(crate) fn starting_with(&self, first: usize) -> Self {
-        let mut servers = self.servers.clone();
-        servers.rotate_left(first.min(self.servers.len()));
-        Self { servers, ..self.clone() }
+        Self { first: Arc::new(AtomicUsize::new(first)), ..self.clone() }
     }
 
     /// The same, giving up after `limit`.
     pub(crate) fn within(&self, limit: Duration) -> Self {
         Self { read_for: limit, change_for: limit, ..self.clone() }
+    }
+
+    /// The request is printed instead of being sent.
+    pub(crate) fn is_curl(&self) -> bool {
+        self.is_curl
+    }
+
+    /// The highest revision that was shown.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen.load(Ordering::Relaxed)
+    }
+
+    /// The servers with their places, the one that answered last first.
+    fn in_turn(&self) -> impl Iterator<Item = (usize, &str)> {
+        let count = self.servers.len();
+        let first = self.first.load(Ordering::Relaxed);
+        let places = (0..count).map(move |i| (first + i) % count.max(1));
+        places.filter_map(|place| Some((place, self.servers.get(place)?.as_str())))
+    }
+
+    /// Begins with the server behind that one from now on.
+    pub(crate) fn turn_from(&self, place: usize) {
+        self.first.store((place + 1) % self.servers.len().max(1), Ordering::Relaxed);
     }
 
     /// The URLs that are tried.
@@ -139,89 +176,118 @@ impl Client {
         })
     }
 
-    /// Reads; the answer's status is 2xx.
+    /// Reads; the answer's status is 2xx. A read that may be stale includes at least what was shown before.
     ///
     /// # Errors
     /// Refused, or no server answered.
     pub(crate) async fn read(&self, request: &Request) -> Result<Answer, Failure> {
-        let answer = self.tries(request, self.read_for).await.map_err(|lost| lost.of_read())?;
-        answer.ok(request)
+        let request = request.clone().not_older_than(self.seen());
+        let answer = self.tries(&request, self.read_for, READ_ANSWER_S_MAX).await;
+        answer.map_err(|lost| lost.of_read(self))?.ok(&request)
     }
 
     /// Changes something, at most once; the answer's status is 2xx. `repeat` is the command line that a person
-    /// repeats, without its idempotency key.
+    /// repeats; the idempotency key is added to it where it has none.
     ///
     /// # Errors
     /// Refused, not sent, or unknown: then the failure says how to repeat it safely.
     pub(crate) async fn change(&self, request: Request, repeat: &str) -> Result<Answer, Failure> {
         let key = request.key.clone().unwrap_or_else(|| Machine.uid().to_string());
         let request = request.with_key(&key);
-        let lost = match self.tries(&request, self.change_for).await {
+        let lost = match self.tries(&request, self.change_for, CHANGE_ANSWER_S_MAX).await {
             Ok(answer) => return answer.ok(&request),
             Err(lost) => lost,
         };
-        Err(lost.of_change(&format!("{repeat} --idempotency-key {key}")))
+        let repeat = match repeat.contains("--idempotency-key") {
+            true => repeat.to_owned(),
+            false => format!("{repeat} --idempotency-key {key}"),
+        };
+        Err(lost.of_change(self, &repeat))
     }
 
     /// Opens a watch on the first server that takes it.
     ///
     /// # Errors
     /// Refused, or no server answered.
-    pub(crate) async fn lines(&self, request: &Request) -> Result<Lines, Failure> {
+    pub(crate) async fn watch(&self, request: &Request) -> Result<Opened, Failure> {
         self.print_curl(request)?;
         let deadline = Instant::now() + self.read_for;
+        let mut lost = Lost::default();
         let mut delay_ms = RETRY_DELAY_MS_MIN;
         loop {
-            let mut why = String::new();
             let mut is_served = false;
-            for server in &self.servers {
-                let sent = self.build(request, server).send();
-                let is_other = std::mem::replace(&mut is_served, true);
-                match timeout_at(deadline, sent).await {
-                    Ok(Ok(response)) if response.status().is_success() => return Ok(Lines::new(response)),
-                    Ok(Ok(response)) => match self.answer(response, server).await {
-                        Tried::Answered(answer) => return Err(refused::failure(&answer, request)),
-                        Tried::NotServed { why: reason } => {
-                            is_served = is_other;
-                            why = reason;
-                        }
-                        Tried::NotSent { why: reason, .. }
-                        | Tried::Nobody { why: reason }
-                        | Tried::Unknown { why: reason } => why = reason,
-                    },
-                    Ok(Err(error)) => why = reason(&error),
-                    Err(_) => why = "no answer in time".to_owned(),
+            for (place, server) in self.in_turn() {
+                let tried = match self.send(request, server, deadline, READ_ANSWER_S_MAX).await {
+                    Ok(response) if response.status().is_success() => {
+                        self.first.store(place, Ordering::Relaxed);
+                        return Ok(Opened::Lines(Lines::new(response, place)));
+                    }
+                    Ok(response) => self.answer(response, server).await,
+                    Err(tried) => tried,
+                };
+                is_served |= !matches!(tried, Tried::NotServed { .. });
+                match tried {
+                    Tried::Answered(answer) if answer.status == 410 => return Ok(Opened::Expired),
+                    // It does not have that revision yet; another one may.
+                    Tried::Answered(answer) if answer.is_too_new() => lost.add(server, answer.words()),
+                    Tried::Answered(answer) => return Err(refused::failure(&answer, request)),
+                    Tried::NotSent { why, .. }
+                    | Tried::Nobody { why }
+                    | Tried::NotServed { why }
+                    | Tried::Unknown { why } => lost.add(server, why),
                 }
             }
             if !is_served || Instant::now() >= deadline {
-                return Err(Lost { why, is_unknown: false }.of_read());
+                return Err(lost.of_read(self));
             }
             sleep(Duration::from_millis(delay_ms)).await;
             delay_ms = (delay_ms * 2).min(RETRY_DELAY_MS_MAX);
         }
     }
 
-    async fn tries(&self, request: &Request, limit: Duration) -> Result<Answer, Lost> {
+    /// Whether the server in that place is there and serves.
+    pub(crate) async fn is_ready(&self, place: usize) -> bool {
+        let Some(server) = self.servers.get(place) else { return false };
+        let deadline = Instant::now() + Duration::from_secs(READY_ANSWER_S_MAX);
+        let ready = self.send(&Request::get("/readyz"), server, deadline, READY_ANSWER_S_MAX).await;
+        ready.is_ok_and(|response| response.status().is_success())
+    }
+
+    async fn tries(&self, request: &Request, limit: Duration, answer_s_max: u64) -> Result<Answer, Lost> {
         self.print_curl(request).map_err(|_| Lost::printed())?;
         let begun = Instant::now();
         let deadline = begun + limit;
-        let mut lost = Lost { why: String::new(), is_unknown: false };
+        let mut lost = Lost::default();
         let mut delay_ms = RETRY_DELAY_MS_MIN;
         loop {
             let mut wait = Duration::from_millis(delay_ms);
             let (mut is_nobody_there, mut is_served) = (true, false);
-            for server in &self.servers {
-                let tried = self.try_one(request, server, deadline).await;
+            for (place, server) in self.in_turn() {
+                let tried = match self.send(request, server, deadline, answer_s_max).await {
+                    Ok(response) => {
+                        let limit = deadline.min(Instant::now() + Duration::from_secs(answer_s_max));
+                        let broken = || Tried::Unknown { why: "the answer broke off".to_owned() };
+                        timeout_at(limit, self.answer(response, server)).await.unwrap_or_else(|_| broken())
+                    }
+                    Err(tried) => tried,
+                };
                 is_nobody_there &= matches!(tried, Tried::Nobody { .. } | Tried::NotServed { .. });
                 is_served |= !matches!(tried, Tried::NotServed { .. });
                 match tried {
-                    Tried::Answered(answer) => return Ok(answer),
+                    Tried::Answered(answer) => {
+                        self.first.store(place, Ordering::Relaxed);
+                        self.seen.fetch_max(answer.revision(), Ordering::Relaxed);
+                        return Ok(answer);
+                    }
                     Tried::NotSent { why, retry_after } => {
-                        lost.why = why;
+                        lost.add(server, why);
                         wait = wait.max(retry_after.unwrap_or_default());
                     }
-                    Tried::Nobody { why } | Tried::NotServed { why } => lost.why = why,
-                    Tried::Unknown { why } => lost = Lost { why, is_unknown: true },
+                    Tried::Nobody { why } | Tried::NotServed { why } => lost.add(server, why),
+                    Tried::Unknown { why } => {
+                        lost.add(server, why);
+                        lost.is_unknown = true;
+                    }
                 }
             }
             let is_late = begun.elapsed() >= Duration::from_secs(NOBODY_FOR_S_MAX);
@@ -234,18 +300,22 @@ impl Client {
         }
     }
 
-    async fn try_one(&self, request: &Request, server: &str, deadline: Instant) -> Tried {
-        let limit = deadline.min(Instant::now() + Duration::from_secs(ANSWER_S_MAX));
+    /// Sends a request to one server and waits for the head of its answer.
+    async fn send(
+        &self,
+        request: &Request,
+        server: &str,
+        deadline: Instant,
+        answer_s_max: u64,
+    ) -> Result<reqwest::Response, Tried> {
+        let limit = deadline.min(Instant::now() + Duration::from_secs(answer_s_max));
         match timeout_at(limit, self.build(request, server).send()).await {
-            Ok(Ok(response)) => match timeout_at(limit, self.answer(response, server)).await {
-                Ok(tried) => tried,
-                Err(_) => Tried::Unknown { why: format!("{server}: the answer broke off") },
-            },
+            Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) if error.is_connect() || error.is_builder() => {
-                Tried::Nobody { why: format!("{server}: {}", reason(&error)) }
+                Err(Tried::Nobody { why: reason(&error) })
             }
-            Ok(Err(error)) => Tried::Unknown { why: format!("{server}: {}", reason(&error)) },
-            Err(_) => Tried::Unknown { why: format!("{server}: no answer in time") },
+            Ok(Err(error)) => Err(Tried::Unknown { why: reason(&error) }),
+            Err(_) => Err(Tried::Unknown { why: format!("no answer within {answer_s_max} s") }),
         }
     }
 
@@ -255,14 +325,14 @@ impl Client {
                 429 | 503 => Tried::NotSent { why: answer.words(), retry_after: answer.retry_after() },
                 404 if !answer.is_not_found() => Tried::NotServed {
                     why: format!(
-                        "{}; {server} is not a Tallyman, or does not serve that ({NOT_SERVED})",
+                        "it is not a Tallyman, or does not serve that ({NOT_SERVED}): {}",
                         answer.words()
                     ),
                 },
                 502 | 504 if !answer.is_too_new() => Tried::Unknown { why: answer.words() },
                 _ => Tried::Answered(answer),
             },
-            Err(why) => Tried::Unknown { why: format!("{server}: {why}") },
+            Err(why) => Tried::Unknown { why },
         }
     }
 
@@ -287,50 +357,10 @@ impl Client {
         let mut request = request.clone();
         request.headers.extend(self.acting.iter().cloned());
         let request = &request;
-        let server = self.servers.first().map(String::as_str).unwrap_or_default();
-        let token = self.token.as_ref().map(|token| token.file.as_path());
-        crate::screen::Screen::stdout().line(&curl::command(request, server, token, self.ca_file.as_deref()));
+        let server = self.in_turn().next().map_or("", |(_, server)| server);
+        let command = curl::command(request, server, self.token.is_some(), self.ca_file.as_deref());
+        crate::screen::Screen::stdout().line(&command);
         Err(Failure::printed(Exit::Ok))
-    }
-}
-
-/// No server gave an answer that counts.
-struct Lost {
-    why: String,
-    is_unknown: bool,
-}
-
-impl Lost {
-    /// Not lost at all: it was printed.
-    fn printed() -> Self {
-        Self { why: String::new(), is_unknown: false }
-    }
-
-    fn of_read(self) -> Failure {
-        self.of(Exit::Unavailable, "a read with --stale needs no leader; `tallyman operator status`")
-    }
-
-    fn of_change(self, repeat: &str) -> Failure {
-        if !self.is_unknown {
-            return self.of(Exit::Unavailable, "nothing was done; repeat it when a server answers");
-        }
-        let message = format!("the outcome is unknown, it may or may not have been done: {}", self.why);
-        Failure::new(Exit::Unknown, message, format!("{repeat}   (the same key never does it twice)"))
-    }
-
-    fn of(self, exit: Exit, attempt: &str) -> Failure {
-        if self.why.is_empty() {
-            return Failure::printed(Exit::Ok);
-        }
-        let hint = match &self.why {
-            why if why.contains("certificate") => "name the authority that signed it in TALLYMAN_CA_FILE",
-            why if why.contains(NOT_SERVED) => NOT_SERVED_HINT,
-            why if why.contains("connect") => {
-                "start a server (`tallyman dev`), or name others in TALLYMAN_SERVER"
-            }
-            _ => attempt,
-        };
-        Failure::new(exit, format!("no answer that counts; the last one: {}", self.why), hint)
     }
 }
 

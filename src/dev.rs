@@ -34,7 +34,19 @@ const REPLICAS_MAX: u16 = 9;
 /// Events of replicas that wait to be told.
 const EVENTS_MAX: usize = 64;
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman dev --submit examples/nightly-report.yaml
+  tallyman dev --dir ~/tallyman --replicas 5 --clusters 4
+  tallyman dev --kubeconfig ~/.kube/config#kind-east=east
+
+Every replica is a process of its own, started again when it ends. Ctrl-C stops all.
+
+Exit codes: 8 with --exit-when-done: something ended without success";
+
+/// Run the real thing on this machine: three replicas, two simulated clusters
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Dev {
     /// How many replicas (default: 3, or as many as DIR has)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(REPLICAS_MAX)))]

@@ -26,6 +26,24 @@ pub(crate) enum Exit {
     Unsuccessful = 8,
 }
 
+impl Exit {
+    /// Which of several ends is told, where a command did several things: the highest.
+    pub(crate) fn gravity(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Unsuccessful => 1,
+            Exit::Conflict => 2,
+            Exit::NotFound => 3,
+            Exit::Failed => 4,
+            Exit::Usage => 5,
+            Exit::Forbidden => 6,
+            Exit::Unavailable => 7,
+            // Who does not know must not conclude anything from the others.
+            Exit::Unknown => 8,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit as u8)
@@ -52,6 +70,11 @@ impl Failure {
     /// Ends the process at once and silently: all that was asked for has been printed.
     pub(crate) fn printed(exit: Exit) -> Self {
         Self::new(exit, "", "")
+    }
+
+    /// There is nothing to tell: all that was asked for has been printed.
+    pub(crate) fn is_printed(&self) -> bool {
+        self.message.is_empty()
     }
 
     /// What a person reads.

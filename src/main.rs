@@ -9,21 +9,33 @@ mod dev;
 mod env;
 mod environment;
 mod exit;
+mod follow;
+mod live;
 mod output;
 mod runnable;
 mod screen;
+mod select;
 mod server;
 mod telemetry;
 mod timeline;
+mod usage;
 mod verb;
+mod waiting;
 
 use clap::Parser as _;
 use exit::{Exit, Failure};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    match run(cli) {
+    let ended = match cli::Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(error) => match usage::failure(&error) {
+            Some(failure) => Err(failure),
+            // Help or the version, in the form that clap gives it.
+            None => error.exit(),
+        },
+    };
+    match ended {
         Ok(()) => Exit::Ok.into(),
         Err(failure) => {
             screen::complain(&failure.text());

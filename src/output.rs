@@ -1,4 +1,11 @@
-//! What is printed of resources: a table for people, JSON and YAML for programs, names for scripts.
+//! What is printed of resources: a table for people, JSON and YAML for programs, names and templates for scripts.
+
+mod form;
+mod jsonpath;
+mod table;
+
+pub(crate) use form::{Form, Forms};
+pub(crate) use table::{Table, fitted};
 
 use crate::client::text;
 use crate::env::Machine;
@@ -7,26 +14,15 @@ use crate::screen::Screen;
 use serde_json::Value;
 use tallyman_model::{Env as _, time};
 
-/// The form of the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Form {
-    /// Columns
-    #[default]
-    Table,
-    /// The document as the API gives it
-    Json,
-    /// The same as YAML
-    Yaml,
-    /// One `resource/name` a line
-    Name,
-}
-
 /// What every command that prints resources takes.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct OutputOptions {
     /// How to print
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
+    #[arg(short, long, default_value = "table", value_parser = Forms, value_name = "FORM")]
     pub(crate) output: Form,
+    /// A table without its headings
+    #[arg(long)]
+    pub(crate) no_headers: bool,
 }
 
 /// A resource as a table: its headings, and the cells of one record.
@@ -36,8 +32,18 @@ pub(crate) struct Columns {
     pub(crate) resource: &'static str,
     /// In capitals.
     pub(crate) headings: &'static [&'static str],
+    /// The first headings, which are always shown; the others only with `-o wide`.
+    pub(crate) narrow: usize,
     /// One cell for each heading.
     pub(crate) cells: fn(&Value) -> Vec<String>,
+}
+
+impl Columns {
+    /// The headings, cut to what is shown.
+    pub(crate) fn shown(&self, form: &Form) -> &'static [&'static str] {
+        let count = if *form == Form::Wide { self.headings.len() } else { self.narrow };
+        self.headings.get(..count).unwrap_or(self.headings)
+    }
 }
 
 impl OutputOptions {
@@ -45,17 +51,48 @@ impl OutputOptions {
     ///
     /// # Errors
     /// The document cannot be written as YAML.
-    pub(crate) fn print(self, document: &Value, columns: &Columns) -> Result<(), Failure> {
+    pub(crate) fn print(&self, document: &Value, columns: &Columns) -> Result<(), Failure> {
         let screen = Screen::stdout();
-        match self.output {
-            Form::Json => {
-                screen.line(&serde_json::to_string_pretty(document).unwrap_or_else(|_| document.to_string()))
-            }
-            Form::Yaml => screen.text(&yaml(document)?),
+        match &self.output {
+            Form::Table | Form::Wide => self.table(columns.shown(&self.output), &rows(document, columns)),
             Form::Name => items(document).iter().for_each(|item| screen.line(&name(item, columns.resource))),
-            Form::Table => table(screen, columns.headings, &rows(document, columns)),
+            form => self.write(form, document)?,
         }
         Ok(())
+    }
+
+    /// Prints a document that is no resource: anything but a table is the same as for one.
+    ///
+    /// # Errors
+    /// It cannot be written as YAML.
+    pub(crate) fn print_plain(&self, document: &Value, table: impl FnOnce(&Self)) -> Result<(), Failure> {
+        match &self.output {
+            Form::Table | Form::Wide | Form::Name => table(self),
+            form => self.write(form, document)?,
+        }
+        Ok(())
+    }
+
+    fn write(&self, form: &Form, document: &Value) -> Result<(), Failure> {
+        let screen = Screen::stdout();
+        match form {
+            Form::Yaml => screen.text(&yaml(document)?),
+            Form::JsonPath(template) => {
+                let text = template.fill(document);
+                screen.text(&if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" });
+            }
+            _ => {
+                screen.line(&serde_json::to_string_pretty(document).unwrap_or_else(|_| document.to_string()))
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints rows under headings.
+    pub(crate) fn table(&self, headings: &[&str], rows: &[Vec<String>]) {
+        let screen = Screen::stdout();
+        let table = Table { headings, rows, has_headings: !self.no_headers };
+        table.lines(screen).iter().for_each(|line| screen.line(line));
     }
 }
 
@@ -71,7 +108,8 @@ fn rows(document: &Value, columns: &Columns) -> Vec<Vec<String>> {
     items(document).into_iter().map(|item| (columns.cells)(item)).collect()
 }
 
-fn name(item: &Value, resource: &str) -> String {
+/// A record as a script names it.
+pub(crate) fn name(item: &Value, resource: &str) -> String {
     format!("{resource}.tallyman.dev/{}", text(item, "/metadata/name"))
 }
 
@@ -81,29 +119,7 @@ pub(crate) fn yaml(document: &Value) -> Result<String, Failure> {
     written.map_err(|error| Failure::new(Exit::Failed, format!("failed to write YAML: {error}"), "-o json"))
 }
 
-/// Columns as wide as their widest cell; phases in their colours.
-pub(crate) fn table(screen: Screen, headings: &[&str], rows: &[Vec<String>]) {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([headings.get(column).map_or(0, |heading| heading.len())]).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
-    let line = |cells: Vec<String>| cells.join("  ").trim_end().to_owned();
-    if rows.is_empty() {
-        return screen.line("none");
-    }
-    let heads = headings.iter().zip(&widths).map(|(heading, width)| format!("{heading:width$}"));
-    screen.line(&screen.bold(&line(heads.collect())));
-    for row in rows {
-        let cells = row.iter().zip(&widths).zip(headings).map(|((cell, width), heading)| match *heading {
-            "PHASE" => screen.phase(cell, *width),
-            _ => format!("{cell:width$}"),
-        });
-        screen.line(&line(cells.collect()));
-    }
-}
-
-/// How long ago an RFC 3339 time was, in its largest two units at most.
+/// How long ago an RFC 3339 time was, in its largest unit.
 pub(crate) fn age(at: &str) -> String {
     match time::parse(at) {
         Some(at_ms) => span(Machine.now_ms().saturating_sub(at_ms)),

@@ -14,7 +14,16 @@ use wiring::Replica;
 /// Exit words of a replica that found something it cannot live with.
 const FATAL_HINT: &str = "look at the lines above; a replica whose disk failed is replaced by a blank one";
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman server --config /etc/tallyman/config.toml
+
+The configuration is the same file on all replicas; TALLYMAN_ADVERTISE and TALLYMAN_DATACENTER say where this one is.
+Blank replicas wait until one of them is told: tallyman operator init --expect N";
+
+/// Run one replica
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Server {
     /// The configuration, the same on all replicas
     #[arg(long, value_name = "FILE")]

@@ -5,13 +5,17 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod cancel;
 pub(crate) mod cluster;
+pub(crate) mod completion;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod list;
+pub(crate) mod man;
+pub(crate) mod many;
 pub(crate) mod operator;
 pub(crate) mod retry;
 pub(crate) mod submit;
+pub(crate) mod version;
 pub(crate) mod wait;
 pub(crate) mod watch;
 

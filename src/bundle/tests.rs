@@ -65,10 +65,30 @@ fn what_cannot_be_one_runnable_is_refused_with_what_would_be_right() {
         ("just words", "not a manifest"),
         ("apiVersion: v1\nkind: ConfigMap\n", "runs to completion"),
         (&format!("{job}---\n{job}"), "spec.main"),
-        (&format!("{job}---\napiVersion: tallyman.dev/v1\nkind: Runnable\n"), "only document"),
+        (&format!("{job}---\napiVersion: tallyman.dev/v1\nkind: Runnable\n"), "mixes Runnables"),
     ] {
         let failure = read(text).unwrap_err();
         assert!(failure.message.contains(why), "{text:?}: {}", failure.message);
         assert_eq!(failure.exit, Exit::Failed);
     }
+}
+
+#[test]
+fn several_runnables_in_a_file_are_several() {
+    let one = "apiVersion: tallyman.dev/v1\nkind: Runnable\nmetadata: {namespace: x, name: a}\nspec: {manifests: []}\n";
+    let text = format!("{one}---\n{}", one.replace("name: a", "generateName: b-"));
+    let bundles = Bundle::read_all(&text, "f.yaml", Given::default()).unwrap();
+    assert_eq!(bundles.iter().map(Bundle::title).collect::<Vec<_>>(), ["x/a", "x/b-*"]);
+    assert!(read(&text).is_err());
+}
+
+#[test]
+fn yaml_is_read_as_kubectl_reads_it() {
+    let text = "{apiVersion: batch/v1, kind: Job, metadata: {name: j}, spec: {mode: 0644, ten: 010, tty: yes, \
+                quoted: \"010\", decimal: 10, hex: 0x1F, new: 0o17, nine: 9}}";
+    let bundle = read(text).unwrap();
+    assert_eq!(
+        bundle.document["spec"]["manifests"][0]["spec"],
+        json!({"mode": 420, "ten": 8, "tty": true, "quoted": "010", "decimal": 10, "hex": 31, "new": 15, "nine": 9})
+    );
 }

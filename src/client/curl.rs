@@ -1,32 +1,39 @@
 //! The same request for curl.
 
 use super::Request;
+use crate::environment;
 use std::path::Path;
 
+/// The longest body that is written as an argument: a kernel takes at most 128 KiB for one.
+const ARGUMENT_BYTES_MAX: usize = 64 * 1024;
+
 /// A command line that a shell takes. The token stays in its file.
-pub(super) fn command(
-    request: &Request,
-    server: &str,
-    token: Option<&Path>,
-    ca_file: Option<&Path>,
-) -> String {
+pub(super) fn command(request: &Request, server: &str, has_token: bool, ca_file: Option<&Path>) -> String {
     let mut parts = vec!["curl -sS".to_owned()];
+    if request.query.iter().any(|(name, _)| *name == "watch") {
+        parts.push("-N".to_owned());
+    }
     if request.method != reqwest::Method::GET {
         parts.push(format!("-X {}", request.method));
     }
     if let Some(file) = ca_file.filter(|_| server.starts_with("https:")) {
         parts.push(format!("--cacert {}", quote(&file.display().to_string())));
     }
-    if let Some(file) = token {
-        parts.push(format!("-H \"Authorization: Bearer $(cat {})\"", quote(&file.display().to_string())));
+    if has_token {
+        parts.push(format!("-H \"Authorization: Bearer $(cat \"${}\")\"", environment::TOKEN_FILE));
     }
     for (name, value) in request.headers.iter().filter(|(name, _)| *name != "accept") {
         parts.push(format!("-H {}", quote(&format!("{name}: {value}"))));
     }
-    if let Some(body) = &request.body {
-        parts.push(format!("--data-binary {}", quote(body)));
+    let url = quote(&request.url(server));
+    match &request.body {
+        // JSON has no bare line ends, so no line of it ends the document.
+        Some(body) if body.len() > ARGUMENT_BYTES_MAX => {
+            parts.extend(["--data-binary @-".to_owned(), url, format!("<<'END'\n{body}\nEND")]);
+        }
+        Some(body) => parts.extend([format!("--data-binary {}", quote(body)), url]),
+        None => parts.push(url),
     }
-    parts.push(quote(&request.url(server)));
     parts.join(" ")
 }
 
@@ -49,9 +56,17 @@ mod tests {
         let request =
             Request::send(reqwest::Method::POST, "/apis/x", &json!({"why": "it's late"})).with_key("k1");
         assert_eq!(
-            command(&request, "http://127.0.0.1:7001", Some(Path::new("/t k")), None),
-            "curl -sS -X POST -H \"Authorization: Bearer $(cat '/t k')\" -H 'content-type: application/json' \
+            command(&request, "http://127.0.0.1:7001", true, None),
+            "curl -sS -X POST -H \"Authorization: Bearer $(cat \"$TALLYMAN_TOKEN_FILE\")\" -H 'content-type: application/json' \
              -H 'idempotency-key: k1' --data-binary '{\"why\":\"it'\\''s late\"}' http://127.0.0.1:7001/apis/x"
         );
+    }
+
+    #[test]
+    fn a_long_body_is_no_argument() {
+        let request = Request::send(reqwest::Method::POST, "/apis/x", &json!({"why": "x".repeat(70_000)}));
+        let command = command(&request, "http://127.0.0.1:7001", false, None);
+        assert!(command.contains("--data-binary @- http://127.0.0.1:7001/apis/x <<'END'\n{"), "{command}");
+        assert!(command.ends_with("}\nEND"));
     }
 }

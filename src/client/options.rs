@@ -3,7 +3,9 @@
 use super::{CHANGE_FOR_S_MAX, CONNECT_S_MAX, Client, READ_FOR_S_MAX, Token};
 use crate::environment;
 use crate::exit::{Exit, Failure};
+use crate::screen::Color;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a server is when nobody says.
@@ -24,6 +26,16 @@ pub(crate) struct ClientOptions {
     /// A group of that user; may be repeated
     #[arg(long = "as-group", value_name = "GROUP", global = true, requires = "acting")]
     pub(crate) acting_groups: Vec<String>,
+    /// When to colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
+    pub(crate) color: Color,
 }
 
 /// Which namespace.
@@ -71,10 +83,17 @@ impl ClientOptions {
     /// # Errors
     /// A URL or a file that cannot be used.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let servers = servers(self.server.as_deref().unwrap_or(SERVER_DEFAULT))?;
+        let (list, origin) = match &self.server {
+            Some(list) if environment::read(environment::SERVER).as_ref() == Some(list) => {
+                (list.as_str(), environment::SERVER)
+            }
+            Some(list) => (list.as_str(), "--server"),
+            None => (SERVER_DEFAULT, "nowhere: it is the default"),
+        };
+        let servers = servers(list)?;
         let token = environment::path(environment::TOKEN_FILE).map(read_token).transpose()?;
         let ca_file = environment::path(environment::CA_FILE);
-        let mut client = build(servers, token, ca_file, self.curl)?;
+        let mut client = build(servers, origin, token, ca_file, self.curl)?;
         client.acting = self.acting.iter().map(|user| ("impersonate-user", user.clone())).collect();
         client.acting.extend(self.acting_groups.iter().map(|group| ("impersonate-group", group.clone())));
         Ok(client)
@@ -124,6 +143,7 @@ fn read_token(file: PathBuf) -> Result<Token, Failure> {
 /// A client with all that it needs.
 pub(super) fn build(
     servers: Vec<String>,
+    origin: &'static str,
     token: Option<Token>,
     ca_file: Option<PathBuf>,
     is_curl: bool,
@@ -156,6 +176,9 @@ pub(super) fn build(
         ca_file,
         read_for: Duration::from_secs(READ_FOR_S_MAX),
         change_for: Duration::from_secs(CHANGE_FOR_S_MAX),
+        first: Arc::default(),
+        seen: Arc::default(),
+        origin,
     })
 }
 

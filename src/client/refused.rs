@@ -20,6 +20,14 @@ pub(super) fn failure(answer: &Answer, request: &Request) -> Failure {
     Failure::new(exit, message(answer), attempt(answer, request))
 }
 
+/// The runnable that a path is about, as `NS/NAME`.
+fn reference(path: &str) -> Option<String> {
+    let (_, rest) = path.split_once("/namespaces/")?;
+    let mut parts = rest.split('/');
+    let (namespace, name) = (parts.next()?, parts.nth(1)?);
+    Some(format!("{namespace}/{name}"))
+}
+
 fn message(answer: &Answer) -> String {
     let mut lines = vec![answer.words()];
     let causes = answer.body.pointer("/details/causes").and_then(Value::as_array);
@@ -49,7 +57,11 @@ fn attempt(answer: &Answer, request: &Request) -> String {
         }
         409 | 412 if request.path.starts_with("/operator/") => "tallyman operator status".to_owned(),
         409 | 412 if request.path.contains("/clusters") => "tallyman cluster list".to_owned(),
-        409 | 412 => "read it again, it exists already or has changed: tallyman get NAME -o yaml".to_owned(),
+        409 | 412 => match (reference(&request.path), request.path.ends_with("/runnables")) {
+            (_, true) => "give it another name, or metadata.generateName; tallyman list".to_owned(),
+            (Some(run), _) => format!("look how it is now: tallyman get {run}; tallyman history {run}"),
+            _ => "read it again: it exists already or has changed".to_owned(),
+        },
         410 => "list again from the start: that revision is no longer kept".to_owned(),
         504 => "repeat it, or read without a token".to_owned(),
         429 | 500 | 502 | 503 => "repeat it in a moment; tallyman operator status".to_owned(),

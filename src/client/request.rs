@@ -53,6 +53,12 @@ impl Request {
         }
     }
 
+    /// Without those query parameters.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.query.retain(|(name, _)| !names.contains(name));
+        self
+    }
+
     /// With one more header.
     pub(crate) fn header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
@@ -63,6 +69,21 @@ impl Request {
     pub(crate) fn keyed(mut self, key: Option<&str>) -> Self {
         self.key = key.map(str::to_owned);
         self
+    }
+
+    /// A read that may be stale includes at least that revision. Others do by themselves, or ask for another state.
+    pub(super) fn not_older_than(mut self, revision: u64) -> Self {
+        let stale = self.query.iter().position(|(name, value)| *name == "consistency" && value == "stale");
+        if let Some(position) = stale.filter(|_| revision > 0) {
+            self.query.remove(position);
+            self = self.token(revision);
+        }
+        self
+    }
+
+    /// With the revision that is to be included.
+    pub(crate) fn token(self, revision: u64) -> Self {
+        self.query("resourceVersion", revision).query("resourceVersionMatch", "NotOlderThan")
     }
 
     pub(super) fn with_key(self, key: &str) -> Self {

@@ -7,17 +7,28 @@ use std::collections::VecDeque;
 /// The longest line of a watch.
 const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// A watch, as a server took it.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// What has happened since.
+    Lines(Lines),
+    /// What has happened since that revision is not kept any more.
+    Expired,
+}
+
 /// The lines of a watch.
 #[derive(Debug)]
 pub(crate) struct Lines {
+    /// The server that they come from.
+    pub(crate) place: usize,
     response: reqwest::Response,
     rest: Vec<u8>,
     ready: VecDeque<Value>,
 }
 
 impl Lines {
-    pub(super) fn new(response: reqwest::Response) -> Self {
-        Self { response, rest: Vec::new(), ready: VecDeque::new() }
+    pub(super) fn new(response: reqwest::Response, place: usize) -> Self {
+        Self { place, response, rest: Vec::new(), ready: VecDeque::new() }
     }
 
     /// The next event; `None` when the stream has ended or broken: who goes on reads anew.

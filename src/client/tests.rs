@@ -117,9 +117,9 @@ async fn only_an_answer_that_names_the_object_means_that_it_is_not_there() {
         let (url, seen) = server(vec![bare, bare]).await;
         let failure = client(vec![url.clone()]).read(&read).await.unwrap_err();
         assert_eq!(failure.exit, Exit::Unavailable, "{failure:?}");
-        assert!(failure.message.contains(&format!("{url} is not a Tallyman")), "{failure:?}");
+        assert!(failure.message.contains(&format!("{url}: it is not a Tallyman")), "{failure:?}");
         assert_eq!(failure.attempt, NOT_SERVED_HINT);
-        let failure = client(vec![url]).lines(&read).await.unwrap_err();
+        let failure = client(vec![url]).watch(&read).await.unwrap_err();
         assert_eq!((failure.exit, seen.lock().unwrap().len()), (Exit::Unavailable, 2), "{failure:?}");
     }
 }
@@ -148,4 +148,63 @@ fn causes_are_shown_by_field() {
         failure.message,
         "the runnable is not valid\n  spec.manifests[0].kind: Secrets cannot be sent yet"
     );
+}
+
+#[test]
+fn every_refusal_ends_with_what_fits_it() {
+    let post = |path: &str| Request::send(reqwest::Method::POST, path, &json!({}));
+    let run = format!("{}/a", runnables(Some("risk")));
+    let named =
+        json!({"kind": "Status", "reason": "NotFound", "details": {"kind": "runnables", "name": "a"}});
+    for (status, body, request, exit, attempt) in [
+        (404, named.clone(), Request::get(&run), Exit::NotFound, "tallyman list -A"),
+        (404, named, Request::get(request::cluster("x")), Exit::NotFound, "tallyman cluster list"),
+        (409, json!({}), post(&runnables(Some("risk"))), Exit::Conflict, "generateName"),
+        (409, json!({}), post(&format!("{run}/cancel")), Exit::Conflict, "tallyman get risk/a"),
+        (409, json!({}), post(&request::cluster("x")), Exit::Conflict, "tallyman cluster list"),
+        (401, json!({}), Request::get(&run), Exit::Forbidden, "TALLYMAN_TOKEN_FILE"),
+        (403, json!({}), Request::get(&run), Exit::Forbidden, "who may"),
+        (410, json!({}), Request::get(&run), Exit::Failed, "list again"),
+        (422, json!({}), post(&run), Exit::Failed, "nothing was changed"),
+        (429, json!({}), post(&run), Exit::Unavailable, "in a moment"),
+        (504, json!({}), Request::get(&run), Exit::Unknown, "without a token"),
+    ] {
+        let failure = Answer { status, body, ..Answer::default() }.ok(&request).unwrap_err();
+        assert_eq!(failure.exit, exit, "{status} {}", request.path);
+        assert!(failure.attempt.contains(attempt), "{status} {}: {failure:?}", request.path);
+        assert!(failure.text().lines().last().unwrap().starts_with("try: "));
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_reached_is_told_server_by_server_with_where_they_are_named() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (other, _) = server(vec![NO_TALLYMAN; 50]).await;
+    let read = Request::get(runnables(None));
+    let failure = client(vec![format!("http://{gone}"), other.clone()]).read(&read).await.unwrap_err();
+    assert!(failure.message.contains(&format!("http://{gone}: failed to connect")), "{failure:?}");
+    assert!(failure.message.contains(&format!("{other}: it is not a Tallyman")), "{failure:?}");
+    let failure = client(vec![format!("http://{gone}")]).read(&read).await.unwrap_err();
+    assert!(failure.attempt.ends_with("these are from the command line"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_stale_read_on_another_server_does_not_go_back() {
+    let (url, seen) = server(vec![CREATED, CREATED]).await;
+    let client = client(vec![url]);
+    let stale = Request::get(runnables(None)).query("consistency", "stale");
+    client.read(&stale).await.unwrap();
+    client.read(&stale).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen[0].contains("consistency=stale"), "{seen:?}");
+    assert!(seen[1].contains("resourceVersion=7&resourceVersionMatch=NotOlderThan"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn the_server_that_answered_is_asked_first_from_then_on() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (url, _) = server(vec![CREATED]).await;
+    let client = client(vec![format!("http://{gone}"), url.clone()]);
+    client.read(&Request::get(runnables(None))).await.unwrap();
+    assert_eq!(client.in_turn().next(), Some((1, url.as_str())));
 }

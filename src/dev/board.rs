@@ -50,7 +50,7 @@ impl Board {
     /// On a terminal, shows `text` until something else is shown.
     pub(super) fn transient(&self, text: &str) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.screen.is_colourful {
+        if self.screen.is_terminal {
             self.clear(&mut shown);
             self.screen.text(&self.screen.dim(text));
             shown.has_transient = !text.is_empty();

@@ -4,7 +4,9 @@ use super::{World, read_back};
 use crate::bundle::{Bundle, Given};
 use crate::client::{Answer, Client, Request, request, text};
 use crate::exit::{Exit, Failure};
-use crate::verb::{history, submit};
+use crate::follow::{Change, Follow};
+use crate::select::Scope;
+use crate::verb::submit;
 use crate::{chain, output, runnable, timeline};
 use reqwest::Method;
 use serde_json::Value;
@@ -68,7 +70,7 @@ impl<'a> Told<'a> {
         let run = answer.body.clone();
         let heading = runnable::reference(&run);
         let screen = world.board.screen;
-        let digest = history::short(text(&run, "/status/digest"));
+        let digest = runnable::short(text(&run, "/status/digest"));
         let headline = format!("\n{}   {}   {}", screen.bold(&heading), bundle.kinds(), screen.dim(&digest));
         world.board.headline(&heading, &headline);
         let (asked, led) = (answer.header("tallyman-served-by"), answer.header("tallyman-leader"));
@@ -93,13 +95,16 @@ impl<'a> Told<'a> {
 
     /// Tells all until it has ended.
     async fn all(&mut self) -> Result<(), Failure> {
+        let (namespace, name) = self.heading.split_once('/').unwrap_or_default();
+        let scope = Scope::Named(vec![(namespace.to_owned(), name.to_owned())]);
+        let (mut follow, _) = Follow::start(self.client, scope).await?;
         loop {
             self.tell().await?;
             if runnable::phase(&self.run).is_some_and(Phase::is_terminal) {
                 // The records were read before the document: its last steps may have come in between.
                 return self.tell().await;
             }
-            self.run = match self.changed().await? {
+            self.run = match self.changed(&mut follow).await? {
                 Some(run) => run,
                 None => {
                     return Err(Failure::new(Exit::NotFound, format!("{} was deleted", self.heading), ""));
@@ -142,14 +147,18 @@ impl<'a> Told<'a> {
     }
 
     /// The next state; meanwhile a terminal shows that time passes, and what is waited for.
-    async fn changed(&self) -> Result<Option<Value>, Failure> {
+    async fn changed(&self, follow: &mut Follow) -> Result<Option<Value>, Failure> {
         let mut ticks = interval(Duration::from_millis(TICK_MS));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let changed = runnable::changed(self.client, &self.run);
+        let changed = follow.next();
         tokio::pin!(changed);
         loop {
             tokio::select! {
-                run = &mut changed => return run,
+                change = &mut changed => return Ok(match change? {
+                    Change::Added(run) | Change::Modified(run) => Some(run),
+                    Change::Deleted(_) => None,
+                    Change::Gap => Some(self.run.clone()),
+                }),
                 _ = ticks.tick() => {
                     let phase = output::or_dash(text(&self.run, "/status/phase")).to_ascii_lowercase();
                     let seconds = self.begun.elapsed().as_secs_f64();

@@ -7,7 +7,7 @@ mod watchers;
 
 use crate::client::{Client, Where};
 use crate::exit::{Exit, Failure};
-use crate::output::Form;
+use crate::output::OutputOptions;
 use crate::runnable;
 use std::time::Duration;
 use tallyman_chaos::load::{Pace, Plan, Target};
@@ -34,12 +34,15 @@ pub(crate) enum Workload {
     Mixed,
 }
 
+/// Measure how much a group takes and how fast it answers
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What is submitted is a Job that waits for a cluster that does not exist, so that no
-cluster is measured. Submissions stay: use a group and a namespace that you can do without.
+Examples:
   tallyman bench writes --clients 128 --duration 10s --server http://a:7001,http://b:7001
-  tallyman bench mixed --rate 500 --clients 64 -o json")]
+  tallyman bench mixed --rate 500 --clients 64 -o json
+
+What is submitted is a Job that waits for a cluster that does not exist, so that no
+cluster is measured. Submissions stay: use a group and a namespace that you can do without.")]
 pub(crate) struct Bench {
     /// What is asked
     #[arg(value_enum, value_name = "WORKLOAD")]
@@ -68,9 +71,8 @@ pub(crate) struct Bench {
     watchers: u64,
     #[command(flatten)]
     place: Where,
-    /// How to print
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORM")]
-    output: Form,
+    #[command(flatten)]
+    output: OutputOptions,
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -1,25 +1,37 @@
-//! `tallyman cancel`: stops a run and keeps its record.
+//! `tallyman cancel`: stops runs and keeps their records.
 
 use super::ChangeOptions;
-use crate::client::{Client, Request, Where, request};
-use crate::exit::Failure;
-use crate::output::{Form, OutputOptions};
+use super::many::{Many, Outcomes, Target};
+use crate::client::{Client, Request, request};
+use crate::exit::{Exit, Failure};
+use crate::output::OutputOptions;
 use crate::runnable;
 use crate::screen::Screen;
+use crate::waiting::{For, wait_one};
 use reqwest::Method;
 use serde_json::json;
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman cancel risk/nightly-report-x7k2p --reason 'wrong input'
+  tallyman cancel nightly-report-x7k2p -n risk --wait
+  tallyman cancel -n risk -l desk=rates --yes
+
+Exit codes: 3 not found, 4 it has ended already, 7 unknown (repeat it with the key that is named)";
+
+/// Stop runnables and keep their records
+///
+/// The objects are stopped on their clusters; a run is Cancelled only when that is seen. What happened stays in the
+/// ledger.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Cancel {
-    /// NAME or NS/NAME
-    #[arg(value_name = "NAME")]
-    name: String,
     #[command(flatten)]
-    place: Where,
+    many: Many,
     /// Why, for the record
     #[arg(long, default_value = "", value_name = "WORDS", hide_default_value = true)]
     reason: String,
-    /// Wait until it is seen to have stopped
+    /// Wait until they are seen to have stopped
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -30,25 +42,42 @@ pub(crate) struct Cancel {
 
 impl Cancel {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let (namespace, name) = self.place.split(&self.name)?;
-        let path = format!("{}/cancel", request::runnable(namespace, name));
+        let targets = self.many.targets(client, "cancel", |run| !runnable::has_ended(run)).await?;
+        let mut outcomes = Outcomes::default();
+        for target in &targets {
+            outcomes.add(&target.reference(), self.one(client, target).await);
+        }
+        outcomes.conclude()
+    }
+
+    async fn one(&self, client: &Client, target: &Target) -> Result<(), Failure> {
+        let reference = target.reference();
+        let path = format!("{}/cancel", request::runnable(&target.namespace, &target.name));
         let body = if self.reason.is_empty() { json!({}) } else { json!({"reason": self.reason}) };
         let request = Request::send(Method::POST, path, &body).keyed(self.change.key());
-        let answer = client.change(request, &format!("tallyman cancel {namespace}/{name}")).await?;
+        let answer = client.change(request, &format!("tallyman cancel {reference}{}", self.words())).await?;
+        let mut run = answer.body.clone();
+        let screen = Screen::stdout();
         if self.wait {
-            // Cancelled is what was asked for, not a failure.
-            let is_done = |run: Option<&serde_json::Value>| {
-                run.is_none_or(|run| runnable::phase(run).is_some_and(|phase| phase.is_terminal()))
-            };
-            runnable::follow(client, namespace, name, None, is_done).await?;
-        }
-        match self.output.output {
-            Form::Table if self.wait => Screen::stdout().line(&format!("{namespace}/{name}   stopped")),
-            Form::Table => {
-                Screen::stdout().line(&format!("{namespace}/{name}   stopping   rev {}", answer.revision()))
+            let ended = wait_one(client, (&target.namespace, &target.name), &For::Finished, None).await;
+            match ended {
+                Ok(state) => run = state,
+                // Cancelled is what was asked for, not a failure.
+                Err(failure) if failure.exit == Exit::Unsuccessful => {
+                    run = runnable::read(client, &target.namespace, &target.name).await?;
+                }
+                Err(failure) => return Err(failure),
             }
-            _ => self.output.print(&answer.body, &runnable::COLUMNS)?,
+        }
+        match self.output.output.is_table() {
+            true if self.wait => screen.line(&format!("{reference}   stopped")),
+            true => screen.line(&format!("{reference}   stopping   rev {}", answer.revision())),
+            false => self.output.print(&run, &runnable::COLUMNS)?,
         }
         Ok(())
+    }
+
+    fn words(&self) -> String {
+        if self.reason.is_empty() { String::new() } else { format!(" --reason '{}'", self.reason) }
     }
 }

@@ -1,18 +1,29 @@
 //! `tallyman cluster ...`: the clusters that work can go to.
 
+mod add;
+mod get;
 mod release;
+mod remove;
 mod role;
+mod setting;
+mod test;
 
-use super::ChangeOptions;
-use crate::client::{Client, Request, request, text};
-use crate::exit::{Exit, Failure};
-use crate::output::{Columns, Form, OutputOptions, age, or_dash};
-use crate::screen::Screen;
-use reqwest::Method;
-use serde_json::{Map, Value, json};
-use std::path::{Path, PathBuf};
+pub(crate) use add::document;
 
+use crate::client::{Client, text};
+use crate::exit::Failure;
+use crate::output::{Columns, age, or_dash};
+use serde_json::Value;
+
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman cluster add east --kubeconfig /etc/tallyman/east.kubeconfig --label region=eu
+  tallyman cluster list -o wide
+  tallyman cluster cordon east";
+
+/// Work with clusters
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ClusterCommand {
     #[command(subcommand)]
     verb: Verb,
@@ -20,80 +31,68 @@ pub(crate) struct ClusterCommand {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Register a cluster
-    Add(Add),
-    /// List the clusters and how they are
-    List {
-        #[command(flatten)]
-        output: OutputOptions,
-    },
+    Add(add::Add),
+    List(get::List),
+    Get(get::Get),
     /// Give a cluster no new work; what runs there goes on
-    Cordon(Named),
+    #[command(after_help = setting::CORDON_HELP)]
+    Cordon(setting::Named),
     /// Give a cluster work again
-    Uncordon(Named),
-    /// Remove Tallyman's holds from a cluster when Tallyman is gone; asks that cluster only
+    #[command(after_help = setting::UNCORDON_HELP)]
+    Uncordon(setting::Named),
+    /// Send nothing to a cluster; watching it goes on
+    #[command(after_help = setting::PAUSE_HELP)]
+    Pause(setting::Named),
+    /// Send to a cluster again
+    #[command(after_help = setting::RESUME_HELP)]
+    Resume(setting::Named),
+    Confirm(setting::Confirm),
+    Test(test::Test),
     Release(release::Release),
-    /// Print the account and the roles that a cluster must give Tallyman; asks nobody
     Role(role::Role),
-    /// Take out a cluster on which nothing is active
-    Remove(Remove),
-}
-
-#[derive(Debug, clap::Args)]
-struct Add {
-    /// Its name
-    name: String,
-    /// A kubeconfig that every replica can read under this path
-    #[arg(long, value_name = "PATH")]
-    kubeconfig: PathBuf,
-    /// The context in it (default: its current one)
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
-    /// A label for placements to select on
-    #[arg(short, long = "label", value_name = "KEY=VALUE")]
-    labels: Vec<String>,
-    #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    output: OutputOptions,
-}
-
-#[derive(Debug, clap::Args)]
-struct Named {
-    /// The cluster's name
-    name: String,
-    #[command(flatten)]
-    change: ChangeOptions,
-}
-
-#[derive(Debug, clap::Args)]
-struct Remove {
-    #[command(flatten)]
-    named: Named,
-    /// Also while ended runs have objects there: they stay on the cluster and are never looked at again
-    #[arg(long)]
-    orphan: bool,
+    Remove(remove::Remove),
 }
 
 /// A cluster's columns.
 const COLUMNS: Columns = Columns {
     resource: "cluster",
-    headings: &["NAME", "STATE", "ACTIVE", "VERSION", "OBSERVED", "MESSAGE"],
+    headings: &[
+        "NAME",
+        "STATE",
+        "ACTIVE",
+        "VERSION",
+        "OBSERVED",
+        "MESSAGE",
+        "STRAYS",
+        "SWEPT",
+        "TIMELINE",
+        "KUBE-SYSTEM UID",
+        "KUBECONFIG",
+    ],
+    narrow: 6,
     cells,
 };
 
 fn cells(cluster: &Value) -> Vec<String> {
-    let observed = text(cluster, "/status/observedAt");
+    let ago = |pointer: &str| match text(cluster, pointer) {
+        "" => "-".to_owned(),
+        at => format!("{} ago", age(at)),
+    };
+    let number = |pointer: &str| {
+        cluster.pointer(pointer).and_then(Value::as_u64).map_or("-".to_owned(), |count| count.to_string())
+    };
     vec![
         text(cluster, "/metadata/name").to_owned(),
         state(cluster).to_owned(),
-        cluster
-            .pointer("/status/activeRuns")
-            .and_then(Value::as_u64)
-            .map_or("-".to_owned(), |count| count.to_string()),
+        number("/status/activeRuns"),
         or_dash(text(cluster, "/status/version")),
-        if observed.is_empty() { "-".to_owned() } else { format!("{} ago", age(observed)) },
+        ago("/status/observedAt"),
         text(cluster, "/status/message").to_owned(),
+        number("/status/straysCount"),
+        ago("/status/sweptAt"),
+        number("/status/timeline"),
+        or_dash(text(cluster, "/status/kubeSystemUID")),
+        text(cluster, "/spec/kubeconfig/path").to_owned(),
     ]
 }
 
@@ -102,8 +101,8 @@ fn state(cluster: &Value) -> &'static str {
     match (is("/status/quarantined"), is("/spec/cordoned"), is("/spec/paused"), is("/status/reachable")) {
         (Some(true), ..) => "quarantined",
         (_, _, _, Some(false)) => "unreachable",
-        (_, Some(true), ..) => "cordoned",
         (_, _, Some(true), _) => "paused",
+        (_, Some(true), ..) => "cordoned",
         (_, _, _, Some(true)) => "ready",
         (_, _, _, None) => "unknown",
     }
@@ -111,121 +110,20 @@ fn state(cluster: &Value) -> &'static str {
 
 impl ClusterCommand {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        use setting::Setting::{Cordoned, Paused};
         match self.verb {
             Verb::Add(add) => add.run(client).await,
-            Verb::List { output } => {
-                let answer = client.read(&Request::get(format!("{}/clusters", request::API))).await?;
-                output.print(&answer.body, &COLUMNS)
-            }
-            Verb::Cordon(named) => named.cordon(client, true).await,
-            Verb::Uncordon(named) => named.cordon(client, false).await,
+            Verb::List(list) => list.run(client).await,
+            Verb::Get(get) => get.run(client).await,
+            Verb::Cordon(named) => named.set(client, "cordon", Cordoned(true)).await,
+            Verb::Uncordon(named) => named.set(client, "uncordon", Cordoned(false)).await,
+            Verb::Pause(named) => named.set(client, "pause", Paused(true)).await,
+            Verb::Resume(named) => named.set(client, "resume", Paused(false)).await,
+            Verb::Confirm(confirm) => confirm.run(client).await,
+            Verb::Test(test) => test.run(client).await,
             Verb::Release(release) => release.run().await,
             Verb::Role(role) => role.run(),
             Verb::Remove(remove) => remove.run(client).await,
         }
-    }
-}
-
-impl Add {
-    async fn run(self, client: &Client) -> Result<(), Failure> {
-        let path = absolute(&self.kubeconfig)?;
-        let document = document(&self.name, &path, self.context.as_deref(), labels(&self.labels)?);
-        let request = Request::send(Method::POST, format!("{}/clusters", request::API), &document);
-        let repeat = format!("tallyman cluster add {} --kubeconfig {}", self.name, path.display());
-        let answer = client.change(request.keyed(self.change.key()), &repeat).await?;
-        match self.output.output {
-            Form::Table => {
-                Screen::stdout().line(&format!("cluster {} added   rev {}", self.name, answer.revision()));
-                Ok(())
-            }
-            _ => self.output.print(&answer.body, &COLUMNS),
-        }
-    }
-}
-
-/// The path as the replicas read it. An absolute one need not be here, and is kept as it is: where a Secret is
-/// mounted, what its links lead to changes with each update.
-fn absolute(kubeconfig: &Path) -> Result<PathBuf, Failure> {
-    let unusable = |error: std::io::Error| {
-        let message = format!("failed to read the kubeconfig {}: {error}", kubeconfig.display());
-        Failure::new(Exit::Failed, message, "name a file that every replica can read under the same path")
-    };
-    if !kubeconfig.is_absolute() {
-        std::fs::metadata(kubeconfig).map_err(unusable)?;
-    }
-    std::path::absolute(kubeconfig).map_err(unusable)
-}
-
-/// A cluster as it is registered.
-pub(crate) fn document(
-    name: &str,
-    kubeconfig: &Path,
-    context: Option<&str>,
-    labels: Map<String, Value>,
-) -> Value {
-    let mut reference = json!({"path": kubeconfig});
-    if let (Some(context), Some(reference)) = (context, reference.as_object_mut()) {
-        reference.insert("context".to_owned(), json!(context));
-    }
-    json!({
-        "apiVersion": crate::bundle::API_VERSION, "kind": "Cluster",
-        "metadata": {"name": name, "labels": labels}, "spec": {"kubeconfig": reference},
-    })
-}
-
-fn labels(pairs: &[String]) -> Result<Map<String, Value>, Failure> {
-    let mut labels = Map::new();
-    for pair in pairs {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(Failure::new(Exit::Usage, format!("{pair:?} is not a label"), "--label region=eu"));
-        };
-        labels.insert(key.to_owned(), json!(value));
-    }
-    Ok(labels)
-}
-
-impl Named {
-    async fn cordon(self, client: &Client, is_cordoned: bool) -> Result<(), Failure> {
-        let patch = json!({"spec": {"cordoned": is_cordoned}});
-        let request =
-            Request::send(Method::PATCH, request::cluster(&self.name), &patch).keyed(self.change.key());
-        let verb = if is_cordoned { "cordon" } else { "uncordon" };
-        let answer = client.change(request, &format!("tallyman cluster {verb} {}", self.name)).await?;
-        let state = if is_cordoned { "gets no new work" } else { "gets work again" };
-        Screen::stdout().line(&format!("cluster {} {state}   rev {}", self.name, answer.revision()));
-        Ok(())
-    }
-}
-
-impl Remove {
-    async fn run(self, client: &Client) -> Result<(), Failure> {
-        let (name, path) = (&self.named.name, request::cluster(&self.named.name));
-        let (request, option) = if self.orphan {
-            let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Orphan"});
-            (Request::send(Method::DELETE, path, &options), " --orphan")
-        } else {
-            (Request::new(Method::DELETE, path), "")
-        };
-        let repeat = format!("tallyman cluster remove {name}{option}");
-        client.change(request.keyed(self.named.change.key()), &repeat).await?;
-        Screen::stdout().line(&format!("cluster {name} removed"));
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn a_path_is_sent_as_the_replicas_read_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let (file, link) = (dir.path().join("..data"), dir.path().join("east"));
-        std::fs::write(&file, "").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert_eq!(absolute(&link).unwrap(), link, "a mounted Secret's links change");
-        assert_eq!(absolute(Path::new("/only/there")).unwrap(), Path::new("/only/there"));
-        assert_eq!(absolute(Path::new("not-here")).unwrap_err().exit, Exit::Failed);
     }
 }

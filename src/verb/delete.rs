@@ -1,20 +1,31 @@
-//! `tallyman delete`: stops a run, removes its objects, then its record. What happened stays in the ledger.
+//! `tallyman delete`: stops runs, removes their objects, then their records. What happened stays in the ledger.
 
 use super::ChangeOptions;
-use crate::client::{Client, Request, Where, request};
+use super::many::{Many, Outcomes, Target};
+use crate::client::{Client, Request, request};
 use crate::exit::Failure;
-use crate::runnable::{self, For};
 use crate::screen::Screen;
+use crate::waiting::{For, wait_one};
 use reqwest::Method;
+use serde_json::json;
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman delete risk/nightly-report-x7k2p
+  tallyman delete nightly-report-x7k2p -n risk --wait
+  tallyman delete -n risk --field-selector status.phase=Succeeded --yes
+
+Exit codes: 3 not found, 7 unknown (repeat it with the key that is named)";
+
+/// Stop runnables, remove their objects, then their records
+///
+/// What happened stays in the ledger: tallyman history shows it also afterwards.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Delete {
-    /// NAME or NS/NAME
-    #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
     #[command(flatten)]
-    place: Where,
-    /// Wait until objects and record are gone
+    many: Many,
+    /// Wait until objects and records are gone
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -24,18 +35,42 @@ pub(crate) struct Delete {
 impl Delete {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let screen = Screen::stdout();
-        let named = self.place.split_all(&self.names)?;
-        for &(namespace, name) in &named {
-            let request =
-                Request::new(Method::DELETE, request::runnable(namespace, name)).keyed(self.change.key());
-            let answer = client.change(request, &format!("tallyman delete {namespace}/{name}")).await?;
-            if !self.wait {
-                screen.line(&format!("{namespace}/{name}   being removed   rev {}", answer.revision()));
+        let targets = self.many.targets(client, "delete", |_| true).await?;
+        let mut outcomes = Outcomes::default();
+        let mut asked = Vec::new();
+        for target in &targets {
+            let outcome = self.one(client, target).await;
+            if outcome.is_ok() && self.wait {
+                asked.push(target);
+            } else {
+                outcomes.add(&target.reference(), outcome);
             }
         }
-        for (namespace, name) in named.into_iter().filter(|_| self.wait) {
-            runnable::wait(client, namespace, name, For::Gone, None).await?;
-            screen.line(&format!("{namespace}/{name}   removed"));
+        for target in asked {
+            let gone = wait_one(client, (&target.namespace, &target.name), &For::Deleted, None).await;
+            if gone.is_ok() {
+                screen.line(&format!("{}   removed", target.reference()));
+            }
+            outcomes.add(&target.reference(), gone.map(|_| ()));
+        }
+        outcomes.conclude()
+    }
+
+    async fn one(&self, client: &Client, target: &Target) -> Result<(), Failure> {
+        let path = request::runnable(&target.namespace, &target.name);
+        let request = match &target.uid {
+            Some(uid) => {
+                let options =
+                    json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}});
+                Request::send(Method::DELETE, path, &options)
+            }
+            None => Request::new(Method::DELETE, path),
+        };
+        let repeat = format!("tallyman delete {}", target.reference());
+        let answer = client.change(request.keyed(self.change.key()), &repeat).await?;
+        if !self.wait {
+            let line = format!("{}   being removed   rev {}", target.reference(), answer.revision());
+            Screen::stdout().line(&line);
         }
         Ok(())
     }

@@ -6,7 +6,18 @@ use crate::output::OutputOptions;
 use crate::runnable;
 use serde_json::{Value, json};
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman get risk/nightly-report-x7k2p
+  tallyman get nightly-report-x7k2p -n risk -o yaml
+  tallyman get risk/nightly-report-x7k2p -o jsonpath='{.status.phase}'
+  tallyman get risk/nightly-report-x7k2p --token 24     # at least what a write with rev 24 did
+
+Exit codes: 3 not found, 5 no leader or server (--stale needs no leader)";
+
+/// Read runnables by name
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Get {
     /// NAME or NS/NAME
     #[arg(required = true, value_name = "NAME")]
@@ -37,10 +48,11 @@ impl Get {
     }
 
     async fn read(&self, client: &Client, namespace: &str, name: &str) -> Result<Value, Failure> {
-        let request = Request::get(request::runnable(namespace, name))
-            .query_some("resourceVersion", self.token)
-            .query_some("resourceVersionMatch", self.token.map(|_| "NotOlderThan"))
+        let mut request = Request::get(request::runnable(namespace, name))
             .query_some("consistency", self.stale.then_some("stale"));
+        if let Some(token) = self.token {
+            request = request.token(token);
+        }
         Ok(client.read(&request).await?.body)
     }
 }

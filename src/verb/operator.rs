@@ -1,11 +1,12 @@
 //! `tallyman operator ...`: the group of replicas.
 
 mod init;
+mod status;
 
 use super::ChangeOptions;
-use crate::client::{Client, Request, request, text};
+use crate::client::{Client, Request, text};
 use crate::exit::{Exit, Failure};
-use crate::output::{Form, OutputOptions, or_dash, table, yaml};
+use crate::output::{OutputOptions, or_dash};
 use crate::runnable;
 use crate::screen::Screen;
 use reqwest::Method;
@@ -21,10 +22,35 @@ const TRANSFER: &str = "/operator/transfer-leader";
 /// How long a replica is given to say how it is.
 const STATUS_S_MAX: u64 = 2;
 
-/// A URL, and what the replica there said of itself.
-type Answered = (String, Result<Value, Failure>);
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman operator status
+  tallyman operator init --expect 3
+  tallyman operator transfer-leader --to r2";
+const INIT_HELP: &str = "\
+Examples:
+  tallyman operator init --expect 3
+  tallyman operator init --expect 3 --wait 5m
 
+Exit codes: 4 refused: a replica is not blank, not there, or the group exists, 7 unknown: tallyman operator status";
+const STATUS_HELP: &str = "\
+Examples:
+  tallyman operator status
+  tallyman operator status -o json | jq '.[].status.applied'
+
+Every named server is asked, and every replica that they know of. The last lines say what may still be lost.
+
+Exit codes: 1 replicas differ that must not, 5 no replica answers, or none knows of a leader";
+const TRANSFER_HELP: &str = "\
+Examples:
+  tallyman operator transfer-leader
+  tallyman operator transfer-leader --to r2
+
+Exit codes: 3 there is no such replica, 4 it cannot lead now, 7 unknown: tallyman operator status";
+
+/// Work with the group of replicas
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Operator {
     #[command(subcommand)]
     verb: Verb,
@@ -33,6 +59,7 @@ pub(crate) struct Operator {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Make a group of blank replicas, once
+    #[command(after_help = INIT_HELP)]
     Init {
         /// How many replicas the configuration lists; refused unless all of them answer that they are blank
         #[arg(long, value_name = "N")]
@@ -42,11 +69,13 @@ enum Verb {
         wait: Option<Duration>,
     },
     /// Show the replicas, as each of them sees itself; works without a leader
+    #[command(after_help = STATUS_HELP)]
     Status {
         #[command(flatten)]
         output: OutputOptions,
     },
     /// Hand the leadership over
+    #[command(after_help = TRANSFER_HELP)]
     TransferLeader {
         /// To this replica (default: the one that is furthest)
         #[arg(long, value_name = "rN", value_parser = replica_id)]
@@ -61,7 +90,7 @@ impl Operator {
         match self.verb {
             Verb::Init { expect, wait: None } => init::once(client, expect).await,
             Verb::Init { expect, wait: Some(limit) } => init::until_made(client, expect, limit).await,
-            Verb::Status { output } => status(client, output.output).await,
+            Verb::Status { output } => status::show(client, &output).await,
             Verb::TransferLeader { to, change } => transfer(client, to, &change).await,
         }
     }
@@ -110,97 +139,6 @@ fn replica_id(text: &str) -> Result<String, String> {
     }
 }
 
-/// Asks every replica: those that are named, and those that they know of.
-async fn status(client: &Client, form: Form) -> Result<(), Failure> {
-    let mut urls = client.servers().to_vec();
-    let listing = Request::get(format!("{}/replicas", request::API)).query("consistency", "stale");
-    if let Ok(answer) = client.within(Duration::from_secs(STATUS_S_MAX)).read(&listing).await {
-        for item in crate::output::items(&answer.body) {
-            let url = text(item, "/spec/apiURL").trim_end_matches('/').to_owned();
-            if !url.is_empty() && !urls.contains(&url) {
-                urls.push(url);
-            }
-        }
-    }
-    let mut answers: Vec<Answered> = Vec::new();
-    for url in urls {
-        let one = client.at(&url).within(Duration::from_secs(STATUS_S_MAX));
-        let answer = one.read(&Request::get(STATUS)).await.map(|answer| answer.body);
-        if !is_known(&answers, &answer) {
-            answers.push((url, answer));
-        }
-    }
-    show(&answers, form)?;
-    if answers.iter().any(|(_, answer)| answer.as_ref().is_ok_and(|body| !text(body, "/leader").is_empty())) {
-        return Ok(());
-    }
-    Err(match answers.into_iter().find_map(|(_, answer)| answer.err()) {
-        Some(failure) if failure.exit != Exit::Unavailable => failure,
-        _ => Failure::new(
-            Exit::Unavailable,
-            "no replica knows of a leader",
-            "start the others: more than half of the voters must run; a new group needs `tallyman operator init`",
-        ),
-    })
-}
-
-/// A URL may lead to a replica that has answered under another one.
-fn is_known(answers: &[Answered], answer: &Result<Value, Failure>) -> bool {
-    let id = answer.as_ref().map_or("", |body| text(body, "/id"));
-    let is_same = |known: &Answered| known.1.as_ref().is_ok_and(|body| text(body, "/id") == id);
-    !id.is_empty() && answers.iter().any(is_same)
-}
-
-fn show(answers: &[Answered], form: Form) -> Result<(), Failure> {
-    let screen = Screen::stdout();
-    let document = || {
-        let one = |(url, answer): &Answered| match answer {
-            Ok(body) => json!({"url": url, "status": body}),
-            Err(failure) => json!({"url": url, "error": failure.message}),
-        };
-        Value::Array(answers.iter().map(one).collect())
-    };
-    match form {
-        Form::Json => screen.line(&document().to_string()),
-        Form::Yaml => screen.text(&yaml(&document())?),
-        Form::Name => answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).for_each(|body| {
-            screen.line(&format!("replica.tallyman.dev/{}", text(body, "/id")));
-        }),
-        Form::Table => {
-            let headings = ["ID", "ROLE", "TERM", "LEADER", "APPLIED", "COMMITTED", "LAG", "URL", "MESSAGE"];
-            table(screen, &headings, &answers.iter().map(row).collect::<Vec<_>>());
-        }
-    }
-    Ok(())
-}
-
-fn row((url, answer): &Answered) -> Vec<String> {
-    let body = match answer {
-        Ok(body) => body,
-        Err(failure) => {
-            let mut row = vec!["-".to_owned(); 7];
-            row.extend([url.clone(), failure.message.lines().next().unwrap_or_default().to_owned()]);
-            return row;
-        }
-    };
-    let number = |pointer: &str| {
-        body.pointer(pointer).and_then(Value::as_u64).map_or("-".to_owned(), |n| n.to_string())
-    };
-    let lag = body.pointer("/lagMs").and_then(Value::as_u64).map_or("-".to_owned(), |ms| format!("{ms} ms"));
-    let message = [text(body, "/fatal"), text(body, "/waitingFor")].into_iter().find(|text| !text.is_empty());
-    vec![
-        or_dash(text(body, "/id")),
-        or_dash(text(body, "/role")),
-        number("/term"),
-        or_dash(text(body, "/leader")),
-        number("/applied"),
-        number("/committed"),
-        lag,
-        url.clone(),
-        message.unwrap_or_default().to_owned(),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -217,14 +155,5 @@ mod tests {
         for wrong in ["2", "r", "r+2", "r02", "east"] {
             assert!(replica_id(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_replica_under_two_urls_is_one_replica() {
-        let known = [("http://a".to_owned(), Ok(json!({"id": "r1"})))];
-        assert!(is_known(&known, &Ok(json!({"id": "r1"}))));
-        assert!(!is_known(&known, &Ok(json!({"id": "r2"}))));
-        // Blank replicas have no ids yet.
-        assert!(!is_known(&[("http://a".to_owned(), Ok(json!({})))], &Ok(json!({}))));
     }
 }

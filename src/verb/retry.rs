@@ -1,25 +1,36 @@
-//! `tallyman retry`: starts an ended run again, as one more attempt.
+//! `tallyman retry`: starts ended runs again, as one more attempt.
 
 use super::ChangeOptions;
-use crate::client::{Client, Request, Where, request};
+use super::many::{Many, Outcomes, Target};
+use crate::client::{Client, Request, request};
 use crate::exit::Failure;
-use crate::output::{Form, OutputOptions};
-use crate::runnable::{self, For};
+use crate::output::OutputOptions;
+use crate::runnable;
 use crate::screen::Screen;
+use crate::waiting::{For, wait_one};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use tallyman_model::Phase;
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman retry risk/nightly-report-x7k2p --reason 'input is there now'
+  tallyman retry risk/nightly-report-x7k2p --wait
+  tallyman retry -A --field-selector status.phase=Failed --yes
+
+Exit codes: 3 not found, 4 it has not ended or ended well, 7 unknown (repeat it with the key that is named),
+            8 with --wait: it ended without success again";
+
+/// Start ended runnables again, as one more attempt
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Retry {
-    /// NAME or NS/NAME
-    #[arg(value_name = "NAME")]
-    name: String,
     #[command(flatten)]
-    place: Where,
+    many: Many,
     /// Why, for the record
     #[arg(long, default_value = "", value_name = "WORDS", hide_default_value = true)]
     reason: String,
-    /// Wait for its end; the exit code is 8 if it ends without success
+    /// Wait for the end; the exit code is 8 if it ends without success
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -30,22 +41,39 @@ pub(crate) struct Retry {
 
 impl Retry {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
-        let (namespace, name) = self.place.split(&self.name)?;
-        let path = format!("{}/retry", request::runnable(namespace, name));
+        let suits = |run: &Value| matches!(runnable::phase(run), Some(Phase::Failed | Phase::Cancelled));
+        let targets = self.many.targets(client, "retry", suits).await?;
+        let mut outcomes = Outcomes::default();
+        for target in &targets {
+            outcomes.add(&target.reference(), self.one(client, target).await);
+        }
+        outcomes.conclude()
+    }
+
+    async fn one(&self, client: &Client, target: &Target) -> Result<(), Failure> {
+        let reference = target.reference();
+        let path = format!("{}/retry", request::runnable(&target.namespace, &target.name));
         let body = if self.reason.is_empty() { json!({}) } else { json!({"reason": self.reason}) };
         let request = Request::send(Method::POST, path, &body).keyed(self.change.key());
-        let answer = client.change(request, &format!("tallyman retry {namespace}/{name}")).await?;
-        match self.output.output {
-            Form::Table => {
-                Screen::stdout()
-                    .line(&format!("{namespace}/{name}   accepted again   rev {}", answer.revision()));
-            }
-            _ => self.output.print(&answer.body, &runnable::COLUMNS)?,
+        let answer = client.change(request, &format!("tallyman retry {reference}{}", self.words())).await?;
+        let screen = Screen::stdout();
+        let is_table = self.output.output.is_table();
+        if is_table {
+            screen.line(&format!("{reference}   accepted again   rev {}", answer.revision()));
         }
+        let mut run = answer.body.clone();
         if self.wait {
-            runnable::wait(client, namespace, name, For::Finished, None).await?;
-            Screen::stdout().line(&format!("{namespace}/{name}   succeeded"));
+            run = wait_one(client, (&target.namespace, &target.name), &For::Finished, None).await?;
+        }
+        match is_table {
+            true if self.wait => screen.line(&format!("{reference}   succeeded")),
+            true => {}
+            false => self.output.print(&run, &runnable::COLUMNS)?,
         }
         Ok(())
+    }
+
+    fn words(&self) -> String {
+        if self.reason.is_empty() { String::new() } else { format!(" --reason '{}'", self.reason) }
     }
 }

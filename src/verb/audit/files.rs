@@ -44,6 +44,25 @@ pub(super) fn verify(dir: &Path) -> Result<(u64, Digest), Wrong> {
     if state.0 == 0 { Err(Wrong::Empty) } else { Ok(state) }
 }
 
+/// The same of one file that holds the whole ledger, as an export does.
+///
+/// # Errors
+/// As [`verify`].
+pub(super) fn verify_file(path: &Path) -> Result<(u64, Digest), Wrong> {
+    let mut state = (0, Digest::default());
+    let file = File::open(path).map_err(|error| Wrong::Broken(error.to_string()))?;
+    let rest_bytes = lines(BufReader::new(file), true, &mut state).map_err(Wrong::Broken)?;
+    match (rest_bytes, state.0) {
+        (0, 0) => Err(Wrong::Empty),
+        (0, _) => Ok(state),
+        (bytes, right) => {
+            let words =
+                format!("{right} records are right, but the last {bytes} bytes are not a whole record");
+            Err(Wrong::Broken(words))
+        }
+    }
+}
+
 fn segments(dir: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = match fs::read_dir(dir) {
         // A replica that has nothing to keep yet has no ledger either.
@@ -65,11 +84,16 @@ fn segments(dir: &Path) -> Result<Vec<PathBuf>, String> {
 /// Reads a segment. Only the last one may end in an unfinished line, as it may be written to right now: how many bytes
 /// that line has is returned, 0 for none.
 fn segment(path: &Path, is_last: bool, state: &mut (u64, Digest)) -> Result<u64, String> {
-    let mut reader = BufReader::new(File::open(path).map_err(|error| error.to_string())?);
+    let reader = BufReader::new(File::open(path).map_err(|error| error.to_string())?);
     let first = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
     if first != Some(state.0 + 1) {
         return Err(format!("record {} is missing", state.0 + 1));
     }
+    lines(reader, is_last, state)
+}
+
+/// Reads records up to the end; see [`segment`].
+fn lines(mut reader: impl BufRead, is_last: bool, state: &mut (u64, Digest)) -> Result<u64, String> {
     let mut line = Vec::new();
     loop {
         line.clear();

@@ -3,7 +3,7 @@
 use super::Bench;
 use super::measure::{Measured, Seen};
 use crate::exit::Failure;
-use crate::output::{self, Form};
+use crate::output::OutputOptions;
 use crate::screen::Screen;
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
@@ -20,14 +20,8 @@ const HEADINGS: [&str; 10] =
 /// # Errors
 /// It cannot be written as YAML.
 pub(super) fn print(bench: &Bench, measured: &Measured) -> Result<(), Failure> {
-    let (screen, report) = (Screen::stdout(), report(bench, measured));
-    match bench.output {
-        Form::Json => screen.line(&format!("{report:#}")),
-        Form::Yaml => screen.text(&output::yaml(&report)?),
-        Form::Name => screen.line(&workload(bench)),
-        Form::Table => table(screen, bench, measured),
-    }
-    Ok(())
+    let report = report(bench, measured);
+    bench.output.print_plain(&report, |output| table(output, bench, measured))
 }
 
 fn workload(bench: &Bench) -> String {
@@ -89,7 +83,8 @@ fn latency_json(latency: &Histogram) -> Value {
     Value::Object(all)
 }
 
-fn table(screen: Screen, bench: &Bench, measured: &Measured) {
+fn table(output: &OutputOptions, bench: &Bench, measured: &Measured) {
+    let screen = Screen::stdout();
     let pace = bench.rate.map_or("closed loop".to_owned(), |rate| format!("{rate} a second"));
     screen.line(&format!(
         "{}   {} clients, {pace}, {:.1} s, {} servers, submissions of {} bytes",
@@ -111,7 +106,7 @@ fn table(screen: Screen, bench: &Bench, measured: &Measured) {
     if let Some(Seen { latency, missed }) = &measured.seen {
         rows.push(row("seen", latency, seconds(measured), 0, *missed));
     }
-    output::table(screen, &HEADINGS, &rows);
+    output.table(&HEADINGS, &rows);
     for (operation, tally) in operations {
         for (code, count) in tally.codes.iter().filter(|(code, _)| !(200..300).contains(*code)) {
             screen.line(&format!("{operation}: {count} were answered with HTTP {code}"));

@@ -15,7 +15,18 @@ use tallyman_model::{Env as _, GroupId, time};
 /// Objects of one page.
 const PAGE_MAX: u32 = 500;
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman cluster release --kubeconfig east.kubeconfig --dry-run
+  tallyman cluster release --kubeconfig east.kubeconfig
+
+Asks only that cluster: it is for the day when Tallyman is gone for good.
+
+Exit codes: 4 some holds are not over yet";
+
+/// Remove Tallyman's holds from a cluster when Tallyman is gone
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Release {
     /// The cluster's kubeconfig
     #[arg(long, value_name = "PATH")]
@@ -143,7 +154,7 @@ fn refused(error: &CallError) -> Failure {
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

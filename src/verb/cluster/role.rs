@@ -8,11 +8,16 @@ use tallyman_cluster::{Right, Scope, VERSION_PATH, rights};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
+const AFTER_HELP: &str = "\
+Examples:
+  tallyman cluster role --namespace risk | kubectl apply --server-side -f -
+  kubectl create token tallyman -n tallyman --duration 2160h
+
+It asks nobody.";
+
+/// Print the account and the roles that a cluster must give Tallyman
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example: tallyman cluster role --namespace risk | kubectl apply --server-side -f -\n         \
-                        kubectl create token tallyman -n tallyman --duration 2160h"
-)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Role {
     /// A namespace that work may go to (default: all)
     #[arg(short, long = "namespace", value_name = "NS")]
