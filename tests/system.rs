@@ -7,6 +7,8 @@ mod approvals;
 mod bad_input;
 #[path = "system/bench.rs"]
 mod bench;
+#[path = "system/client.rs"]
+mod client;
 #[path = "system/crashes.rs"]
 mod crashes;
 #[path = "system/dev.rs"]
