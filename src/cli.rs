@@ -48,6 +48,7 @@ enum Command {
     Operator(verb::operator::Operator),
     Audit(verb::audit::Audit),
     Bench(verb::bench::Bench),
+    Config(verb::config::ConfigCommand),
     Completion(verb::completion::Completion),
     Man(verb::man::Man),
     Version(verb::version::Version),
@@ -63,13 +64,18 @@ impl Cli {
         let command = match self.command {
             Command::Dev(dev) => return Box::pin(dev.run()).await,
             Command::Server(server) => return Box::pin(server.run()).await,
+            Command::Config(config) => return config.run(),
             Command::Completion(completion) => return completion.run(&mut Self::command()),
             Command::Man(man) => return man.run(Self::command()),
             other => other,
         };
         let client = self.client.client()?;
         match command {
-            Command::Dev(_) | Command::Server(_) | Command::Completion(_) | Command::Man(_) => Ok(()),
+            Command::Dev(_)
+            | Command::Server(_)
+            | Command::Config(_)
+            | Command::Completion(_)
+            | Command::Man(_) => Ok(()),
             Command::Submit(submit) => submit.run(&client).await,
             Command::List(list) => list.run(&client).await,
             Command::Get(get) => get.run(&client).await,

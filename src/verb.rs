@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod cancel;
 pub(crate) mod cluster;
 pub(crate) mod completion;
+pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod history;

@@ -109,6 +109,16 @@ async fn three_servers_with_tls_and_tokens_found_a_group_and_take_a_submission()
     let run: Value = serde_json::from_slice(&submitted.stdout).unwrap();
     assert_eq!(run["metadata"]["name"], json!("secured"));
 
+    // Pasted into a shell, the same; the token stays in its file.
+    let curl = group.client("token", &["list", "-n", "risk", "--curl"]).await;
+    let curl = String::from_utf8(curl.stdout).unwrap();
+    assert!(curl.contains("$(cat \"$TALLYMAN_TOKEN_FILE\")") && !curl.contains("s3cret"), "{curl}");
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &curl]).env("TALLYMAN_TOKEN_FILE", group.dir.path().join("token"));
+    let pasted = timeout(PATIENCE, shell.output()).await.expect("curl answers").unwrap();
+    let list: Value = serde_json::from_slice(&pasted.stdout).unwrap();
+    assert_eq!(list["items"][0]["metadata"]["name"], json!("secured"));
+
     let refused = group.client("bad-token", &["list", "-n", "risk"]).await;
     assert_eq!(refused.status.code(), Some(6), "{}", String::from_utf8_lossy(&refused.stderr));
     let not_allowed = group.client("bad-token", &["operator", "transfer-leader"]).await;
