@@ -29,7 +29,7 @@ pub(crate) struct Changed<'a> {
 }
 
 /// One record of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerRecord {
     /// 1, 2, ... without a gap.
@@ -64,7 +64,7 @@ pub struct LedgerRecord {
 }
 
 /// A changed record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
     /// `runnables`, `clusters` or `replicas`.

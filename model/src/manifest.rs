@@ -2,6 +2,7 @@
 
 mod accept;
 mod approvals;
+mod compare;
 mod duration;
 mod fields;
 pub mod generated;
@@ -11,5 +12,6 @@ pub mod names;
 mod object;
 
 pub use accept::accept;
+pub use compare::differences;
 pub use duration::{parse as parse_duration, write as write_duration};
 pub use materialise::{Marks, as_sent, materialise};

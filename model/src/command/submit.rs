@@ -173,15 +173,19 @@ impl Submit {
         run.approvals = Some(approvals);
     }
 
-    fn plan(&self, i: usize, manifest: &SubmitManifest) -> Planned {
-        let name = match &manifest.name {
+    /// The name of the object of manifest `i`: as written, or made from the submission's UID.
+    pub(crate) fn name_of(&self, i: usize, manifest: &SubmitManifest) -> String {
+        match &manifest.name {
             ManifestName::Fixed(name) => name.clone(),
             ManifestName::Generate(prefix) => generated::of_manifest(prefix, self.uid, i),
-        };
+        }
+    }
+
+    fn plan(&self, i: usize, manifest: &SubmitManifest) -> Planned {
         Planned {
             kind: manifest.kind,
             namespace: manifest.namespace.clone(),
-            name,
+            name: self.name_of(i, manifest),
             digest: manifest.digest,
             offset: manifest.offset,
             length: manifest.length,

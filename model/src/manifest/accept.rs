@@ -243,8 +243,12 @@ fn main_of(main: Option<Value>, checked: &[Checked], faults: &mut Faults) -> u16
             fields.finish(faults);
             let is_it = |&i: &usize| {
                 checked.get(i).is_some_and(|one| {
-                    let (ManifestName::Fixed(text) | ManifestName::Generate(text)) = &one.manifest.name;
-                    one.manifest.kind.as_str() == kind && *text == name
+                    let is_named = match &one.manifest.name {
+                        ManifestName::Fixed(text) => *text == name,
+                        // Also by the name that was made of it, which is what a reader sees.
+                        ManifestName::Generate(prefix) => name.starts_with(prefix.as_str()),
+                    };
+                    one.manifest.kind.as_str() == kind && is_named
                 })
             };
             let found = completing.iter().copied().find(is_it);

@@ -28,10 +28,10 @@ pub fn parse(text: &str) -> Result<u64, String> {
     Ok(sum)
 }
 
-/// The shortest form of a duration in one unit.
+/// The shortest form of a duration in one unit; a day is written as 24h.
 #[must_use]
 pub fn write(ms: u64) -> String {
-    let in_order = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    let in_order = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     match in_order.iter().find(|(_, unit)| ms >= *unit && ms.is_multiple_of(*unit)) {
         Some((name, unit)) => format!("{}{name}", ms / unit),
         None if ms == 0 => "0s".to_owned(),
@@ -53,6 +53,6 @@ mod tests {
         for wrong in ["", "10", "s", "-1s", "1w", "1.5h", "99999999999999999999s", "400d"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
-        assert_eq!([write(900_000), write(86_400_000), write(1500)], ["15m", "1d", "1500ms"]);
+        assert_eq!([write(900_000), write(86_400_000), write(1500)], ["15m", "24h", "1500ms"]);
     }
 }

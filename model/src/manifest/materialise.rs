@@ -36,7 +36,9 @@ pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks)
     let mut value: Value = serde_json::from_slice(bytes).ok()?;
     let metadata = value.get_mut("metadata")?.as_object_mut()?;
     let text = |text: &str| Value::String(text.to_owned());
+    metadata.remove("generateName");
     metadata.insert("name".to_owned(), text(&object.name));
+    metadata.insert("namespace".to_owned(), text(&plan.namespace));
     let labels = [(marks::GROUP, marks.group.to_string()), (marks::SUBMISSION_UID, run.head.uid.to_string())];
     add(metadata, "labels", labels);
     let annotations = [

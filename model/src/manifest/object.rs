@@ -20,7 +20,8 @@ const SERVER_FIELDS: [&str; 7] = [
 /// Written by `kubectl apply`; it repeats the whole manifest.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// A manifest in the form in which it is kept: without what a server sets, with its namespace.
+/// A manifest in the form in which it is kept: as it was written, without what a server sets. So what is read equals
+/// what was sent, and a client that compares the two finds no change.
 pub(super) struct Checked {
     pub(super) manifest: SubmitManifest,
     pub(super) bytes: Vec<u8>,
@@ -54,7 +55,6 @@ pub(super) fn check(
             format!("is {other}; it must be the submission's, {namespace:?}"),
         );
     }
-    metadata.insert("namespace".to_owned(), Value::String(namespace.to_owned()));
     let name = name(&path, kind, metadata, attempts_max, faults);
     if faults.0.len() > before {
         return None;
@@ -139,7 +139,7 @@ fn own_marks(path: &str, metadata: &Map<String, Value>, faults: &mut Faults) {
 fn name(
     path: &str,
     kind: Kind,
-    metadata: &mut Map<String, Value>,
+    metadata: &Map<String, Value>,
     attempts_max: u32,
     faults: &mut Faults,
 ) -> Option<ManifestName> {
@@ -159,9 +159,9 @@ fn name(
             }
         };
     }
-    match metadata.remove("generateName") {
-        Some(Value::String(prefix)) => match names::prefix(&prefix, bytes_max) {
-            Ok(()) => Some(ManifestName::Generate(prefix)),
+    match metadata.get("generateName") {
+        Some(Value::String(prefix)) => match names::prefix(prefix, bytes_max) {
+            Ok(()) => Some(ManifestName::Generate(prefix.clone())),
             Err(why) => {
                 faults.add(format!("{path}.generateName"), told(why));
                 None
