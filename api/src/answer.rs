@@ -4,9 +4,10 @@ use crate::api::{Api, Shared};
 use crate::ask::Written;
 use crate::overload::Admission;
 use crate::params;
+use crate::render::Stale;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::header::{CONTENT_TYPE, ETAG, WARNING};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +20,12 @@ const LEADER: HeaderName = HeaderName::from_static("tallyman-leader");
 const LAG: HeaderName = HeaderName::from_static("tallyman-replica-lag-ms");
 const OLDEST: HeaderName = HeaderName::from_static("tallyman-oldest-cluster-ms");
 const ON_DISK: HeaderName = HeaderName::from_static("tallyman-on-disk");
+/// How many stale clusters are told one by one.
+const STALE_TOLD_MAX: usize = 3;
+/// A replica that lags more than this says so to people.
+const STALE_REPLICA_MS_MAX: u64 = 10_000;
+/// Characters of one warning.
+const WARNING_CHARS_MAX: usize = 500;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// A JSON answer that shows the state at `revision`; the oldest picture of a cluster in it is so old.
@@ -39,6 +46,9 @@ pub(crate) fn json(
 
 /// Says at which revision the one record of an answer is.
 pub(crate) fn with_etag(mut response: Response, revision: Revision) -> Response {
+    if revision == Revision(0) {
+        return response;
+    }
     if let Ok(value) = HeaderValue::from_str(&format!("\"{revision}\"")) {
         response.headers_mut().insert(ETAG, value);
     }
@@ -64,6 +74,26 @@ pub(crate) fn written(mut response: Response, written: &Written) -> Response {
     response
 }
 
+/// Says something to people beside the answer: kubectl prints it.
+pub(crate) fn warn(headers: &mut HeaderMap, text: &str) {
+    let text: String = text.chars().take(WARNING_CHARS_MAX).collect();
+    // A quoted string of printable ASCII, as RFC 9110 wants it.
+    let quoted = text.replace(|letter: char| !(' '..='~').contains(&letter), "?").replace(['\\', '"'], "'");
+    if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+        headers.append(WARNING, value);
+    }
+}
+
+/// Says which clusters' pictures are older than they should be.
+pub(crate) fn warn_of_stale(headers: &mut HeaderMap, stale: &Stale) {
+    for words in stale.values().take(STALE_TOLD_MAX) {
+        warn(headers, words);
+    }
+    if let Some(more) = stale.len().checked_sub(STALE_TOLD_MAX).filter(|more| *more > 0) {
+        warn(headers, &format!("so are {more} more clusters"));
+    }
+}
+
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
@@ -75,6 +105,9 @@ pub(crate) async fn around(State(api): State<Shared>, mut request: Request, next
     let begun = Instant::now();
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
+    let lenient = ["fieldValidation=Ignore", "fieldValidation=Warn"]
+        .iter()
+        .any(|asked| request.uri().query().is_some_and(|query| query.contains(asked)));
     let route = matched.as_ref().map_or("", MatchedPath::as_str);
     let admission = Admission::of(&request, route);
     let admitted = match params::decode(request.uri().path()) {
@@ -90,12 +123,17 @@ pub(crate) async fn around(State(api): State<Shared>, mut request: Request, next
         }
         Err(failure) => failure.into_response(),
     };
-    complete(&api, response.headers_mut());
+    if response.status() == StatusCode::UNPROCESSABLE_ENTITY && lenient {
+        let words = "unknown fields are refused whatever fieldValidation says (kubectl --validate)";
+        warn(response.headers_mut(), words);
+    }
+    let shows_state = response.status().is_success() && response.headers().contains_key(REVISION);
+    complete(&api, response.headers_mut(), shows_state);
     api.metrics.count(route, &method, response.status(), begun.elapsed());
     response
 }
 
-fn complete(api: &Api, headers: &mut HeaderMap) {
+fn complete(api: &Api, headers: &mut HeaderMap, shows_state: bool) {
     let status = api.backend().status();
     if !headers.contains_key(REVISION) {
         headers.insert(REVISION, HeaderValue::from(api.backend().revision().0));
@@ -113,7 +151,11 @@ fn complete(api: &Api, headers: &mut HeaderMap) {
             None => insert(headers, LEADER, "none"),
         }
     }
-    match api.backend().lag_ms() {
+    let lag_ms = api.backend().lag_ms();
+    if shows_state && let Some(lag_ms) = lag_ms.filter(|lag_ms| *lag_ms > STALE_REPLICA_MS_MAX) {
+        warn(headers, &format!("this replica is {} s behind the group", lag_ms / 1_000));
+    }
+    match lag_ms {
         Some(lag_ms) => headers.insert(LAG, HeaderValue::from(lag_ms)),
         None => headers.insert(LAG, HeaderValue::from_static("unknown")),
     };

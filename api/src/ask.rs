@@ -1,5 +1,7 @@
 //! One request: who asks, for what, under which conditions; and how it becomes a read or a command.
 
+mod rehearsal;
+
 use crate::api::Shared;
 use crate::backend::ProposeError;
 use crate::body::{self, Format};
@@ -8,6 +10,7 @@ use crate::noun::Noun;
 use crate::overload::Admission;
 use crate::params::Params;
 use crate::status::Failure;
+use crate::table::Include;
 use crate::watch::Form;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -17,7 +20,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use tallyman_model::command::{IdempotencyKey, Principal};
 use tallyman_model::record::Kind;
-use tallyman_model::{Command, Digest, Done, ReplicaId, Revision};
+use tallyman_model::{Command, Digest, Done, Refusal, ReplicaId, Revision};
 use tallyman_raft::{Proposal, ReadError, ReadMode, Status};
 use tokio::time::Instant;
 
@@ -34,6 +37,8 @@ pub(crate) struct Ask {
     pub(crate) params: Params,
     pub(crate) headers: HeaderMap,
     pub(crate) admission: Admission,
+    /// Nothing is to be changed: the answer is what it would be.
+    pub(crate) dry_run: bool,
     method: Method,
     uri: Uri,
 }
@@ -44,6 +49,8 @@ pub(crate) struct Written {
     pub(crate) led_by: ReplicaId,
     pub(crate) on_disk: u32,
     pub(crate) voters: u32,
+    /// The revision at which the record is shown, if not its own: a rehearsed change takes none.
+    pub(crate) shown_at: Option<Revision>,
 }
 
 impl Ask {
@@ -60,9 +67,12 @@ impl Ask {
         acceptable(&parts.headers, parts.uri.path())?;
         let admission = parts.extensions.remove::<Admission>().unwrap_or_default();
         let params = Params::parse(parts.uri.query().unwrap_or_default())?;
+        params.field_validation()?;
+        params.check_force(body::is_apply(&parts.headers))?;
         let ask = Self {
             api: Arc::clone(api),
             by,
+            dry_run: params.dry_run()?,
             params,
             headers: parts.headers,
             admission,
@@ -112,7 +122,7 @@ impl Ask {
     /// Reads and parses the body.
     pub(crate) async fn document(&self, body: Body) -> Result<(Bytes, Value), Failure> {
         let format = match body::format(&self.headers)? {
-            Format::MergePatch | Format::JsonPatch => {
+            Format::MergePatch | Format::JsonPatch | Format::ApplyPatch => {
                 return Err(Failure::media_type(
                     "a patch is sent with PATCH; send application/json or -/yaml",
                 ));
@@ -187,6 +197,9 @@ impl Ask {
         let repeatable = key.is_some();
         let subject = Noun::subject(&command);
         let proposal = Proposal { by: self.by.clone(), key, command };
+        if self.dry_run {
+            return self.judge(rehearsal::rehearse(self, proposal).await?, subject);
+        }
         let begun = Instant::now();
         let committed = self.api.backend().propose(proposal).await;
         self.api.overload.wrote(begun.elapsed());
@@ -200,8 +213,17 @@ impl Ask {
             failure
         })?;
         let (led_by, on_disk, voters) = (committed.led_by, committed.on_disk, committed.voters);
-        match committed.reply {
-            Ok(done) => Ok(Written { done, led_by, on_disk, voters }),
+        let written = |done| Written { done, led_by, on_disk, voters, shown_at: None };
+        self.judge(committed.reply.map(written), subject)
+    }
+
+    fn judge(
+        &self,
+        reply: Result<Written, Refusal>,
+        subject: Option<(Noun, String)>,
+    ) -> Result<Written, Failure> {
+        match reply {
+            Ok(written) => Ok(written),
             Err(refusal) => {
                 let changed = refusal.causes.iter().any(|cause| cause.field == "metadata.resourceVersion");
                 let failure = if changed && self.headers.contains_key(IF_MATCH) {
@@ -254,6 +276,12 @@ impl Ask {
 
     pub(crate) fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// What the rows are to have beside their cells, if the client wants rows.
+    pub(crate) fn rows(&self) -> Result<Option<Include>, Failure> {
+        let include = Include::of(&self.params)?;
+        Ok(self.wants_table().then_some(include))
     }
 
     /// True if the client wants rows for people.

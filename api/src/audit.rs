@@ -4,9 +4,10 @@ use crate::ask::Ask;
 use crate::backend::{Backend, LedgerEntry};
 use crate::filter::{self, Term};
 use crate::noun::Noun;
+use crate::render;
 use crate::status::Failure;
+use crate::table::{self, Include};
 use crate::view;
-use crate::{render, table};
 use tallyman_model::ledger::LedgerRecord;
 use tallyman_model::query;
 use tallyman_model::record::Runnable;
@@ -139,14 +140,14 @@ pub(crate) fn parse(entry: &LedgerEntry) -> Result<LedgerRecord, Failure> {
     })
 }
 
-/// The document of a record, or its row.
+/// The document of a record, or its row with so much of it.
 pub(crate) fn document(
     entry: &LedgerEntry,
     record: &LedgerRecord,
-    as_table: bool,
+    row: Option<Include>,
 ) -> Result<Vec<u8>, Failure> {
-    if as_table {
-        return Ok(table::audit_row(record));
+    if let Some(include) = row {
+        return Ok(table::audit_row(record, include, || render::audit(entry, record)));
     }
     let damaged = || Failure::unavailable("this replica's ledger is damaged; ask another one", 30);
     render::audit(entry, record).ok_or_else(damaged)

@@ -47,6 +47,16 @@ pub(crate) enum Format {
     MergePatch,
     /// A JSON patch, RFC 6902.
     JsonPatch,
+    /// What server-side apply sends: the fields that its sender wants, as YAML or JSON.
+    ApplyPatch,
+}
+
+const APPLY_PATCH: &str = "application/apply-patch+yaml";
+
+/// True for server-side apply.
+pub(crate) fn is_apply(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(APPLY_PATCH)
 }
 
 /// The format that the headers name.
@@ -76,9 +86,10 @@ pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Failure> {
             "strategic merge patches are for built-in kinds: use application/merge-patch+json \
              (kubectl patch --type=merge)",
         )),
-        "application/apply-patch+yaml" | "application/apply-patch+cbor" => Err(Failure::media_type(
-            "server-side apply is not supported yet: use kubectl create, and kubectl label or annotate",
-        )),
+        APPLY_PATCH => Ok(Format::ApplyPatch),
+        "application/apply-patch+cbor" => {
+            Err(Failure::media_type(format!("CBOR is not taken: send {APPLY_PATCH}")))
+        }
         "application/vnd.kubernetes.protobuf" => {
             Err(Failure::media_type("protobuf is not taken: send application/json or application/yaml"))
         }
@@ -176,9 +187,9 @@ pub(crate) fn parse(bytes: &[u8], format: Format) -> Result<Value, Failure> {
     match format {
         Format::Json | Format::MergePatch | Format::JsonPatch => json(text),
         Format::Yaml => yaml(text),
-        Format::Either if !text.trim_start().starts_with(['{', '[']) => yaml(text),
+        Format::Either | Format::ApplyPatch if !text.trim_start().starts_with(['{', '[']) => yaml(text),
         // YAML has braces too; what is neither is told as JSON.
-        Format::Either => json(text).or_else(|failure| yaml(text).map_err(|_| failure)),
+        Format::Either | Format::ApplyPatch => json(text).or_else(|failure| yaml(text).map_err(|_| failure)),
     }
 }
 

@@ -11,13 +11,14 @@ pub(crate) struct DeleteOptions {
     pub(crate) uid: Option<Uid>,
     pub(crate) revision: Option<Revision>,
     pub(crate) orphan: bool,
+    pub(crate) dry_run: bool,
 }
 
 impl DeleteOptions {
     /// From a `DeleteOptions` document, `If-Match` and `propagationPolicy`.
     pub(crate) fn of(ask: &Ask, options: Option<Value>) -> Result<Self, Failure> {
         let orphan = orphans(ask.params.get("propagationPolicy"))?;
-        let mut asked = Self { uid: None, revision: ask.if_match()?, orphan };
+        let mut asked = Self { uid: None, revision: ask.if_match()?, orphan, dry_run: ask.dry_run };
         let Some(options) = options else { return Ok(asked) };
         let Value::Object(options) = options else {
             return Err(Failure::bad_request("the body of a DELETE is a DeleteOptions object, or nothing"));
@@ -29,7 +30,9 @@ impl DeleteOptions {
                 ("propagationPolicy", Value::String(policy)) => asked.orphan |= orphans(Some(&policy))?,
                 ("preconditions", Value::Object(preconditions)) => asked.take(preconditions)?,
                 ("orphanDependents", Value::Bool(false)) => {}
-                ("dryRun", Value::Array(list)) if list.is_empty() => {}
+                ("dryRun", Value::Array(list)) if list.iter().all(|one| one == "All") => {
+                    asked.dry_run |= !list.is_empty();
+                }
                 _ => return Err(refused(&field, "is not supported; nothing was deleted")),
             }
         }

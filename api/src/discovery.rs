@@ -20,14 +20,47 @@ pub(crate) async fn version() -> Response {
     .into_response()
 }
 
-/// `/api`: nothing of Kubernetes' core is here.
+/// What of Kubernetes' core is here: what kubectl looks up beside our own resources. Name, kind, short names, verbs.
+type Core = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+const CORE: [Core; 2] =
+    [("namespaces", "Namespace", &["ns"], &["get"]), ("events", "Event", &["ev"], &["list"])];
+
+fn singular(kind: &str) -> String {
+    kind.to_ascii_lowercase()
+}
+
+/// `/api`
 pub(crate) async fn core(headers: HeaderMap) -> Response {
-    match aggregated(&headers) {
-        Some(version) => discovery_list(version, Vec::new()),
-        None => Json(json!({"kind": "APIVersions", "apiVersion": "v1", "versions": [],
+    let Some(version) = aggregated(&headers) else {
+        return Json(json!({"kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"],
             "serverAddressByClientCIDRs": []}))
-        .into_response(),
-    }
+        .into_response();
+    };
+    let resource = |(name, kind, short, verbs): Core| {
+        json!({
+            "resource": name, "singularResource": singular(kind), "shortNames": short, "verbs": verbs,
+            "responseKind": {"group": "", "version": "v1", "kind": kind},
+            "scope": if name == "events" { "Namespaced" } else { "Cluster" },
+        })
+    };
+    let group = json!({
+        "metadata": {"creationTimestamp": null},
+        "versions": [{"version": "v1", "freshness": "Current", "resources": CORE.map(resource)}],
+    });
+    discovery_list(version, vec![group])
+}
+
+/// `/api/v1`
+pub(crate) async fn core_resources() -> Response {
+    let resource = |(name, kind, short, verbs): Core| {
+        json!({
+            "name": name, "singularName": singular(kind), "namespaced": name == "events", "kind": kind,
+            "verbs": verbs, "shortNames": short,
+        })
+    };
+    let resources = CORE.map(resource);
+    Json(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": resources}))
+        .into_response()
 }
 
 /// `/apis`
@@ -64,7 +97,7 @@ pub(crate) async fn resources() -> Response {
     for noun in Noun::ALL {
         resources.push(json!({
             "name": noun.plural(), "singularName": noun.singular(), "namespaced": noun.is_namespaced(),
-            "kind": noun.kind(), "verbs": noun.verbs(), "shortNames": short_names(noun),
+            "kind": noun.kind(), "verbs": noun.verbs(), "shortNames": short_names(noun), "categories": categories(noun),
         }));
         for action in actions(noun) {
             resources.push(json!({
@@ -85,7 +118,7 @@ fn aggregated_resource(noun: Noun) -> Value {
     json!({
         "resource": noun.plural(), "singularResource": noun.singular(), "responseKind": kind,
         "scope": if noun.is_namespaced() { "Namespaced" } else { "Cluster" },
-        "verbs": noun.verbs(), "shortNames": short_names(noun),
+        "verbs": noun.verbs(), "shortNames": short_names(noun), "categories": categories(noun),
         "subresources": actions(noun).iter().map(subresource).collect::<Vec<_>>(),
     })
 }
@@ -98,7 +131,16 @@ fn short_names(noun: Noun) -> &'static [&'static str] {
     }
 }
 
-fn actions(noun: Noun) -> &'static [&'static str] {
+/// `kubectl get all` shows what is worked on, `kubectl get tallyman` also where.
+fn categories(noun: Noun) -> &'static [&'static str] {
+    match noun {
+        Noun::Runnables => &["all", "tallyman"],
+        Noun::Clusters | Noun::Replicas => &["tallyman"],
+        Noun::AuditRecords => &[],
+    }
+}
+
+pub(crate) fn actions(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Runnables => &["approvals", "cancel", "retry"],
         Noun::Clusters => &["confirm"],

@@ -6,9 +6,9 @@ use crate::filter;
 use crate::listed::Listed;
 use crate::noun::Noun;
 use crate::prefer::Prefer;
-use crate::render::{self, Inside, Scene};
+use crate::render::{self, Inside, Scene, Stale};
 use crate::status::Failure;
-use crate::table;
+use crate::table::{self, Include};
 use crate::token::{Token, list_hash};
 use crate::view;
 use crate::wait::Wait;
@@ -119,7 +119,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Failure> {
     let filter = filter::filter(&ask.params, noun, resource, namespace)?;
     let range = Range::of(ask, noun, namespace).await?;
-    let table = ask.wants_table();
+    let table = ask.rows()?.is_some();
     let mut pages = Pages::new(ask, &filter, range.revision, Ordinal(range.after), table);
     let mut items = Items::default();
     while items.count < range.limit && !items.is_full() && !pages.ended {
@@ -130,7 +130,9 @@ pub(crate) async fn list(
     let resume =
         (!pages.ended).then_some(Token { revision: Some(revision), after: pages.after.0, list: range.list });
     let bytes = envelope(noun, table, revision, resume, &items);
-    Ok(answer::json(StatusCode::OK, bytes, revision, pages.oldest_cluster_ms))
+    let mut response = answer::json(StatusCode::OK, bytes, revision, pages.oldest_cluster_ms);
+    answer::warn_of_stale(response.headers_mut(), &pages.stale);
+    Ok(response)
 }
 
 /// The records of a list at one revision, in steps.
@@ -146,6 +148,8 @@ pub(crate) struct Pages<'a> {
     pub(crate) ended: bool,
     /// The age of the oldest picture of a cluster that was shown.
     pub(crate) oldest_cluster_ms: u64,
+    /// What is to be said of the pictures that were shown.
+    pub(crate) stale: Stale,
 }
 
 impl<'a> Pages<'a> {
@@ -156,7 +160,8 @@ impl<'a> Pages<'a> {
         after: Ordinal,
         table: bool,
     ) -> Self {
-        Self { ask, filter, table, revision, after, ended: false, oldest_cluster_ms: 0 }
+        let stale = Stale::new();
+        Self { ask, filter, table, revision, after, ended: false, oldest_cluster_ms: 0, stale }
     }
 
     /// Adds the next records, so that there are at most `limit` items and they are no more than full.
@@ -167,9 +172,10 @@ impl<'a> Pages<'a> {
         let inside = inside(self.ask, self.filter.resource);
         let now_ms = self.ask.api.now_ms();
         let (filter, table, mut after) = (self.filter, self.table, self.after);
-        let (revision, more, oldest_ms) =
+        let include = Include::of(&self.ask.params)?;
+        let (revision, more, oldest_ms, stale) =
             view::with(self.ask.api.backend(), self.revision, |view, revision| {
-                let scene = Scene::new(view, &status, now_ms).with_inside(inside);
+                let scene = Scene::new(view, &status, now_ms).with_inside(inside).with_include(include);
                 let page = query::list(view, filter, after, chunk)?;
                 let mut full = false;
                 for record in &page.records {
@@ -182,12 +188,13 @@ impl<'a> Pages<'a> {
                 }
                 let more = page.next.is_some()
                     || (full && page.records.last().is_some_and(|last| last.ordinal() > after));
-                Ok((revision, more, scene.oldest_cluster_ms()))
+                Ok((revision, more, scene.oldest_cluster_ms(), scene.stale()))
             })?;
         self.revision = Some(revision);
         self.after = after;
         self.ended = !more;
         self.oldest_cluster_ms = self.oldest_cluster_ms.max(oldest_ms);
+        self.stale.extend(stale);
         Ok(())
     }
 }
@@ -212,21 +219,33 @@ pub(crate) fn envelope(
     items: &Items,
 ) -> Vec<u8> {
     let listed = listed.into();
+    let columns = table.then(|| listed.columns());
+    table_or_list(&format!("{}List", listed.kind()), listed.api_version(), columns, revision, resume, items)
+}
+
+/// A list of that kind, or a table if there are columns.
+pub(crate) fn table_or_list(
+    kind: &str,
+    api_version: &str,
+    columns: Option<Value>,
+    revision: Revision,
+    resume: Option<Token>,
+    items: &Items,
+) -> Vec<u8> {
     let mut metadata = Map::new();
     metadata.insert("resourceVersion".to_owned(), json!(revision.to_string()));
     if let Some(token) = resume {
         metadata.insert("continue".to_owned(), json!(token.write()));
     }
-    let (kind, version, list) = if table {
-        ("Table".to_owned(), table::API_VERSION, "rows")
-    } else {
-        (format!("{}List", listed.kind()), listed.api_version(), "items")
+    let (kind, version, list) = match columns {
+        Some(_) => ("Table", table::API_VERSION, "rows"),
+        None => (kind, api_version, "items"),
     };
     let mut head =
         json!({"kind": kind, "apiVersion": version, "metadata": Value::Object(metadata)}).to_string();
     head.pop();
-    if table {
-        head.push_str(&format!(",\"columnDefinitions\":{}", listed.columns()));
+    if let Some(columns) = columns {
+        head.push_str(&format!(",\"columnDefinitions\":{columns}"));
     }
     head.push_str(&format!(",\"{list}\":["));
     let mut bytes = head.into_bytes();
@@ -250,11 +269,12 @@ pub(crate) async fn get(
     let status = ask.status();
     let inside = inside(ask, resource);
     let now_ms = ask.api.now_ms();
+    let include = Include::of(&ask.params)?;
     let response = view::with(ask.api.backend(), exact, |view, revision| {
         let Some(found) = query::named(view, resource, namespace, name)? else {
             return Ok(Err(Failure::not_found(noun, name)));
         };
-        let scene = Scene::new(view, &status, now_ms).with_inside(inside);
+        let scene = Scene::new(view, &status, now_ms).with_inside(inside).with_include(include);
         if ask.has(found.revision()) {
             render::pictures(&scene, &found)?;
             return Ok(Ok(answer::not_modified(revision, found.revision(), scene.oldest_cluster_ms())));
@@ -267,7 +287,9 @@ pub(crate) async fn get(
             item(&scene, &found, false)?
         };
         let oldest_ms = scene.oldest_cluster_ms();
-        Ok(Ok(answer::with_etag(answer::json(StatusCode::OK, bytes, revision, oldest_ms), found.revision())))
+        let mut response = answer::json(StatusCode::OK, bytes, revision, oldest_ms);
+        answer::warn_of_stale(response.headers_mut(), &scene.stale());
+        Ok(Ok(answer::with_etag(response, found.revision())))
     })??;
     Ok(Prefer { wait_s: waited_s, minimal: false }.applied(response))
 }

@@ -19,8 +19,34 @@ pub(crate) struct Changes {
     pub(crate) revision: Option<Revision>,
 }
 
+/// Set by the server; a patch made of a whole document may carry them, as they are or as null.
+const SERVER_FIELDS: [&str; 7] = [
+    "creationTimestamp",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "managedFields",
+    "selfLink",
+];
+
+/// True if a merge patch takes away all labels or annotations without naming them.
+pub(crate) fn removes_all(patch: &Value) -> bool {
+    let is_null = |field: &&str| patch.pointer(field).is_some_and(Value::is_null);
+    ["/metadata/labels", "/metadata/annotations"].iter().any(is_null)
+}
+
+/// True if a merge patch names all that it changes, and that is nothing but labels and annotations.
+pub(crate) fn names_all(patch: &Value) -> bool {
+    let metadata = patch.get("metadata").and_then(Value::as_object);
+    let of_server = |metadata: &serde_json::Map<String, Value>| {
+        SERVER_FIELDS.iter().any(|field| metadata.contains_key(*field))
+    };
+    !removes_all(patch) && patch.get("spec").is_none() && !metadata.is_some_and(of_server)
+}
+
 /// Reads a merge patch of the runnable `namespace/name`, whose document is needed only if the patch takes away what
-/// it does not name.
+/// it does not name, or says something of what cannot change.
 pub(crate) fn changes(
     patch: &Value,
     document: Option<&Value>,
@@ -41,7 +67,10 @@ pub(crate) fn changes(
                     changes.take(field, value, current, (namespace, name), &mut causes);
                 }
             }
-            ("spec", _) => fault(&mut causes, "spec", "is immutable: submit changed work under another name"),
+            // As for every object of Kubernetes: status is what the server says. Alone it was meant, though.
+            ("status", _) if root.len() > 1 => {}
+            // The caller has compared it.
+            ("spec", _) if document.is_some() => {}
             (other, _) => fault(&mut causes, other, "cannot be patched: only labels and annotations can"),
         }
     }
@@ -71,6 +100,8 @@ impl Changes {
                 Some(uid) => self.uid = Some(uid),
                 None => fault(causes, &path, "is not a UID"),
             },
+            (field, value)
+                if SERVER_FIELDS.contains(&field) && (value.is_null() || current == Some(value)) => {}
             _ => fault(causes, &path, "cannot be patched: only labels and annotations can"),
         }
     }

@@ -15,11 +15,15 @@ const READ_WAIT_MS: u64 = 5_000;
 const READ_WAIT_MS_MAX: u64 = 60_000;
 
 /// The parameters that are served, as they are spelt.
-const SERVED: [&str; 15] = [
+const SERVED: [&str; 19] = [
     "allowWatchBookmarks",
     "consistency",
     "continue",
+    "dryRun",
+    "fieldManager",
     "fieldSelector",
+    "fieldValidation",
+    "force",
     "includeObject",
     "labelSelector",
     "limit",
@@ -33,8 +37,7 @@ const SERVED: [&str; 15] = [
     "watch",
 ];
 /// Parameters that would change what is done, and whose work is not built.
-const UNBUILT: [&str; 4] =
-    ["dryRun", "force", "orphanDependents", "ignoreStoreReadErrorWithClusterBreakingPotential"];
+const UNBUILT: [&str; 2] = ["orphanDependents", "ignoreStoreReadErrorWithClusterBreakingPotential"];
 
 /// Parameters of a write without which it is another one.
 const EFFECTS: [&str; 4] = ["dryRun", "force", "orphanDependents", "propagationPolicy"];
@@ -99,6 +102,42 @@ impl Params {
             Some("false" | "0") => Ok(Some(false)),
             Some(other) => Err(Failure::bad_request(format!("{name} must be true or false, not {other:?}"))),
         }
+    }
+
+    /// True if nothing is to be changed.
+    ///
+    /// # Errors
+    /// A value that Kubernetes does not have.
+    pub(crate) fn dry_run(&self) -> Result<bool, Failure> {
+        match self.get("dryRun") {
+            None => Ok(false),
+            Some("All") => Ok(true),
+            Some(other) => Err(Failure::bad_request(format!("dryRun must be All, not {other:?}"))),
+        }
+    }
+
+    /// What is to become of unknown fields. They are refused whatever it says; it is not taken for something else.
+    ///
+    /// # Errors
+    /// A value that Kubernetes does not have.
+    pub(crate) fn field_validation(&self) -> Result<(), Failure> {
+        match self.get("fieldValidation") {
+            None | Some("Strict" | "Warn" | "Ignore") => Ok(()),
+            Some(other) => Err(Failure::bad_request(format!(
+                "fieldValidation must be Strict, Warn or Ignore, not {other:?}"
+            ))),
+        }
+    }
+
+    /// `force` is for server-side apply only.
+    ///
+    /// # Errors
+    /// It is there for something else.
+    pub(crate) fn check_force(&self, is_apply: bool) -> Result<(), Failure> {
+        if !is_apply && self.flag("force")? == Some(true) {
+            return Err(Failure::bad_request("force is for server-side apply only; nothing was done"));
+        }
+        Ok(())
     }
 
     /// A parameter that is a number.
@@ -252,7 +291,15 @@ mod tests {
 
     #[test]
     fn a_parameter_that_would_change_what_is_done_is_not_ignored() {
-        assert_eq!(Params::parse("dryRun=All").unwrap_err().code, StatusCode::UNPROCESSABLE_ENTITY);
+        let unbuilt = Params::parse("orphanDependents=true").unwrap_err();
+        assert_eq!(unbuilt.code, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(Params::parse("dryRun=All").unwrap().dry_run().unwrap());
+        for wrong in ["dryRun=Server", "fieldValidation=Maybe", "force=true"] {
+            let params = Params::parse(wrong).unwrap();
+            let judged =
+                [params.dry_run().map(drop), params.field_validation().map(drop), params.check_force(false)];
+            assert!(judged.iter().any(Result::is_err), "{wrong}");
+        }
         assert!(Params::parse("fieldManager=kubectl-create&fieldValidation=Strict&force=false").is_ok());
     }
 

@@ -1,5 +1,6 @@
 //! Records as the documents that clients see. Rows hold codes; the words are made here.
 
+mod age;
 mod approvals;
 mod audit;
 mod cluster;
@@ -7,14 +8,17 @@ mod conditions;
 mod replica;
 mod runnable;
 
+pub(crate) use age::age;
 pub(crate) use audit::audit;
+pub(crate) use cluster::ACTIVE_MAX;
 
 use crate::backend::StateHash;
+use crate::table::Include;
 use serde::Serialize;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use tallyman_model::record::{Head, Kind, Record};
+use tallyman_model::record::{Cluster, Head, Kind, Record};
 use tallyman_model::{Damaged, Ordinal, Revision, View, query, time};
 use tallyman_raft::Status;
 
@@ -29,7 +33,15 @@ pub(crate) struct Scene<'a> {
     pub(crate) now_ms: u64,
     /// When each cluster whose observations are shown was last known to have said all, ms since 1970.
     observed_ms: RefCell<BTreeMap<Ordinal, Option<u64>>>,
+    stale: RefCell<Stale>,
+    pub(crate) include: Include,
 }
+
+/// Clusters whose picture is older than it should be, and what to say of each.
+pub(crate) type Stale = BTreeMap<String, String>;
+
+/// A cluster that answers says something at least at each sweep; nothing for longer than this is told.
+const STALE_CLUSTER_MS_MAX: u64 = 15 * 60 * 1_000;
 
 /// What only the replica that answers knows of itself.
 pub(crate) struct Inside {
@@ -39,7 +51,13 @@ pub(crate) struct Inside {
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(view: &'a dyn View, status: &'a Status, now_ms: u64) -> Self {
-        Self { view, status, inside: None, now_ms, observed_ms: RefCell::default() }
+        let (observed_ms, stale) = (RefCell::default(), RefCell::default());
+        Self { view, status, inside: None, now_ms, observed_ms, stale, include: Include::default() }
+    }
+
+    /// For rows.
+    pub(crate) fn with_include(self, include: Include) -> Self {
+        Self { include, ..self }
     }
 
     /// For documents of replicas.
@@ -53,18 +71,47 @@ impl<'a> Scene<'a> {
         observed.values().flatten().map(|at| self.now_ms.saturating_sub(*at)).max().unwrap_or(0)
     }
 
-    /// When the picture of a cluster was last known to be complete, ms since 1970.
+    /// What is to be said of the pictures that were shown.
+    pub(crate) fn stale(&self) -> Stale {
+        self.stale.borrow().clone()
+    }
+
+    /// How long ago that was, ms since 1970; for people.
+    pub(crate) fn age(&self, at_ms: Option<u64>) -> String {
+        at_ms.map_or_else(|| "<none>".to_owned(), |at_ms| age(self.now_ms.saturating_sub(at_ms)))
+    }
+
+    /// When the picture of a cluster was last known to be complete, ms since 1970: by its watches or by a sweep.
     pub(crate) fn observed_ms(&self, cluster: Ordinal) -> Result<Option<u64>, Damaged> {
         if let Some(known) = self.observed_ms.borrow().get(&cluster) {
             return Ok(*known);
         }
-        let mut oldest = None;
+        let mut at_ms = None;
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_watched()) {
-            let at = query::watch(self.view, cluster, kind)?.map(|watch| watch.observed_ms);
-            oldest = [oldest, at].into_iter().flatten().min();
+            let watched = query::watch(self.view, cluster, kind)?.map(|watch| watch.observed_ms);
+            at_ms = [at_ms, watched].into_iter().flatten().min();
         }
-        self.observed_ms.borrow_mut().insert(cluster, oldest);
-        Ok(oldest)
+        if let Some(Record::Cluster(cluster)) = query::record(self.view, cluster)? {
+            at_ms = at_ms.max(Some(cluster.swept_ms).filter(|swept_ms| *swept_ms > 0));
+            self.judge(&cluster, at_ms);
+        }
+        self.observed_ms.borrow_mut().insert(cluster, at_ms);
+        Ok(at_ms)
+    }
+
+    fn judge(&self, cluster: &Cluster, at_ms: Option<u64>) {
+        let name = &cluster.head.name;
+        let picture = match at_ms {
+            Some(_) => format!("what is shown of it is {} old", self.age(at_ms)),
+            None => "nothing is known of it".to_owned(),
+        };
+        let old = at_ms.is_some_and(|at_ms| self.now_ms.saturating_sub(at_ms) > STALE_CLUSTER_MS_MAX);
+        let words = match cluster.reachable {
+            Some(false) => format!("cluster {name} is out of reach: {picture}"),
+            _ if old => format!("cluster {name} has said nothing for long: {picture}"),
+            _ => return,
+        };
+        self.stale.borrow_mut().insert(name.clone(), words);
     }
 }
 
@@ -85,7 +132,7 @@ pub(crate) fn record(
 }
 
 /// What identifies a run, and no more.
-pub(crate) fn minimal(record: &Record) -> Vec<u8> {
+pub(crate) fn minimal(record: &Record, revision: Option<Revision>) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Minimal<'a> {
@@ -95,13 +142,14 @@ pub(crate) fn minimal(record: &Record) -> Vec<u8> {
     }
     let Record::Runnable(run) = record else { return Vec::new() };
     let deleted = run.deletion.as_ref().map(|asked| asked.at_ms);
-    let metadata = Metadata::of(&run.head, None).deleted(deleted);
+    let metadata = Metadata::of(&run.head, revision).deleted(deleted);
     bytes(&Minimal { api_version: API_VERSION, kind: "Runnable", metadata })
 }
 
 /// Looks at the pictures of clusters that the document of a record shows, without making it.
 pub(crate) fn pictures(scene: &Scene<'_>, record: &Record) -> Result<(), Damaged> {
     let cluster = match record {
+        Record::Runnable(run) if run.phase.is_terminal() => None,
         Record::Runnable(run) => run.attempt().map(|attempt| attempt.cluster),
         Record::Cluster(cluster) => Some(cluster.head.ordinal),
         Record::Member(_) | Record::Receipt(_) | Record::Watch(_) => None,
@@ -127,6 +175,8 @@ pub(crate) struct Metadata<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     namespace: &'a str,
     uid: String,
+    /// Empty for what is not there yet.
+    #[serde(skip_serializing_if = "String::is_empty")]
     resource_version: String,
     creation_timestamp: String,
     generation: u32,
@@ -146,7 +196,10 @@ impl<'a> Metadata<'a> {
             name: &head.name,
             namespace: &head.namespace,
             uid: head.uid.to_string(),
-            resource_version: revision.unwrap_or(head.revision).to_string(),
+            resource_version: match revision.unwrap_or(head.revision) {
+                Revision(0) => String::new(),
+                revision => revision.to_string(),
+            },
             creation_timestamp: time::format(head.created_ms),
             generation: 1,
             labels: &head.labels,

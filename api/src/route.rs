@@ -2,51 +2,61 @@
 
 mod auditrecords;
 mod clusters;
+mod events;
 pub(crate) mod namespaces;
 mod operator;
 mod replicas;
+mod reviews;
 mod runnables;
 
 use crate::api::{Api, ApiOptions, Shared};
 use crate::status::Failure;
-use crate::{answer, discovery, health, k8s};
+use crate::{answer, discovery, health, k8s, openapi};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use std::sync::Arc;
 
-const SCOPES: &str = "/k8s";
-const OBJECTS: &str = "/k8s/{*path}";
-const ROOT: &str = "/";
-const LIVEZ: &str = "/livez";
-const READYZ: &str = "/readyz";
-const METRICS: &str = "/metrics";
-const VERSION: &str = "/version";
-const API: &str = "/api";
-const APIS: &str = "/apis";
-const NAMESPACE: &str = "/api/v1/namespaces/{name}";
-const GROUP: &str = "/apis/tallyman.dev";
-const RESOURCES: &str = "/apis/tallyman.dev/v1";
-const RUNNABLES_ALL: &str = "/apis/tallyman.dev/v1/runnables";
-const RUNNABLES: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables";
-const RUNNABLE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}";
-const CANCEL: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/cancel";
-const RETRY: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/retry";
-const APPROVALS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/approvals";
-const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
-const CLUSTER: &str = "/apis/tallyman.dev/v1/clusters/{name}";
-const CONFIRM: &str = "/apis/tallyman.dev/v1/clusters/{name}/confirm";
-const REPLICAS: &str = "/apis/tallyman.dev/v1/replicas";
-const REPLICA: &str = "/apis/tallyman.dev/v1/replicas/{name}";
-const AUDITRECORDS: &str = "/apis/tallyman.dev/v1/auditrecords";
-const AUDITRECORD: &str = "/apis/tallyman.dev/v1/auditrecords/{name}";
-const INIT: &str = "/operator/init";
-const TRANSFER: &str = "/operator/transfer-leader";
-const STATUS: &str = "/operator/status";
+pub(crate) const SCOPES: &str = "/k8s";
+pub(crate) const OBJECTS: &str = "/k8s/{*path}";
+pub(crate) const WHOAMI: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+pub(crate) const MAY: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+pub(crate) const RULES: &str = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+pub(crate) const OPENAPI: &str = "/openapi/v3";
+pub(crate) const OPENAPI_PART: &str = "/openapi/v3/{*part}";
+pub(crate) const ROOT: &str = "/";
+pub(crate) const LIVEZ: &str = "/livez";
+pub(crate) const READYZ: &str = "/readyz";
+pub(crate) const METRICS: &str = "/metrics";
+pub(crate) const VERSION: &str = "/version";
+pub(crate) const API: &str = "/api";
+pub(crate) const APIS: &str = "/apis";
+pub(crate) const CORE: &str = "/api/v1";
+pub(crate) const EVENTS_ALL: &str = "/api/v1/events";
+pub(crate) const EVENTS: &str = "/api/v1/namespaces/{name}/events";
+pub(crate) const NAMESPACE: &str = "/api/v1/namespaces/{name}";
+pub(crate) const GROUP: &str = "/apis/tallyman.dev";
+pub(crate) const RESOURCES: &str = "/apis/tallyman.dev/v1";
+pub(crate) const RUNNABLES_ALL: &str = "/apis/tallyman.dev/v1/runnables";
+pub(crate) const RUNNABLES: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables";
+pub(crate) const RUNNABLE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}";
+pub(crate) const CANCEL: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/cancel";
+pub(crate) const RETRY: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/retry";
+pub(crate) const APPROVALS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/approvals";
+pub(crate) const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
+pub(crate) const CLUSTER: &str = "/apis/tallyman.dev/v1/clusters/{name}";
+pub(crate) const CONFIRM: &str = "/apis/tallyman.dev/v1/clusters/{name}/confirm";
+pub(crate) const REPLICAS: &str = "/apis/tallyman.dev/v1/replicas";
+pub(crate) const REPLICA: &str = "/apis/tallyman.dev/v1/replicas/{name}";
+pub(crate) const AUDITRECORDS: &str = "/apis/tallyman.dev/v1/auditrecords";
+pub(crate) const AUDITRECORD: &str = "/apis/tallyman.dev/v1/auditrecords/{name}";
+pub(crate) const INIT: &str = "/operator/init";
+pub(crate) const TRANSFER: &str = "/operator/transfer-leader";
+pub(crate) const STATUS: &str = "/operator/status";
 
-/// All routes, as metrics name them.
-pub(crate) const ROUTES: [&str; 28] = [
+/// All routes, as metrics and the description of the API name them.
+pub const ROUTES: [&str; 36] = [
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -67,6 +77,9 @@ pub(crate) const ROUTES: [&str; 28] = [
     VERSION,
     API,
     NAMESPACE,
+    CORE,
+    EVENTS_ALL,
+    EVENTS,
     APIS,
     GROUP,
     RESOURCES,
@@ -75,6 +88,11 @@ pub(crate) const ROUTES: [&str; 28] = [
     INIT,
     TRANSFER,
     STATUS,
+    WHOAMI,
+    MAY,
+    RULES,
+    OPENAPI,
+    OPENAPI_PART,
 ];
 
 /// The API of one replica.
@@ -87,7 +105,10 @@ pub fn router(options: ApiOptions) -> Router {
         .route(METRICS, get(health::metrics))
         .route(VERSION, get(discovery::version))
         .route(API, get(discovery::core))
+        .route(CORE, get(discovery::core_resources))
         .route(NAMESPACE, get(namespaces::get))
+        .route(EVENTS_ALL, get(events::list_all))
+        .route(EVENTS, get(events::list))
         .route(APIS, get(discovery::groups))
         .route(GROUP, get(discovery::group))
         .route(RESOURCES, get(discovery::resources))
@@ -115,6 +136,11 @@ pub fn router(options: ApiOptions) -> Router {
         .route(INIT, post(operator::init))
         .route(TRANSFER, post(operator::transfer_leader))
         .route(STATUS, get(operator::status))
+        .route(WHOAMI, post(reviews::whoami))
+        .route(MAY, post(reviews::may))
+        .route(RULES, post(reviews::rules))
+        .route(OPENAPI, get(openapi::index))
+        .route(OPENAPI_PART, get(openapi::part))
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(Arc::clone(&api), answer::around))

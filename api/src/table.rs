@@ -1,18 +1,61 @@
 //! Rows for people: what `kubectl get` shows.
 
 use crate::noun::Noun;
-use crate::render::{Metadata, Scene, bytes};
+use crate::params::Params;
+use crate::render::{self, Metadata, Scene, bytes};
+use crate::status::Failure;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tallyman_model::record::{Cluster, Member, MemberState, Record, Runnable};
-use tallyman_model::{Damaged, Revision, time};
+use tallyman_model::{Damaged, Revision, query, time};
 
 pub(crate) const API_VERSION: &str = "meta.k8s.io/v1";
+const NONE: &str = "<none>";
+/// How many digits of a digest a person is shown.
+const DIGEST_DIGITS: usize = 12;
+
+/// What a row has beside its cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Include {
+    /// Nothing.
+    None,
+    /// The metadata of the object.
+    #[default]
+    Metadata,
+    /// All of the object: kubectl sorts by it.
+    Object,
+}
+
+impl Include {
+    /// From `includeObject`.
+    ///
+    /// # Errors
+    /// A value that Kubernetes does not have.
+    pub(crate) fn of(params: &Params) -> Result<Self, Failure> {
+        match params.get("includeObject") {
+            None | Some("Metadata") => Ok(Self::Metadata),
+            Some("None") => Ok(Self::None),
+            Some("Object") => Ok(Self::Object),
+            Some(other) => {
+                let words = "includeObject must be None, Metadata or Object";
+                Err(Failure::bad_request(format!("{words}, not {other:?}")))
+            }
+        }
+    }
+}
 
 #[derive(Serialize)]
 struct Row<'a> {
     cells: Vec<Value>,
-    object: Partial<'a>,
+    object: Option<Beside<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Beside<'a> {
+    Partial(Partial<'a>),
+    Whole(Box<RawValue>),
 }
 
 #[derive(Serialize)]
@@ -23,20 +66,75 @@ struct Partial<'a> {
     metadata: Metadata<'a>,
 }
 
+/// A column: its name, its type, whether it is always shown, and what it says.
+type Column = (&'static str, &'static str, Shown, &'static str);
+
+#[derive(Clone, Copy)]
+enum Shown {
+    Always,
+    /// With `-o wide`.
+    Wide,
+}
+use Shown::{Always, Wide};
+
+const RUNNABLES: [Column; 8] = [
+    ("Name", "string", Always, "The runnable's name."),
+    ("Phase", "string", Always, "Where the run is."),
+    ("Cluster", "string", Always, "Where its last attempt is or was."),
+    ("Attempt", "integer", Always, "The number of its last attempt; 0: it was not placed yet."),
+    ("Age", "string", Always, "How long ago it was accepted."),
+    ("Digest", "string", Wide, "The first digits of the digest of its manifests and placement."),
+    (
+        "Observed",
+        "string",
+        Wide,
+        "How long ago its cluster had told all; of a run that ended, when its object was seen last.",
+    ),
+    ("Reason", "string", Wide, "Why it is in its phase."),
+];
+const CLUSTERS: [Column; 9] = [
+    ("Name", "string", Always, "The cluster's name."),
+    ("Reachable", "string", Always, "Yes, No, Unknown, or Quarantined when it shows another identity."),
+    ("Version", "string", Always, "The Kubernetes version that it reports."),
+    ("Cordoned", "string", Always, "Yes: nothing new is placed on it."),
+    ("Age", "string", Always, "How long ago it was registered."),
+    ("Paused", "string", Wide, "Yes: nothing is sent to it."),
+    ("Runs", "integer", Wide, "Runs there that have not ended."),
+    ("Observed", "string", Wide, "How long ago it had told all that happened on it."),
+    ("Message", "string", Wide, "What went wrong with it last."),
+];
+const REPLICAS: [Column; 6] = [
+    ("Name", "string", Always, "The replica's id."),
+    ("Role", "string", Always, "leader, follower or learner."),
+    ("Datacenter", "string", Always, "Where it is."),
+    ("Applied", "integer", Always, "The log index that it has applied; known of the replica that answers."),
+    ("Age", "string", Always, "How long ago it joined."),
+    ("URL", "string", Wide, "Where its API is."),
+];
+const AUDITRECORDS: [Column; 7] = [
+    ("Name", "string", Always, "The record's number."),
+    ("At", "string", Always, "When it was proposed."),
+    ("User", "string", Always, "Who proposed it."),
+    ("Verb", "string", Always, "What was done."),
+    ("Subject", "string", Always, "What it was done to."),
+    ("Detail", "string", Always, "What there is to say beside the verb."),
+    ("Revision", "integer", Wide, "The revision after it."),
+];
+
 /// The columns of a resource, as Kubernetes describes columns.
 pub(crate) fn columns(noun: Noun) -> Value {
-    let names: &[&str] = match noun {
-        Noun::Runnables => &["Name", "Phase", "Cluster", "Attempt", "Age"],
-        Noun::Clusters => &["Name", "Reachable", "Version", "Cordoned", "Age"],
-        Noun::Replicas => &["Name", "Role", "Datacenter", "Applied", "Age"],
-        Noun::AuditRecords => &["Name", "At", "User", "Verb", "Subject", "Detail"],
+    let columns: &[Column] = match noun {
+        Noun::Runnables => &RUNNABLES,
+        Noun::Clusters => &CLUSTERS,
+        Noun::Replicas => &REPLICAS,
+        Noun::AuditRecords => &AUDITRECORDS,
     };
-    let column = |name: &&str| {
-        let kind = if matches!(*name, "Attempt" | "Applied") { "integer" } else { "string" };
+    let column = |(name, kind, shown, says): &Column| {
         let format = if *name == "Name" { "name" } else { "" };
-        json!({"name": name, "type": kind, "format": format, "description": name, "priority": 0})
+        let priority = u8::from(matches!(shown, Wide));
+        json!({"name": name, "type": kind, "format": format, "description": says, "priority": priority})
     };
-    Value::Array(names.iter().map(column).collect())
+    Value::Array(columns.iter().map(column).collect())
 }
 
 /// The row of a record; `revision` replaces its own.
@@ -46,41 +144,78 @@ pub(crate) fn row(
     revision: Option<Revision>,
 ) -> Result<Vec<u8>, Damaged> {
     let Some(head) = record.head() else { return Ok(Vec::new()) };
-    let mut cells = match record {
-        Record::Runnable(run) => runnable(run),
-        Record::Cluster(cluster) => cells_of_cluster(cluster),
+    let cells = match record {
+        Record::Runnable(run) => runnable(scene, run)?,
+        Record::Cluster(cluster) => cells_of_cluster(scene, cluster)?,
         Record::Member(member) => replica(scene, member),
         Record::Receipt(_) | Record::Watch(_) => Vec::new(),
     };
-    cells.push(json!(age(scene.now_ms.saturating_sub(head.created_ms))));
-    let metadata = Metadata::of(head, revision);
-    let kind = "PartialObjectMetadata";
-    Ok(bytes(&Row { cells, object: Partial { kind, api_version: API_VERSION, metadata } }))
+    let object = match scene.include {
+        Include::None => None,
+        Include::Metadata => {
+            let metadata = Metadata::of(head, revision);
+            Some(Beside::Partial(Partial {
+                kind: "PartialObjectMetadata",
+                api_version: API_VERSION,
+                metadata,
+            }))
+        }
+        Include::Object => whole(&render::record(scene, record, None, revision)?),
+    };
+    Ok(bytes(&Row { cells, object }))
 }
 
-fn runnable(run: &Runnable) -> Vec<Value> {
+fn whole<'a>(document: &[u8]) -> Option<Beside<'a>> {
+    serde_json::from_slice::<Box<RawValue>>(document).ok().map(Beside::Whole)
+}
+
+fn runnable(scene: &Scene<'_>, run: &Runnable) -> Result<Vec<Value>, Damaged> {
     let attempt = run.attempt();
-    vec![
+    let seen_ms = run.main_object().and_then(|object| object.seen.as_ref()).map(|seen| seen.at_ms);
+    let observed_ms = match attempt {
+        Some(attempt) if !run.phase.is_terminal() => scene.observed_ms(attempt.cluster)?,
+        _ => seen_ms,
+    };
+    let digest = run.digest.to_string();
+    let digest = digest.strip_prefix("sha256:").unwrap_or(&digest);
+    Ok(vec![
         json!(run.head.name),
         json!(run.phase.as_str()),
-        json!(attempt.map_or("<none>", |attempt| &attempt.cluster_name)),
+        json!(attempt.map_or(NONE, |attempt| &attempt.cluster_name)),
         json!(attempt.map_or(0, |attempt| attempt.number)),
-    ]
+        json!(scene.age(Some(run.head.created_ms))),
+        json!(digest.get(..DIGEST_DIGITS).unwrap_or(digest)),
+        json!(scene.age(observed_ms)),
+        json!(words(run.reason.as_str())),
+    ])
 }
 
-fn cells_of_cluster(cluster: &Cluster) -> Vec<Value> {
+fn words(text: &str) -> &str {
+    if text.is_empty() { NONE } else { text }
+}
+
+fn yes(is: bool) -> &'static str {
+    if is { "Yes" } else { "No" }
+}
+
+fn cells_of_cluster(scene: &Scene<'_>, cluster: &Cluster) -> Result<Vec<Value>, Damaged> {
     let reachable = match cluster.reachable {
         _ if cluster.quarantined => "Quarantined",
-        Some(true) => "Yes",
-        Some(false) => "No",
+        Some(reachable) => yes(reachable),
         None => "Unknown",
     };
-    vec![
+    let runs = query::active(scene.view, cluster.head.ordinal, render::ACTIVE_MAX)?;
+    Ok(vec![
         json!(cluster.head.name),
         json!(reachable),
         json!(cluster.version),
-        json!(if cluster.cordoned { "Yes" } else { "No" }),
-    ]
+        json!(yes(cluster.cordoned)),
+        json!(scene.age(Some(cluster.head.created_ms))),
+        json!(yes(cluster.paused)),
+        json!(runs),
+        json!(scene.age(scene.observed_ms(cluster.head.ordinal)?)),
+        json!(words(&cluster.message)),
+    ])
 }
 
 fn replica(scene: &Scene<'_>, member: &Member) -> Vec<Value> {
@@ -95,22 +230,17 @@ fn replica(scene: &Scene<'_>, member: &Member) -> Vec<Value> {
         json!(role),
         json!(member.datacenter),
         if itself { json!(scene.status.applied) } else { Value::Null },
+        json!(scene.age(Some(member.head.created_ms))),
+        json!(member.api_url),
     ]
 }
 
-/// How long ago, in the words of `kubectl`.
-pub(crate) fn age(ms: u64) -> String {
-    let seconds = ms / 1000;
-    match seconds {
-        0..=119 => format!("{seconds}s"),
-        120..=7_199 => format!("{}m", seconds / 60),
-        7_200..=172_799 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 /// The row of a ledger record.
-pub(crate) fn audit_row(record: &tallyman_model::ledger::LedgerRecord) -> Vec<u8> {
+pub(crate) fn audit_row(
+    record: &tallyman_model::ledger::LedgerRecord,
+    include: Include,
+    document: impl FnOnce() -> Option<Vec<u8>>,
+) -> Vec<u8> {
     let subject = record.subjects.first().map_or_else(String::new, |subject| {
         let namespace = if subject.namespace.is_empty() { "" } else { "/" };
         format!("{}/{}{namespace}{}", subject.resource, subject.namespace, subject.name)
@@ -119,21 +249,25 @@ pub(crate) fn audit_row(record: &tallyman_model::ledger::LedgerRecord) -> Vec<u8
     let subject = if more > 0 { format!("{subject} and {more} more") } else { subject };
     let name = record.seq.to_string();
     let at = time::format(record.at_ms);
-    let metadata =
-        json!({"name": name, "resourceVersion": record.revision.to_string(), "creationTimestamp": at});
-    let object = json!({"kind": "PartialObjectMetadata", "apiVersion": API_VERSION, "metadata": metadata});
-    json!({"cells": [name, at, record.user, record.verb, subject, record.detail], "object": object})
-        .to_string()
-        .into_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::age;
-
-    #[test]
-    fn an_age_has_one_unit() {
-        let ages = [0, 119_000, 120_000, 7_199_000, 7_200_000, 172_800_000].map(age);
-        assert_eq!(ages, ["0s", "119s", "2m", "119m", "2h", "2d"]);
-    }
+    let cells = vec![
+        json!(name),
+        json!(at),
+        json!(record.user),
+        json!(record.verb),
+        json!(subject),
+        json!(record.detail),
+        json!(record.revision),
+    ];
+    let object = match include {
+        Include::None => None,
+        Include::Metadata => {
+            let revision = record.revision.to_string();
+            let metadata = json!({"name": name, "resourceVersion": revision, "creationTimestamp": at});
+            let object =
+                json!({"kind": "PartialObjectMetadata", "apiVersion": API_VERSION, "metadata": metadata});
+            whole(object.to_string().as_bytes())
+        }
+        Include::Object => document().and_then(|document| whole(&document)),
+    };
+    bytes(&Row { cells, object })
 }

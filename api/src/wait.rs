@@ -56,6 +56,9 @@ pub(crate) struct Wait {
 impl Wait {
     /// As the request prefers; `None`: it does not wait, or too many do already.
     pub(crate) fn preferred(ask: &Ask) -> Option<Self> {
+        if ask.dry_run {
+            return None;
+        }
         let seconds = Prefer::of(&ask.headers).wait_s?.min(WAIT_S_MAX);
         let waiting = ask.api.overload.wait()?;
         ask.admission.leave();

@@ -6,7 +6,7 @@ use tallyman_model::record::Cluster;
 use tallyman_model::{Damaged, Revision, query, time};
 
 /// Active runs that are counted one by one.
-const ACTIVE_MAX: usize = 1_000_000;
+pub(crate) const ACTIVE_MAX: usize = 1_000_000;
 
 pub(super) fn document(
     scene: &Scene<'_>,
@@ -66,6 +66,7 @@ struct Kubeconfig<'a> {
 struct State<'a> {
     timeline: u32,
     quarantined: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reachable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reachable_since: Option<String>,

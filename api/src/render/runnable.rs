@@ -3,7 +3,7 @@
 use super::approvals::{self, ApprovalsState, Rule};
 use super::conditions::{self, Condition};
 use super::{API_VERSION, Document, Metadata, Scene, bytes, selector};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -48,7 +48,7 @@ struct Spec<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     main: Option<Main<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    manifests: Option<Vec<Cow<'a, RawValue>>>,
+    manifests: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Serialize)]
@@ -102,24 +102,10 @@ impl<'a> Spec<'a> {
     }
 }
 
-/// A manifest as it was kept, with the name that was made for it.
-fn manifest<'a>(plan: &Planned, kept: &'a [u8]) -> Option<Cow<'a, RawValue>> {
-    #[derive(Deserialize)]
-    struct Named {
-        metadata: Name,
-    }
-    #[derive(Deserialize)]
-    struct Name {
-        name: Option<serde::de::IgnoredAny>,
-    }
+/// A manifest as it was kept. A name that was made for it is in `main` and in the status.
+fn manifest<'a>(plan: &Planned, kept: &'a [u8]) -> Option<&'a RawValue> {
     let from = usize::try_from(plan.offset).ok()?;
-    let bytes = kept.get(from..from + usize::try_from(plan.length).ok()?)?;
-    if serde_json::from_slice::<Named>(bytes).ok()?.metadata.name.is_some() {
-        return serde_json::from_slice::<&RawValue>(bytes).ok().map(Cow::Borrowed);
-    }
-    let mut value: Value = serde_json::from_slice(bytes).ok()?;
-    value.get_mut("metadata")?.as_object_mut()?.insert("name".to_owned(), Value::String(plan.name.clone()));
-    serde_json::value::to_raw_value(&value).ok().map(Cow::Owned)
+    serde_json::from_slice(kept.get(from..from + usize::try_from(plan.length).ok()?)?).ok()
 }
 
 #[derive(Serialize)]
@@ -191,7 +177,10 @@ impl<'a> State<'a> {
         let attempt = run.attempt();
         let cluster = match attempt {
             Some(attempt) => {
-                scene.observed_ms(attempt.cluster)?;
+                // What a run's end was is in the log; before it, it is what the cluster said.
+                if !run.phase.is_terminal() {
+                    scene.observed_ms(attempt.cluster)?;
+                }
                 conditions::cluster_of(scene.view, attempt.cluster)?
             }
             None => None,

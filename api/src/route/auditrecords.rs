@@ -66,7 +66,7 @@ impl Found {
                 break;
             }
             if filter.matches_but_subject(&record) {
-                self.items.push(&audit::document(&entry, &record, ask.wants_table())?);
+                self.items.push(&audit::document(&entry, &record, ask.rows()?)?);
             }
             self.after = seq;
         }
@@ -82,7 +82,7 @@ impl Found {
         revision: Revision,
         limit: usize,
     ) -> Result<(), Failure> {
-        let as_table = ask.wants_table();
+        let row = ask.rows()?;
         let mut scanned = 0;
         while scanned < SCAN_MAX {
             let entries = ask.api.backend().ledger(self.after + 1, CHUNK)?;
@@ -96,7 +96,7 @@ impl Found {
                     return Ok(());
                 }
                 if filter.matches(&record) {
-                    self.items.push(&audit::document(entry, &record, as_table)?);
+                    self.items.push(&audit::document(entry, &record, row)?);
                 }
                 self.after = record.seq;
             }
@@ -127,7 +127,7 @@ pub(super) async fn get(
     let seq = name.parse().ok().filter(|seq| *seq > 0).ok_or_else(missing)?;
     let audit::Line { entry, record } = audit::record(api.backend(), seq)?.ok_or_else(missing)?;
     let as_table = ask.wants_table();
-    let mut bytes = audit::document(&entry, &record, as_table)?;
+    let mut bytes = audit::document(&entry, &record, ask.rows()?)?;
     let revision = api.backend().revision();
     if as_table {
         let mut items = Items::default();

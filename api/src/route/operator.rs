@@ -18,6 +18,7 @@ const EXPECT_MAX: u64 = 9;
 pub(super) async fn init(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {
     let (ask, body) = Ask::open_blank(&api, request)?;
     ask.require_master()?;
+    for_real(&ask)?;
     let (_, value) = ask.document(body).await?;
     let expect = only(&value, "expect")?.as_u64().filter(|expect| (1..=EXPECT_MAX).contains(expect));
     let expect = expect.ok_or_else(|| wrong("expect", format!("must be a number from 1 to {EXPECT_MAX}")))?;
@@ -33,6 +34,7 @@ pub(super) async fn transfer_leader(
 ) -> Result<Response, Failure> {
     let (ask, body) = Ask::open_blank(&api, request)?;
     ask.require_master()?;
+    for_real(&ask)?;
     api.gate()?;
     let (_, value) = ask.maybe_document(body).await?;
     let to = match value.as_ref().map(|value| only(value, "to")).transpose()? {
@@ -84,6 +86,14 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
 
 fn respond(ask: &Ask, document: &Value) -> Response {
     answer::json(StatusCode::OK, document.to_string().into_bytes(), ask.api.backend().revision(), 0)
+}
+
+/// What is no command cannot be rehearsed.
+fn for_real(ask: &Ask) -> Result<(), Failure> {
+    if ask.dry_run {
+        return Err(wrong("dryRun", "is not served here; nothing was done".to_owned()));
+    }
+    Ok(())
 }
 
 /// The one field that a request has.

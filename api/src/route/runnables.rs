@@ -1,6 +1,7 @@
 //! `runnables`.
 
 mod action;
+mod apply;
 mod approve;
 mod delete;
 mod many;
@@ -136,22 +137,28 @@ async fn respond(
         let wait = ask.params.wait(&ask.headers)?;
         let _ = ask.api.backend().read(ReadMode::Token(written.done.revision), wait).await;
     }
-    let (bytes, oldest_ms) = document(ask, record, manifests)?;
+    let (bytes, oldest_ms) = document(ask, record, manifests, written.shown_at)?;
     let response = answer::json(status, bytes, written.done.revision, oldest_ms);
-    let response = answer::written(answer::with_etag(response, record.revision()), written);
+    let revision = written.shown_at.unwrap_or(record.revision());
+    let response = answer::written(answer::with_etag(response, revision), written);
     Ok(Prefer { wait_s: None, ..Prefer::of(&ask.headers) }.applied(response))
 }
 
 /// The document of a run, as the client wants it, and the age of the oldest picture of a cluster in it.
-fn document(ask: &Ask, record: &Record, manifests: Option<&[u8]>) -> Result<(Vec<u8>, u64), Failure> {
+fn document(
+    ask: &Ask,
+    record: &Record,
+    manifests: Option<&[u8]>,
+    shown_at: Option<Revision>,
+) -> Result<(Vec<u8>, u64), Failure> {
     if Prefer::of(&ask.headers).minimal {
-        return Ok((render::minimal(record), 0));
+        return Ok((render::minimal(record, shown_at), 0));
     }
     let replica = ask.status();
     let now_ms = ask.api.now_ms();
     view::with(ask.api.backend(), None, |view, _| {
         let scene = Scene::new(view, &replica, now_ms);
-        Ok((render::record(&scene, record, manifests, None)?, scene.oldest_cluster_ms()))
+        Ok((render::record(&scene, record, manifests, shown_at)?, scene.oldest_cluster_ms()))
     })
 }
 

@@ -9,6 +9,7 @@ use crate::audit::{self, AuditFilter, Line};
 use crate::backend::Backend;
 use crate::noun::Noun;
 use crate::status::Failure;
+use crate::table::Include;
 use axum::body::Bytes;
 use axum::response::Response;
 use tallyman_model::Revision;
@@ -97,11 +98,12 @@ impl Source for Ledger {
 impl Ledger {
     fn event(&self, told: &Told<Line>) -> Result<Bytes, Failure> {
         let line = &told.what;
+        let row = self.form.table.then_some(Include::Metadata);
         told.written(self.form.way(Kind::Added), || {
             let revision = Revision(line.record.revision);
             let (mut event, behind) =
                 self.form.frame(Noun::AuditRecords, Kind::Added, revision, Some(revision));
-            event.extend(audit::document(&line.entry, &line.record, self.form.table)?);
+            event.extend(audit::document(&line.entry, &line.record, row)?);
             event.extend(behind);
             Ok(event)
         })

@@ -226,8 +226,14 @@ async fn bad_selectors_tokens_and_revisions_are_refused() {
 async fn what_would_change_the_meaning_of_a_request_is_not_ignored() {
     let server = start().await;
     let before = server.memory.index();
-    let dry = format!("{RUNNABLES}?dryRun=All");
-    assert!(server.post(&dry, &runnable("a")).await.refused(422, "Invalid").contains("dryRun"));
+    for wrong in ["dryRun=Client", "fieldValidation=Maybe", "force=true"] {
+        let path = format!("{RUNNABLES}?{wrong}");
+        let (name, _) = wrong.split_once('=').unwrap();
+        assert!(server.post(&path, &runnable("a")).await.refused(400, "BadRequest").contains(name));
+    }
+    for path in ["/operator/transfer-leader?dryRun=All", "/operator/init?dryRun=All"] {
+        assert!(server.post(path, &json!({})).await.refused(422, "Invalid").contains("dryRun"));
+    }
     for (content_type, code) in [
         ("application/vnd.kubernetes.protobuf", 415),
         ("application/cbor", 415),
@@ -262,7 +268,8 @@ async fn unknown_paths_and_methods_are_told_as_such() {
     };
     for path in [
         "/nowhere",
-        "/openapi/v3",
+        "/openapi/v2",
+        "/openapi/v3/apis/apps/v1",
         "/api/v1/pods",
         "/apis/apps/v1",
         "/apis/tallyman.dev/v1/locks",

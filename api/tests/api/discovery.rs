@@ -8,7 +8,12 @@ async fn resources_are_discovered_group_by_group() {
     let server = start().await;
     let groups = server.get("/apis").await.done(200);
     assert_eq!(groups["groups"][0]["preferredVersion"]["groupVersion"], "tallyman.dev/v1");
-    assert_eq!(server.get("/api").await.done(200)["versions"], json!([]));
+    assert_eq!(server.get("/api").await.done(200)["versions"], json!(["v1"]));
+    let core = server.get("/api/v1").await.done(200);
+    assert_eq!(
+        (&core["resources"][0]["name"], &core["resources"][1]["name"]),
+        (&json!("namespaces"), &json!("events"))
+    );
     assert_eq!(server.get("/apis/tallyman.dev").await.done(200)["kind"], "APIGroup");
     let list = server.get("/apis/tallyman.dev/v1").await.done(200);
     let names: Vec<_> =
@@ -46,7 +51,8 @@ async fn resources_are_discovered_at_once() {
         (&resources[0]["resource"], &resources[0]["scope"]),
         (&json!("runnables"), &json!("Namespaced"))
     );
-    assert_eq!(server.send("GET", "/api", &headers, "").await.done(200)["items"], json!([]));
+    let core = server.send("GET", "/api", &headers, "").await.done(200);
+    assert_eq!(core["items"][0]["versions"][0]["resources"][1]["responseKind"]["kind"], "Event");
 }
 
 #[tokio::test]

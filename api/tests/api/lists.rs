@@ -137,8 +137,14 @@ async fn people_get_rows() {
         assert_eq!(table["kind"], "Table");
         let columns: Vec<_> =
             table["columnDefinitions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
-        assert_eq!(columns, ["Name", "Phase", "Cluster", "Attempt", "Age"]);
-        assert_eq!(table["rows"][0]["cells"], json!(["a", "Running", "east", 1, "0s"]));
+        assert_eq!(columns, ["Name", "Phase", "Cluster", "Attempt", "Age", "Digest", "Observed", "Reason"]);
+        let wide = |one: &&Value| one["priority"] == 1;
+        let definitions = table["columnDefinitions"].as_array().unwrap();
+        assert_eq!(definitions.iter().filter(wide).count(), 3);
+        let cells = table["rows"][0]["cells"].as_array().unwrap();
+        assert_eq!(cells[..5], json!(["a", "Running", "east", 1, "0s"]).as_array().unwrap()[..]);
+        assert_eq!(cells[5].as_str().unwrap().len(), 12);
+        assert_eq!(cells[6..], json!(["0s", "<none>"]).as_array().unwrap()[..]);
         assert_eq!(table["rows"][0]["object"]["metadata"]["name"], "a");
     }
     for (path, first) in [("clusters", "east"), ("replicas", "r1"), ("auditrecords", "1")] {
@@ -147,4 +153,25 @@ async fn people_get_rows() {
         let (row, columns) = (&table["rows"][0]["cells"], &table["columnDefinitions"]);
         assert_eq!(row.as_array().unwrap().len(), columns.as_array().unwrap().len(), "{path}");
     }
+}
+
+#[tokio::test]
+async fn rows_have_as_much_of_the_object_as_is_asked_for() {
+    let server = start().await;
+    server.submit("a").await;
+    let accept = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")];
+    let object = |path: String| {
+        let server = &server;
+        async move { server.send("GET", &path, &accept, "").await.done(200)["rows"][0]["object"].clone() }
+    };
+    for path in [RUNNABLES.to_owned(), path("a"), "/apis/tallyman.dev/v1/auditrecords".to_owned()] {
+        assert_eq!(object(path.clone()).await["kind"], "PartialObjectMetadata");
+        assert_eq!(object(format!("{path}?includeObject=None")).await, json!(null));
+        // kubectl sorts by it.
+        let whole = object(format!("{path}?includeObject=Object")).await;
+        assert_eq!(whole["apiVersion"], "tallyman.dev/v1");
+        assert!(whole["spec"].is_object(), "{whole}");
+    }
+    let wrong = format!("{RUNNABLES}?includeObject=All");
+    server.send("GET", &wrong, &accept, "").await.refused(400, "BadRequest");
 }

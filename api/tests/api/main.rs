@@ -1,23 +1,29 @@
 //! The API over a real socket, with a replica in memory behind it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod apply;
 mod approvals;
 mod audit;
 mod bad_input;
 mod client;
 mod clusters;
 mod discovery;
+mod dry_run;
+mod events;
 mod identity;
 mod k8s;
 mod lists;
 mod many;
 mod memory;
+mod openapi;
 mod operator;
 mod overload;
 mod preferences;
 mod reads;
+mod reviews;
 mod samples;
 mod server;
+mod stale;
 mod streams;
 mod tls;
 mod watches;

@@ -30,17 +30,20 @@ pub(in crate::route) async fn create(
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, value) = ask.document(body).await?;
     let read = ClusterBody::read(value, None)?;
-    let command = Command::AddCluster(AddCluster {
-        uid: api.options.env.uid(),
+    let written = ask.propose("", &bytes, add(&ask, read)).await?;
+    respond(&ask, StatusCode::CREATED, &written)
+}
+
+fn add(ask: &Ask, read: ClusterBody) -> Command {
+    Command::AddCluster(AddCluster {
+        uid: ask.api.options.env.uid(),
         name: read.name,
         labels: read.labels,
         annotations: read.annotations,
         credentials: read.credentials,
         cordoned: read.cordoned,
         paused: read.paused,
-    });
-    let written = ask.propose("", &bytes, command).await?;
-    respond(&ask, StatusCode::CREATED, &written)
+    })
 }
 
 /// `PUT`
@@ -70,7 +73,8 @@ fn update(read: ClusterBody, revision: Option<Revision>) -> Command {
     })
 }
 
-/// `PATCH`: applied to the document as this replica shows it; it takes effect only at that revision.
+/// `PATCH`: applied to the document as this replica shows it; it takes effect only at that revision. Server-side apply
+/// is a merge patch here that makes the cluster if it is not there.
 pub(in crate::route) async fn patch(
     State(api): State<Shared>,
     Path(name): Path<String>,
@@ -88,7 +92,24 @@ pub(in crate::route) async fn patch(
     loop {
         tries += 1;
         ask.await_mode(ReadMode::Linearizable).await?;
-        let (mut document, revision) = shown(&ask, &name)?;
+        let (mut document, revision) = match shown(&ask, &name) {
+            Ok(shown) => shown,
+            Err(failure)
+                if failure.reason == "NotFound" && format == Format::ApplyPatch && asked.is_none() =>
+            {
+                let read = ClusterBody::read(patch.clone(), None)?;
+                if read.name != name {
+                    return Err(Failure::bad_request("metadata.name must be the name in the path"));
+                }
+                match ask.propose("", &bytes, add(&ask, read)).await {
+                    Ok(written) => return respond(&ask, StatusCode::CREATED, &written),
+                    // Somebody else made it meanwhile.
+                    Err(failure) if failure.reason == "AlreadyExists" && tries < TRIES_MAX => continue,
+                    Err(failure) => return Err(failure),
+                }
+            }
+            Err(failure) => return Err(failure),
+        };
         if format == Format::JsonPatch {
             document = crate::patch::apply(&document, &patch)?;
         } else {
@@ -109,9 +130,10 @@ pub(in crate::route) async fn delete(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (ask, body) = Ask::open(&api, request)?;
+    let (mut ask, body) = Ask::open(&api, request)?;
     let (bytes, options) = ask.maybe_document(body).await?;
     let asked = DeleteOptions::of(&ask, options)?;
+    ask.dry_run = asked.dry_run;
     let mut revision = asked.revision;
     if let Some(uid) = asked.uid {
         // A name's UID cannot change without its revision changing.
@@ -169,16 +191,20 @@ fn current(ask: &Ask, name: &str) -> Result<Cluster, Failure> {
 fn shown(ask: &Ask, name: &str) -> Result<(Value, Revision), Failure> {
     let cluster = current(ask, name)?;
     let revision = cluster.head.revision;
-    let bytes = document(ask, &tallyman_model::Record::Cluster(cluster))?.0;
+    let bytes = document(ask, &tallyman_model::Record::Cluster(cluster), None)?.0;
     Ok((serde_json::from_slice(&bytes).unwrap_or(Value::Null), revision))
 }
 
-fn document(ask: &Ask, record: &tallyman_model::Record) -> Result<(Vec<u8>, u64), Failure> {
+fn document(
+    ask: &Ask,
+    record: &tallyman_model::Record,
+    shown_at: Option<Revision>,
+) -> Result<(Vec<u8>, u64), Failure> {
     let status = ask.status();
     let now_ms = ask.api.now_ms();
     view::with(ask.api.backend(), None, |view, _| {
         let scene = Scene::new(view, &status, now_ms);
-        Ok((render::record(&scene, record, None, None)?, scene.oldest_cluster_ms()))
+        Ok((render::record(&scene, record, None, shown_at)?, scene.oldest_cluster_ms()))
     })
 }
 
@@ -190,7 +216,8 @@ fn respond(ask: &Ask, status: StatusCode, written: &Written) -> Result<Response,
         let bytes = document.to_string().into_bytes();
         return Ok(answer::written(answer::json(status, bytes, written.done.revision, 0), written));
     };
-    let (bytes, oldest_ms) = document(ask, record)?;
+    let (bytes, oldest_ms) = document(ask, record, written.shown_at)?;
     let response = answer::json(status, bytes, written.done.revision, oldest_ms);
-    Ok(answer::written(answer::with_etag(response, record.revision()), written))
+    let revision = written.shown_at.unwrap_or(record.revision());
+    Ok(answer::written(answer::with_etag(response, revision), written))
 }

@@ -20,9 +20,10 @@ pub(in crate::route) async fn delete(
     Path((namespace, name)): Named,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (ask, body) = Ask::open(&api, request)?;
+    let (mut ask, body) = Ask::open(&api, request)?;
     let (bytes, options) = ask.maybe_document(body).await?;
     let asked = DeleteOptions::of(&ask, options)?.without_orphans()?;
+    ask.dry_run = asked.dry_run;
     let (uid, revision) = (asked.uid, asked.revision);
     let target = Target { uid, revision, ..Target::named(&namespace, &name) };
     let command = Command::Delete(Delete { target });

@@ -120,7 +120,7 @@ fn respond(ask: &Ask, taken: &[Result<Taken, Failure>]) -> Result<Response, Fail
                 revision = revision.max(written.done.revision);
                 match written.done.record.as_deref() {
                     Some(record) => {
-                        let (bytes, ms) = document(ask, record, Some(manifests))?;
+                        let (bytes, ms) = document(ask, record, Some(manifests), written.shown_at)?;
                         oldest_ms = oldest_ms.max(ms);
                         bytes
                     }

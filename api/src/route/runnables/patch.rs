@@ -1,9 +1,10 @@
 //! `PATCH` of labels and annotations.
 //!
-//! A merge patch names what it changes, so it becomes a command as it is. A JSON patch is applied to the document
-//! as this replica shows it, and takes effect only if the run is still at that revision.
+//! A merge patch that only names labels and annotations becomes a command as it is. Any other is looked at beside the
+//! document as this replica shows it: what it says of the spec must be what the run was made from, and what it takes
+//! away without naming it takes effect only if the run is still at that revision.
 
-use super::{Named, respond};
+use super::{Named, apply, respond};
 use crate::api::Shared;
 use crate::ask::Ask;
 use crate::body::{self, Format};
@@ -16,12 +17,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use tallyman_model::command::{Patch, Target};
-use tallyman_model::record::{Record, Resource};
-use tallyman_model::{Command, Revision, query};
+use tallyman_model::record::{Record, Runnable};
+use tallyman_model::{Command, Revision, manifest, query};
 use tallyman_raft::ReadMode;
 
 /// How often a patch is applied anew because the run changed meanwhile.
-const TRIES_MAX: usize = 5;
+pub(super) const TRIES_MAX: usize = 5;
 
 pub(in crate::route) async fn patch(
     State(api): State<Shared>,
@@ -32,10 +33,12 @@ pub(in crate::route) async fn patch(
     let format = body::format(&ask.headers)?;
     let bytes = ask.bytes(body).await?;
     let value = body::parse(&bytes, format)?;
+    if format == Format::ApplyPatch {
+        return apply::apply(&ask, &namespace, &name, &bytes, value).await;
+    }
     let asked = ask.if_match()?;
     let is_merge = format != Format::JsonPatch;
-    let names_all = is_merge && !removes_all(&value);
-    if names_all {
+    if is_merge && metadata::names_all(&value) {
         let command = command(&value, None, &namespace, &name, asked)?;
         let written = ask.propose(&namespace, &bytes, command).await?;
         return respond(&ask, &name, StatusCode::OK, &written, None).await;
@@ -43,10 +46,18 @@ pub(in crate::route) async fn patch(
     let mut tries = 0;
     loop {
         tries += 1;
-        ask.await_mode(ReadMode::Linearizable).await?;
-        let (document, revision) = shown(&ask, &namespace, &name)?;
-        let patched = if is_merge { value.clone() } else { difference(&document, &value)? };
-        let command = command(&patched, Some(&document), &namespace, &name, asked.or(Some(revision)))?;
+        let shown = Shown::read(&ask, &namespace, &name).await?;
+        let shown = shown.ok_or_else(|| Failure::not_found(Noun::Runnables, &name))?;
+        let patched = if is_merge { value.clone() } else { difference(&shown.document, &value)? };
+        if let Some(patch) = patched.get("spec") {
+            let mut spec = shown.document.get("spec").cloned().unwrap_or_default();
+            crate::patch::merge(&mut spec, patch.clone());
+            shown.same_spec(&name, spec)?;
+        }
+        // What is named can be set whatever else has changed; the rest was read.
+        let read = !is_merge || metadata::removes_all(&value);
+        let revision = asked.or(read.then_some(shown.run.head.revision));
+        let command = command(&patched, Some(&shown), &namespace, &name, revision)?;
         match ask.propose(&namespace, &bytes, command).await {
             Ok(written) => return respond(&ask, &name, StatusCode::OK, &written, None).await,
             Err(failure) if failure.reason == "Conflict" && asked.is_none() && tries < TRIES_MAX => {}
@@ -55,26 +66,50 @@ pub(in crate::route) async fn patch(
     }
 }
 
-/// True if it takes away all labels or annotations without naming them.
-fn removes_all(patch: &Value) -> bool {
-    let metadata = patch.get("metadata");
-    ["labels", "annotations"]
-        .iter()
-        .any(|field| metadata.and_then(|all| all.get(field)).is_some_and(Value::is_null))
+/// A run as it is now.
+pub(super) struct Shown {
+    pub(super) run: Runnable,
+    document: Value,
+    manifests: Vec<u8>,
 }
 
-/// The document as it is now, and its revision.
-fn shown(ask: &Ask, namespace: &str, name: &str) -> Result<(Value, Revision), Failure> {
-    let status = ask.status();
-    let now_ms = ask.api.now_ms();
-    view::with(ask.api.backend(), None, |view, _| {
-        let Some(record) = query::named(view, Resource::Runnable, namespace, name)? else {
-            return Ok(Err(Failure::not_found(Noun::Runnables, name)));
-        };
-        let bytes = render::record(&Scene::new(view, &status, now_ms), &record, None, None)?;
-        let document = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Ok(Ok((document, Record::revision(&record))))
-    })?
+impl Shown {
+    /// The newest state of it; `None` if there is no such run.
+    pub(super) async fn read(ask: &Ask, namespace: &str, name: &str) -> Result<Option<Self>, Failure> {
+        ask.await_mode(ReadMode::Linearizable).await?;
+        let status = ask.status();
+        let now_ms = ask.api.now_ms();
+        view::with(ask.api.backend(), None, |view, _| {
+            let Some(run) = query::runnable(view, namespace, name)? else { return Ok(None) };
+            let manifests = query::manifests(view, &run)?;
+            let record = Record::Runnable(run.clone());
+            let bytes = render::record(&Scene::new(view, &status, now_ms), &record, Some(&manifests), None)?;
+            let document = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            Ok(Some(Self { run, document, manifests }))
+        })
+    }
+
+    /// Judges a spec that is sent for the run. A run's spec never changes, so the answer stays right for its UID.
+    ///
+    /// # Errors
+    /// 422: it is not what the run was made from.
+    pub(super) fn same_spec(&self, name: &str, spec: Value) -> Result<(), Failure> {
+        let document = json!({
+            "apiVersion": render::API_VERSION, "kind": Noun::Runnables.kind(), "metadata": {"name": name}, "spec": spec,
+        });
+        let asked = manifest::accept(document, &self.run.head.namespace, self.run.head.uid)
+            .map_err(|causes| Failure::faults(Noun::Runnables, name, causes))?;
+        let causes = manifest::differences(&self.run, &self.manifests, &asked);
+        if causes.is_empty() {
+            return Ok(());
+        }
+        let fields: Vec<_> = causes.iter().map(|cause| cause.field.as_str()).collect();
+        let message = format!(
+            "the spec of runnable {name:?} is immutable: submit changed work under another name (changed: {})",
+            fields.join(", ")
+        );
+        Err(Failure::invalid(message, causes).about(Noun::Runnables, name))
+    }
 }
 
 /// What a JSON patch changes, as a merge patch.
@@ -106,18 +141,19 @@ fn difference(document: &Value, patch: &Value) -> Result<Value, Failure> {
     Ok(json!({ "metadata": metadata }))
 }
 
-/// The command of a merge patch. `document` is needed to take away what is not named.
-fn command(
+/// The command of a merge patch. The run is needed to take away what is not named, and to judge what cannot change.
+pub(super) fn command(
     patch: &Value,
-    document: Option<&Value>,
+    shown: Option<&Shown>,
     namespace: &str,
     name: &str,
     revision: Option<Revision>,
 ) -> Result<Command, Failure> {
-    let changes = metadata::changes(patch, document, namespace, name)?;
+    let changes = metadata::changes(patch, shown.map(|shown| &shown.document), namespace, name)?;
     let revision = revision.or(changes.revision);
+    let uid = changes.uid.or(shown.map(|shown| shown.run.head.uid));
     Ok(Command::Patch(Patch {
-        target: Target { uid: changes.uid, revision, ..Target::named(namespace, name) },
+        target: Target { uid, revision, ..Target::named(namespace, name) },
         labels: changes.labels,
         annotations: changes.annotations,
     }))

@@ -1,0 +1,55 @@
+//! `Cluster`, field by field.
+
+use super::field::Kind::{Flag, List, Metadata, Object, Text, Time, Whole};
+use super::field::{Field, may, must};
+
+pub(super) const SAYS: &str = "Cluster is a Kubernetes cluster that takes work. Its identity is the UID of its \
+    kube-system namespace: one that shows another is quarantined until an operator confirms it.";
+
+pub(super) const FIELDS: &[Field] = &[
+    must("apiVersion", Text, "tallyman.dev/v1."),
+    must("kind", Text, "Cluster."),
+    must("metadata", Metadata, "Name and labels; runnables select clusters by their labels."),
+    must("spec", Object, "How it is reached, and whether it takes work."),
+    must("spec.kubeconfig", Object, "How it is reached. Credentials themselves are not taken."),
+    must("spec.kubeconfig.path", Text, "The absolute path of a kubeconfig file that every replica can read."),
+    may("spec.kubeconfig.context", Text, "The context in it. Default: its current one."),
+    may("spec.cordoned", Flag, "Nothing new is placed on it; what is there goes on. Default false."),
+    may("spec.paused", Flag, "Nothing is written to it; watching goes on. Default false."),
+    may("status", Object, "What is known of it. Set by Tallyman; what is sent is dropped."),
+    may(
+        "status.timeline",
+        Whole,
+        "Grows whenever the cluster's state went back, as after a restore of its etcd.",
+    ),
+    may(
+        "status.quarantined",
+        Flag,
+        "It shows another identity than before. Nothing is sent to it until an operator confirms (POST .../confirm).",
+    ),
+    may("status.reachable", Flag, "It answered last; absent or null: it was not asked yet."),
+    may("status.reachableSince", Time, "Since when that is so."),
+    may("status.message", Text, "What went wrong with it last."),
+    may("status.kubeSystemUID", Text, "Its identity."),
+    may("status.version", Text, "The Kubernetes version that it reports."),
+    may("status.observedAt", Time, "Up to when all that happened on it is known."),
+    may("status.sweptAt", Time, "When it was last compared with the inventory from both sides."),
+    may("status.activeRuns", Whole, "Runs there that have not ended."),
+    may(
+        "status.straysCount",
+        Whole,
+        "Objects there that look like ours and are not proven ours. They are never touched.",
+    ),
+    may("status.strays", List, "The first of them."),
+    may("status.strays.kind", Text, "Its kind."),
+    may("status.strays.namespace", Text, "Its namespace."),
+    may("status.strays.name", Text, "Its name."),
+    may("status.strays.uid", Text, "Its UID."),
+];
+
+pub(super) const EXAMPLE: &str = r#"{
+  "apiVersion": "tallyman.dev/v1",
+  "kind": "Cluster",
+  "metadata": {"name": "east", "labels": {"zone": "a"}},
+  "spec": {"kubeconfig": {"path": "/etc/tallyman/clusters/east", "context": "admin"}, "cordoned": false, "paused": false}
+}"#;

@@ -1,0 +1,374 @@
+//! What can be asked of each path.
+
+use super::{PARTS, REST, STATUS, name};
+use crate::noun::Noun;
+use crate::route;
+use serde_json::{Map, Value, json};
+
+/// A query parameter or header: its name, its type, what it is for.
+type Param = (&'static str, &'static str, &'static str);
+
+const READ: &[Param] = &[
+    (
+        "resourceVersion",
+        "string",
+        "A revision: the answer shows at least that one, without the leader being asked. 0: whatever this replica has.",
+    ),
+    ("resourceVersionMatch", "string", "NotOlderThan (the default) or Exact."),
+    (
+        "consistency",
+        "string",
+        "linearizable (the default) or stale, which answers at once and also without a quorum.",
+    ),
+    ("timeout", "string", "How long the request may wait for a revision, such as 5s."),
+];
+const LIST: &[Param] = &[
+    ("labelSelector", "string", "Labels that must match, such as desk=rates,region in (eu,us),!draft."),
+    ("fieldSelector", "string", "Fields that must match, such as status.phase=Running,status.cluster!=east."),
+    ("limit", "integer", "At most so many at once; the rest is behind metadata.continue."),
+    ("continue", "string", "Where the list before ended; it goes on at the same revision."),
+];
+const WATCH: &[Param] = &[
+    ("watch", "boolean", "Answer with changes, one JSON document a line, after resourceVersion."),
+    ("allowWatchBookmarks", "boolean", "Now and then say up to which revision everything has been told."),
+    ("sendInitialEvents", "boolean", "First tell what is there, then say so by a bookmark."),
+    ("timeoutSeconds", "integer", "How long the watch lasts."),
+];
+const WRITE: &[Param] = &[
+    ("dryRun", "string", "All: the answer is what it would be, and nothing is changed or recorded."),
+    ("fieldManager", "string", "Taken and not recorded."),
+    ("fieldValidation", "string", "Strict, Warn or Ignore: unknown fields are refused whatever it says."),
+];
+const FORCE: &[Param] =
+    &[("force", "boolean", "For server-side apply; there are no owners of fields to be overruled.")];
+const DELETE: &[Param] = &[
+    ("dryRun", "string", "All: the answer is what it would be, and nothing is changed or recorded."),
+    (
+        "propagationPolicy",
+        "string",
+        "Background or Foreground, which are the same here; Orphan for clusters only.",
+    ),
+];
+const PLAIN: &[Param] = &[];
+
+/// How a request's body is written.
+#[derive(Clone, Copy)]
+enum Sends {
+    Nothing,
+    /// An object of the resource.
+    Object,
+    /// A patch, in one of these forms.
+    Patch,
+    /// An object of these fields.
+    Fields(&'static [(&'static str, &'static str)]),
+}
+
+/// One method of one path.
+struct Operation {
+    path: &'static str,
+    method: &'static str,
+    noun: Option<Noun>,
+    /// As Kubernetes calls it.
+    action: &'static str,
+    params: &'static [&'static [Param]],
+    sends: Sends,
+    says: &'static str,
+}
+
+const fn on(
+    noun: Noun,
+    path: &'static str,
+    (method, action): (&'static str, &'static str),
+    params: &'static [&'static [Param]],
+    sends: Sends,
+    says: &'static str,
+) -> Operation {
+    Operation { path, method, noun: Some(noun), action, params, sends, says }
+}
+
+const fn plain(path: &'static str, method: &'static str, sends: Sends, says: &'static str) -> Operation {
+    Operation { path, method, noun: None, action: method, params: &[PLAIN], sends, says }
+}
+
+use Noun::{AuditRecords, Clusters, Replicas, Runnables};
+use Sends::{Fields, Nothing, Object, Patch};
+
+const GET: (&str, &str) = ("get", "get");
+const LISTS: (&str, &str) = ("get", "list");
+const POST: (&str, &str) = ("post", "post");
+const PUT: (&str, &str) = ("put", "put");
+const PATCH: (&str, &str) = ("patch", "patch");
+const REMOVE: (&str, &str) = ("delete", "delete");
+const CONNECT: (&str, &str) = ("post", "post");
+const REASON: Sends = Fields(&[("reason", "Why, for the ledger.")]);
+
+const OPERATIONS: &[Operation] = &[
+    on(
+        Runnables,
+        route::RUNNABLES_ALL,
+        LISTS,
+        &[READ, LIST, WATCH],
+        Nothing,
+        "Lists or watches runnables of all namespaces.",
+    ),
+    on(
+        Runnables,
+        route::RUNNABLES,
+        LISTS,
+        &[READ, LIST, WATCH],
+        Nothing,
+        "Lists or watches runnables of one namespace.",
+    ),
+    on(
+        Runnables,
+        route::RUNNABLES,
+        POST,
+        &[WRITE],
+        Object,
+        "Takes a runnable. 201: a quorum has it on disk, and it will reach its cluster exactly once.",
+    ),
+    on(Runnables, route::RUNNABLE, GET, &[READ], Nothing, "Reads a runnable."),
+    on(
+        Runnables,
+        route::RUNNABLE,
+        PATCH,
+        &[WRITE, FORCE],
+        Patch,
+        "Changes labels and annotations. Server-side apply also makes the runnable.",
+    ),
+    on(Runnables, route::RUNNABLE, PUT, &[PLAIN], Object, "Refused: a runnable's spec is immutable."),
+    on(
+        Runnables,
+        route::RUNNABLE,
+        REMOVE,
+        &[DELETE],
+        Nothing,
+        "Stops the run, removes its objects from the cluster, then its record. The ledger keeps what happened.",
+    ),
+    on(
+        Runnables,
+        route::CANCEL,
+        CONNECT,
+        &[WRITE],
+        REASON,
+        "Stops the run and keeps its record. 409 if it has ended.",
+    ),
+    on(Runnables, route::RETRY, CONNECT, &[WRITE], REASON, "Starts an ended run again, as a new attempt."),
+    on(Runnables, route::APPROVALS, CONNECT, &[WRITE], Fields(&[]), "Approves or rejects a run."),
+    on(Clusters, route::CLUSTERS, LISTS, &[READ, LIST, WATCH], Nothing, "Lists or watches clusters."),
+    on(Clusters, route::CLUSTERS, POST, &[WRITE], Object, "Registers a cluster."),
+    on(Clusters, route::CLUSTER, GET, &[READ], Nothing, "Reads a cluster."),
+    on(
+        Clusters,
+        route::CLUSTER,
+        PUT,
+        &[WRITE],
+        Object,
+        "Changes a cluster's labels, credentials and settings.",
+    ),
+    on(
+        Clusters,
+        route::CLUSTER,
+        PATCH,
+        &[WRITE, FORCE],
+        Patch,
+        "Changes a cluster's labels, credentials and settings. Server-side apply also registers it.",
+    ),
+    on(
+        Clusters,
+        route::CLUSTER,
+        REMOVE,
+        &[DELETE],
+        Nothing,
+        "Takes a cluster out; while runs have objects there, only with propagationPolicy=Orphan.",
+    ),
+    on(
+        Clusters,
+        route::CONFIRM,
+        CONNECT,
+        &[WRITE],
+        Fields(&[("kubeSystemUID", "The identity that the cluster shows now.")]),
+        "Ends a quarantine: the cluster is now the one with that identity.",
+    ),
+    on(Replicas, route::REPLICAS, LISTS, &[READ, LIST], Nothing, "Lists replicas."),
+    on(Replicas, route::REPLICA, GET, &[READ], Nothing, "Reads a replica."),
+    on(
+        AuditRecords,
+        route::AUDITRECORDS,
+        LISTS,
+        &[READ, LIST, WATCH],
+        Nothing,
+        "Lists or watches the ledger.",
+    ),
+    on(AuditRecords, route::AUDITRECORD, GET, &[READ], Nothing, "Reads a record of the ledger."),
+    plain(
+        route::NAMESPACE,
+        "get",
+        Nothing,
+        "Reads a namespace: a tenant is there as soon as somebody names it.",
+    ),
+    plain(route::CORE, "get", Nothing, "Lists what of Kubernetes' core is here."),
+    plain(
+        route::EVENTS_ALL,
+        "get",
+        Nothing,
+        "Lists what the ledger says of runs of all namespaces, newest last.",
+    ),
+    plain(
+        route::EVENTS,
+        "get",
+        Nothing,
+        "Lists what the ledger says of the runs of one namespace, newest last.",
+    ),
+    plain(route::WHOAMI, "post", Fields(&[]), "Says who the server takes the client for."),
+    plain(route::MAY, "post", Fields(&[]), "Says whether the client may do one thing."),
+    plain(route::RULES, "post", Fields(&[]), "Says what the client may do."),
+    plain(route::RESOURCES, "get", Nothing, "Lists the resources."),
+    plain(route::GROUP, "get", Nothing, "Describes the API group."),
+    plain(route::APIS, "get", Nothing, "Lists the API groups, or with the right Accept all resources."),
+    plain(route::API, "get", Nothing, "Lists the versions of Kubernetes' core that are here."),
+    plain(route::SCOPES, "get", Nothing, "Lists the views of the clusters."),
+    plain(
+        route::OBJECTS,
+        "get",
+        Nothing,
+        "Shows the observed objects of the clusters, read-only, as their own API would: /k8s/clusters/NAME and /k8s/all.",
+    ),
+    plain(route::ROOT, "get", Nothing, "Says in plain text what is here."),
+    plain(route::LIVEZ, "get", Nothing, "Says that the process answers. Never looks at the quorum."),
+    plain(route::READYZ, "get", Nothing, "Says whether requests should come here."),
+    plain(route::METRICS, "get", Nothing, "Gives the metrics in the form of Prometheus."),
+    plain(route::VERSION, "get", Nothing, "Says the version."),
+    plain(route::OPENAPI, "get", Nothing, "Lists these documents."),
+    plain(route::OPENAPI_PART, "get", Nothing, "Gives one of these documents."),
+    plain(
+        route::INIT,
+        "post",
+        Fields(&[("expect", "How many replicas there must be.")]),
+        "Makes a group of blank replicas, once. For operators.",
+    ),
+    plain(
+        route::TRANSFER,
+        "post",
+        Fields(&[("to", "The replica that is to lead; without it the one that is furthest.")]),
+        "Hands leadership over. For operators.",
+    ),
+    plain(
+        route::STATUS,
+        "get",
+        Nothing,
+        "Says what this replica knows of itself, without a leader. For operators.",
+    ),
+];
+
+/// The paths of one document.
+pub(super) fn paths(part: &str) -> Value {
+    let belongs = |path: &str| {
+        let home =
+            PARTS.iter().find(|part| path.strip_prefix('/').is_some_and(|path| path.starts_with(*part)));
+        *home.unwrap_or(&REST) == part
+    };
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in OPERATIONS.iter().filter(|operation| belongs(operation.path)) {
+        // axum writes a rest of a path with a star.
+        let path = operation.path.replace("{*", "{");
+        let methods = paths.entry(path).or_insert_with(|| json!({"parameters": in_path(operation.path)}));
+        methods[operation.method] = operation.document();
+    }
+    Value::Object(paths)
+}
+
+fn in_path(path: &str) -> Value {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let param = |name: &str| {
+        let name = name.trim_start_matches('*');
+        json!({"name": name, "in": "path", "required": true, "schema": {"type": "string", "uniqueItems": true}})
+    };
+    Value::Array(names.map(param).collect())
+}
+
+impl Operation {
+    fn document(&self) -> Value {
+        let words = self.path.split(['/', '.']).filter(|word| !word.is_empty() && !word.starts_with('{'));
+        let named = if self.path.ends_with('}') { "one" } else { "" };
+        let id: String =
+            std::iter::once(self.action).chain(words).chain([named]).flat_map(capitalised).collect();
+        let query = |(name, kind, says): &Param| json!({"name": name, "in": "query", "description": says, "schema": {"type": kind, "uniqueItems": true}});
+        let mut parameters: Vec<Value> = self.params.iter().flat_map(|list| list.iter()).map(query).collect();
+        if self.noun.is_some() && self.method != "get" {
+            for (header, says) in [
+                ("Idempotency-Key", "The same key and body are done once and answered alike."),
+                ("If-Match", "The ETag that the object must still have."),
+            ] {
+                parameters.push(
+                    json!({"name": header, "in": "header", "description": says, "schema": {"type": "string"}}),
+                );
+            }
+        }
+        let mut document = json!({
+            "description": self.says, "operationId": id, "parameters": parameters, "responses": self.answers(),
+            "tags": [self.noun.map_or("tallyman", |_| "tallymanDev_v1")],
+        });
+        if let Some(body) = self.body() {
+            document["requestBody"] = body;
+        }
+        if let Some(noun) = self.noun {
+            document["x-kubernetes-action"] = json!(self.action);
+            document["x-kubernetes-group-version-kind"] = super::group_version_kind(noun.kind());
+        }
+        document
+    }
+
+    fn body(&self) -> Option<Value> {
+        let object = self.noun.map_or_else(|| json!({"type": "object"}), |noun| reference(&name(noun, "")));
+        let as_types = |types: &[&str], schema: Value| {
+            let content: Map<String, Value> =
+                types.iter().map(|one| ((*one).to_owned(), json!({"schema": schema}))).collect();
+            Some(json!({"content": content, "required": true}))
+        };
+        match self.sends {
+            Nothing => None,
+            Object => as_types(&["application/json", "application/yaml"], object),
+            Patch => as_types(
+                &[
+                    "application/apply-patch+yaml",
+                    "application/json-patch+json",
+                    "application/merge-patch+json",
+                ],
+                json!({"type": "object", "description": "What is to be changed."}),
+            ),
+            Fields(fields) => {
+                let property =
+                    |(field, says): &(&str, &str)| ((*field).to_owned(), json!({"description": says}));
+                let properties: Map<String, Value> = fields.iter().map(property).collect();
+                as_types(&["application/json"], json!({"type": "object", "properties": properties}))
+            }
+        }
+    }
+
+    fn answers(&self) -> Value {
+        let answer = |says: &str, schema: Value| json!({"description": says, "content": {"application/json": {"schema": schema}}});
+        let done = match (self.noun, self.action) {
+            (Some(noun), "list") => reference(&name(noun, "List")),
+            (Some(noun), _) => reference(&name(noun, "")),
+            (None, _) => json!({}),
+        };
+        let creates = matches!(self.sends, Object) && self.method == "post";
+        let mut answers = Map::new();
+        answers.insert(if creates { "201" } else { "200" }.to_owned(), answer("Done.", done));
+        answers.insert(
+            "default".to_owned(),
+            answer("Not done, or not known to be: the message says which.", reference(STATUS)),
+        );
+        Value::Object(answers)
+    }
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn capitalised(word: &str) -> impl Iterator<Item = char> + '_ {
+    let mut letters = word.chars().filter(char::is_ascii_alphanumeric);
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters)
+}

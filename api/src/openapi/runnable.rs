@@ -1,0 +1,173 @@
+//! `Runnable`, field by field.
+
+use super::field::Kind::{
+    Duration, Flag, List, Manifests, Metadata, Object, Selector, Text, Texts, Time, Whole, Word,
+};
+use super::field::{Field, may, must};
+
+pub(super) const SAYS: &str = "Runnable is work that runs to completion on one of many clusters: a bundle of manifests \
+    with one main object, a Job, and what it needs. What is accepted is on the disks of a quorum and reaches its \
+    cluster exactly once. Its spec never changes; its labels and annotations may.";
+
+pub(super) const FIELDS: &[Field] = &[
+    must("apiVersion", Text, "tallyman.dev/v1."),
+    must("kind", Text, "Runnable."),
+    may(
+        "metadata",
+        Metadata,
+        "Name, namespace (the tenant), labels and so on. It must have a name or a generateName.",
+    ),
+    must(
+        "spec",
+        Object,
+        "What is to be run, where, and how it is to be treated. Immutable: changed work is submitted under another name.",
+    ),
+    may(
+        "spec.placement",
+        Object,
+        "Where it may run; without it on any cluster. One that takes work and has fewest runs is chosen, and chosen again for each attempt.",
+    ),
+    may("spec.placement.clusters", Texts, "The clusters that it may run on, by name."),
+    may(
+        "spec.placement.clusterSelector",
+        Selector,
+        "The clusters that it may run on, by their labels: an object with matchLabels, or one line such as 'zone in (a,b),gpu'.",
+    ),
+    may(
+        "spec.placement.onLoss",
+        Word(&["Wait"]),
+        "What happens when its cluster is out of reach for long: it waits for it.",
+    ),
+    may("spec.attempts", Object, "How often it is tried."),
+    may(
+        "spec.attempts.max",
+        Whole,
+        "How often its main object is tried. Only an attempt that ended Failed is followed by another. Default 1.",
+    ),
+    may(
+        "spec.attempts.backoff",
+        Duration,
+        "How long after a failed attempt the second one starts; doubled for each further one. Default 10s.",
+    ),
+    may(
+        "spec.startBy",
+        Duration,
+        "How long after acceptance it may start; it then ends Failed. Default 24h.",
+    ),
+    may(
+        "spec.finishBy",
+        Duration,
+        "How long after acceptance it must have ended. Default: as long as it takes.",
+    ),
+    may(
+        "spec.onLate",
+        Word(&["Alert", "Stop"]),
+        "What happens when it has not: Alert shows it as late and lets it go on, Stop stops it. Default Alert.",
+    ),
+    may(
+        "spec.ttlAfterFinished",
+        Duration,
+        "How long after its end its objects stay on the cluster. The record stays longer. Default 24h.",
+    ),
+    may(
+        "spec.main",
+        Object,
+        "Which object decides how the run ends. Needed only where more than one manifest runs to completion.",
+    ),
+    must("spec.main.kind", Text, "Its kind."),
+    must("spec.main.name", Text, "Its name."),
+    must(
+        "spec.manifests",
+        Manifests,
+        "The Kubernetes objects, 1 to 100: one Job, and ConfigMaps that are made before it. A manifest without a namespace gets the runnable's. They are kept as written; names that are made are in status.attempts.",
+    ),
+    may("status", Object, "What has become of it. Set by Tallyman; what is sent is dropped."),
+    may(
+        "status.phase",
+        Word(&[
+            "Held",
+            "Accepted",
+            "Placed",
+            "Sent",
+            "Pending",
+            "Running",
+            "Stopping",
+            "Lost",
+            "Succeeded",
+            "Failed",
+            "Cancelled",
+        ]),
+        "Where it is. Succeeded, Failed and Cancelled are ends; only a person's retry leaves them.",
+    ),
+    may("status.reason", Text, "Why it is in this phase, in one word."),
+    may("status.message", Text, "Why it is in this phase, in plain words."),
+    may("status.observedGeneration", Whole, "The generation that the status is of."),
+    may(
+        "status.conditions",
+        List,
+        "What is known, one thing each: Accepted, Placed, Created, Observed, ClusterReachable, Succeeded, Finished. All are there from the start. Finished becomes True at every end, Succeeded only at a good one.",
+    ),
+    may("status.conditions.type", Text, "Its name."),
+    may("status.conditions.status", Word(&["True", "False", "Unknown"]), "Whether it holds."),
+    may("status.conditions.reason", Text, "Why, in one word."),
+    may("status.conditions.message", Text, "Why, in plain words."),
+    may("status.conditions.lastTransitionTime", Time, "Since when."),
+    may("status.conditions.observedGeneration", Whole, "The generation that it is of."),
+    may("status.cluster", Text, "Where its last attempt is or was."),
+    may("status.digest", Text, "SHA-256 over its placement and manifests."),
+    may("status.submittedBy", Text, "Who submitted it."),
+    may("status.late", Flag, "It has not ended in time."),
+    may("status.finishedAt", Time, "When its end was committed."),
+    may("status.attempts", List, "Each try to run it on one cluster, oldest first."),
+    may("status.attempts.number", Whole, "1, 2, ..."),
+    may("status.attempts.cluster", Text, "Where."),
+    may(
+        "status.attempts.phase",
+        Word(&["Placed", "Sent", "Pending", "Running", "Succeeded", "Failed", "Cancelled", "Gone"]),
+        "Where it is; Gone: its main object went away without an end that was seen.",
+    ),
+    may("status.attempts.placedAt", Time, "When its cluster was chosen."),
+    may("status.attempts.startedAt", Time, "When it was first seen to run."),
+    may("status.attempts.finishedAt", Time, "When its end was committed."),
+    may("status.attempts.message", Text, "What its main object said last."),
+    may("status.attempts.objects", List, "What it made, or is to make, on the cluster."),
+    may("status.attempts.objects.apiVersion", Text, "Its API version."),
+    may("status.attempts.objects.kind", Text, "Its kind."),
+    may("status.attempts.objects.namespace", Text, "Its namespace there."),
+    may("status.attempts.objects.name", Text, "Its name there."),
+    may(
+        "status.attempts.objects.state",
+        Word(&["Absent", "Live", "Gone"]),
+        "Whether it is there, as far as is known.",
+    ),
+    may("status.attempts.objects.uid", Text, "Its UID there, once it is there."),
+    may("status.attempts.objects.resourceVersion", Text, "Its resourceVersion there when it was last seen."),
+    may("status.attempts.objects.message", Text, "What went wrong with it last."),
+    may("status.observed", Object, "What was seen of its main object last."),
+    may("status.observed.at", Time, "When."),
+    may("status.observed.resourceVersion", Text, "Its resourceVersion there."),
+];
+
+pub(super) const EXAMPLE: &str = r#"{
+  "apiVersion": "tallyman.dev/v1",
+  "kind": "Runnable",
+  "metadata": {"namespace": "risk", "generateName": "nightly-report-", "labels": {"desk": "rates"}},
+  "spec": {
+    "placement": {"clusters": ["east", "west"], "onLoss": "Wait"},
+    "attempts": {"max": 3, "backoff": "10s"},
+    "startBy": "10m",
+    "finishBy": "6h",
+    "onLate": "Stop",
+    "ttlAfterFinished": "24h",
+    "main": {"kind": "Job", "name": "nightly-report-"},
+    "manifests": [
+      {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "nightly-report"}, "data": {"desk": "rates"}},
+      {
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"generateName": "nightly-report-"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [
+          {"name": "main", "image": "busybox", "command": ["date"]}
+        ]}}}
+      }
+    ]
+  }
+}"#;
