@@ -18,6 +18,7 @@ pub(super) const FIELDS: &[Field] = &[
     may("spec.leader", Text, "The replica that led."),
     may("spec.atMs", Whole, "When it was proposed, in ms since 1970."),
     may("spec.user", Text, "Who proposed it; system:leader is the group itself."),
+    may("spec.through", Text, "Who acted as that user, if somebody else did."),
     may(
         "spec.verb",
         Text,
