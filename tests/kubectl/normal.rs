@@ -69,7 +69,7 @@ fn one(word: &str, aged: bool, is_revision: bool) -> String {
     if word.len() == 36 && word.split('-').count() == 5 && word.split('-').all(is_hex) {
         return "UID".to_owned();
     }
-    if word.strip_prefix("sha256:").is_some_and(|digits| is_hex(digits)) {
+    if word.strip_prefix("sha256:").is_some_and(is_hex) {
         return "sha256:DIGEST".to_owned();
     }
     if word.starts_with("20") && (is_date(word) || word.contains('T') && is_date(&word[..10]))

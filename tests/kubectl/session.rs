@@ -50,8 +50,11 @@ impl Session {
         assert!(tools.join("kubectl").exists(), "build it first: tests/realkube/realkube build");
         let home = self.home.path();
         let mut command = Command::new("sh");
-        command.arg("-c").arg(format!("{line} 2>&1")).current_dir(home).kill_on_drop(true);
-        command.env("PATH", format!("{}:{}", tools.display(), std::env::var("PATH").unwrap()));
+        command
+            .arg("-c")
+            .arg(format!("PATH={}:$PATH; {line} 2>&1", tools.display()))
+            .current_dir(home)
+            .kill_on_drop(true);
         command
             .env("HOME", home)
             .env("KUBECONFIG", home.join("config"))

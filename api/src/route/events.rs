@@ -86,7 +86,7 @@ async fn records(ask: &Ask, namespace: Option<&str>, terms: &[Term]) -> Result<V
     if let (Some(namespace), Some(name)) = (namespace, name) {
         let run = view::with(backend, None, |view, _| query::runnable(view, namespace, name))?;
         if let Some(run) = run {
-            let of = |seq: &u64| Ok(audit::record(backend, *seq)?.map(|(_, record)| record));
+            let of = |seq: &u64| Ok(audit::record(backend, *seq)?.map(|line| line.record));
             return run.history.iter().filter_map(|seq| of(seq).transpose()).collect();
         }
     }

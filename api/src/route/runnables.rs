@@ -26,7 +26,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use tallyman_model::record::{Record, Resource};
-use tallyman_model::{Command, manifest, query};
+use tallyman_model::{Command, Revision, manifest, query};
 use tallyman_raft::ReadMode;
 
 type Named = Path<(String, String)>;
