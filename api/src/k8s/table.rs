@@ -1,7 +1,6 @@
 //! Rows for people: the columns that kubectl shows of such objects, the cluster, and how old the picture is.
 
-use crate::render::age;
-use crate::render::{Scene, bytes};
+use crate::render::{Scene, age, bytes};
 use crate::table::API_VERSION;
 use serde_json::{Value, json};
 use tallyman_model::Damaged;
