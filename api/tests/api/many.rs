@@ -86,6 +86,8 @@ async fn a_list_is_bounded_and_well_formed() {
     let mut unknown = list(&[runnable("a")]);
     unknown["item"] = json!([]);
     server.post(RUNNABLES, &unknown).await.refused(400, "BadRequest");
+    let dry = format!("{RUNNABLES}?dryRun=All");
+    server.post(&dry, &list(&[runnable("a")])).await.refused(422, "Invalid");
     assert_eq!(server.get(RUNNABLES).await.done(200)["items"], json!([]));
 }
 

@@ -37,6 +37,10 @@ pub(super) fn is_list(value: &Value) -> bool {
 
 /// Takes each item of a list.
 pub(super) async fn create(ask: &Ask, namespace: &str, list: Value) -> Result<Response, Failure> {
+    if ask.params.get("dryRun").is_some() {
+        let message = "dryRun is not served for a List: try its items one by one; nothing was done";
+        return Err(Failure::invalid(message, Vec::new()));
+    }
     let items = items(list)?;
     // The items are let in one by one.
     ask.admission.leave();
