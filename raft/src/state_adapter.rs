@@ -143,6 +143,10 @@ fn serve(mut inventory: Inventory, mut queue: mpsc::Receiver<Request>) {
             Request::Applied(answer) => drop(answer.send(Ok(inventory.applied()))),
             Request::Apply(batch, answer) => {
                 drop(answer.send(inventory.apply(batch).map_err(io::Error::other)));
+                if let Err(error) = inventory.settle() {
+                    // What is not moved now is moved before the next batch, or fails that.
+                    tracing::warn!(%error, "rows wait in memory");
+                }
             }
             Request::Builder(answer) => drop(answer.send(Ok(inventory.snapshot_builder()))),
             Request::Install(path, answer) => drop(answer.send(install(&mut inventory, path))),

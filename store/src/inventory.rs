@@ -5,7 +5,7 @@
 //! stop do not all fit together, it is thrown away and filled from the snapshot.
 //!
 //! ```text
-//!  apply(entries) ─► layer over the view ─► ledger, change file ─► [ sled batch, lookups, applied ] ─► publish
+//!  apply(entries) ─► layer over the view ─► ledger, change file ─► [ rows, lookups, applied ] ─► publish ─► sled
 //!                                                                   under the write lock: readers see all or nothing
 //! ```
 //! The ledger and the change file are written first: after a kill they may be ahead of sled, and are cut to it at
@@ -87,6 +87,8 @@ pub struct Inventory {
     shared: Arc<Shared>,
     mark: Mark,
     generation: u64,
+    /// Enough rows wait to be moved to where they are kept.
+    is_settling_due: bool,
 }
 
 impl Inventory {
@@ -110,7 +112,7 @@ impl Inventory {
             Changes::open(&options.dir.join("changes"), options.changes_bytes_max, loaded.revision())?;
         mark.opened()?;
         let shared = Arc::new(Shared::new(loaded, changes, ledger));
-        Ok(Self { options, shared, mark, generation })
+        Ok(Self { options, shared, mark, generation, is_settling_due: false })
     }
 
     /// What has been applied.

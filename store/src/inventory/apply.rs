@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tallyman_model::record::Meta;
 use tallyman_model::{Ctx, Damaged, Done, Entry, Key, Layer, Refusal, ReplicaId, Row, Writes};
 
-/// Entries of one batch. sled keeps every reader of the process waiting while a batch is written.
+/// Entries of one batch. Readers wait while it becomes visible.
 const BATCH_ENTRIES_MAX: usize = 64;
 /// A batch takes no further entry when it has changed this many rows.
 const BATCH_ROWS: usize = 256;
@@ -52,6 +52,7 @@ impl Inventory {
         let mut replies = Vec::with_capacity(entries.len());
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() {
+            self.settle()?;
             let batch = Batch::stage(&self.shared.state(), &mut entries, &mut replies)?;
             self.commit(batch)?;
             self.shared.publish();
@@ -73,8 +74,7 @@ impl Inventory {
             batch.rows.into_iter().map(|(key, stored)| (key.to_vec(), stored.map(Arc::unwrap_or_clone)));
         let mut state = self.shared.state_mut();
         self.shared.scrub().follow(&batch.moved);
-        let written = state.rows.write(rows.chain([(BOOKKEEPING.to_vec(), Some(bookkeeping))]));
-        written.map_err(|error| failed(&error))?;
+        let is_due = state.rows.write(rows.chain([(BOOKKEEPING.to_vec(), Some(bookkeeping))]));
         for (key, write) in batch.writes.into_iter().filter(|(key, _)| !key.is_row()) {
             match write.row {
                 Some(_) => state.index.set(key),
@@ -85,6 +85,22 @@ impl Inventory {
         state.membership = batch.membership;
         state.hash = batch.hash;
         state.meta = batch.meta;
+        drop(state);
+        self.is_settling_due |= is_due;
+        Ok(())
+    }
+
+    /// Moves rows to where they are kept, when there are enough of them. To be called when nobody waits for an
+    /// answer; [`apply`](Self::apply) does it at last.
+    ///
+    /// # Errors
+    /// [`Damaged`] as [`apply`](Self::apply).
+    pub fn settle(&mut self) -> Result<(), Damaged> {
+        if self.is_settling_due {
+            let rows = Arc::clone(&self.shared.state().rows);
+            rows.settle().map_err(|error| Damaged::at(Key::META, error.to_string()))?;
+            self.is_settling_due = false;
+        }
         Ok(())
     }
 }

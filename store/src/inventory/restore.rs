@@ -111,7 +111,10 @@ pub(super) fn restore(
     while let Some(frame) = reader.next()? {
         match frame {
             Frame::Rows(frame) => {
-                rows.write(frame.into_iter().map(|(key, stored)| (key.0, stored.map(|stored| stored.0))))?;
+                let frame = frame.into_iter().map(|(key, stored)| (key.0, stored.map(|stored| stored.0)));
+                if rows.write(frame) {
+                    rows.settle()?;
+                }
             }
             Frame::Ledger(frame) => {
                 let line =
@@ -127,7 +130,8 @@ pub(super) fn restore(
         state_hash: contents.state_hash,
     };
     // Last: rows without it are not believed.
-    rows.write([(BOOKKEEPING.to_vec(), Some(codec::encode(Kind::InventoryMeta, &bookkeeping)?))])?;
+    let _ = rows.write([(BOOKKEEPING.to_vec(), Some(codec::encode(Kind::InventoryMeta, &bookkeeping)?))]);
+    rows.settle()?;
     let state = verify(rows)?;
     if state.revision() != contents.revision {
         return Err(Unusable::Suspect("their revision is not that of the snapshot"));

@@ -1,5 +1,8 @@
 //! Where rows are kept: sled, or a map in memory for simulation.
 
+mod behind;
+
+use behind::Behind;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -48,7 +51,7 @@ const FLUSH_INTERVAL_MS: u64 = 500;
 /// The rows of one generation of the inventory.
 #[derive(Debug)]
 pub(super) enum Rows {
-    Sled { db: sled::Db, dir: PathBuf },
+    Sled { rows: Behind, dir: PathBuf },
     Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
 }
 
@@ -63,12 +66,12 @@ impl Rows {
             .cache_capacity(CACHE_BYTES)
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(Some(FLUSH_INTERVAL_MS));
-        Ok(Self::Sled { db: config.open().map_err(database)?, dir: dir.to_owned() })
+        Ok(Self::Sled { rows: Behind::over(config.open().map_err(database)?), dir: dir.to_owned() })
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
         match self {
-            Self::Sled { db, .. } => Ok(db.get(key).map_err(database)?.map(|value| value.to_vec())),
+            Self::Sled { rows, .. } => rows.get(key),
             Self::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
         }
     }
@@ -81,11 +84,7 @@ impl Rows {
         limit: usize,
     ) -> Result<Vec<Stored>, RowsError> {
         match self {
-            Self::Sled { db, .. } => {
-                let rows = db.range::<&[u8], _>((from, to)).take(limit);
-                rows.map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(database))
-                    .collect()
-            }
+            Self::Sled { rows, .. } => rows.page(from, to, limit),
             Self::Memory(map) => {
                 let map = map.read().unwrap_or_else(PoisonError::into_inner);
                 let rows = map.range::<[u8], _>((from, to)).take(limit);
@@ -94,39 +93,37 @@ impl Rows {
         }
     }
 
-    /// Writes all or nothing; `None` removes. Not durable.
-    pub(super) fn write(
-        &self,
-        rows: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
-    ) -> Result<(), RowsError> {
+    /// Takes a batch, all of it or nothing; `None` removes. Not durable. True: it is time to
+    /// [`settle`](Self::settle).
+    #[must_use]
+    pub(super) fn write(&self, batch: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> bool {
         match self {
-            Self::Sled { db, .. } => {
-                let mut batch = sled::Batch::default();
-                for (key, value) in rows {
-                    match value {
-                        Some(value) => batch.insert(key, value),
-                        None => batch.remove(key),
-                    }
-                }
-                db.apply_batch(batch).map_err(database)
-            }
+            Self::Sled { rows, .. } => rows.write(batch),
             Self::Memory(map) => {
                 let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
-                for (key, value) in rows {
+                for (key, value) in batch {
                     match value {
                         Some(value) => map.insert(key, value),
                         None => map.remove(&key),
                     };
                 }
-                Ok(())
+                false
             }
+        }
+    }
+
+    /// Moves what was taken to where it is kept. Readers go on meanwhile.
+    pub(super) fn settle(&self) -> Result<(), RowsError> {
+        match self {
+            Self::Sled { rows, .. } => rows.settle(),
+            Self::Memory(_) => Ok(()),
         }
     }
 
     /// Makes everything durable: sled's own flush syncs neither its file nor the directory on Linux.
     pub(super) fn sync(&self) -> Result<(), RowsError> {
-        let Self::Sled { db, dir } = self else { return Ok(()) };
-        db.flush().map_err(database)?;
+        let Self::Sled { rows, dir } = self else { return Ok(()) };
+        rows.flush()?;
         sync_all(dir).map_err(|source| RowsError::Io { path: dir.clone(), source })
     }
 }

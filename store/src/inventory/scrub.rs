@@ -144,7 +144,7 @@ mod tests {
         flipped[30] ^= 1;
         // Flipped, gone, and intact but another one.
         for wrong in [Some(flipped), None, rows.get(&other).unwrap()] {
-            rows.write([(key.to_vec(), wrong)]).unwrap();
+            let _ = rows.write([(key.to_vec(), wrong)]);
             let mut scrub = inventory.scrub();
             let found = loop {
                 match scrub.step(1000) {
@@ -156,7 +156,7 @@ mod tests {
             assert!(found);
             *inventory.shared.scrub() = super::Progress::default();
         }
-        rows.write([(key.to_vec(), original)]).unwrap();
+        let _ = rows.write([(key.to_vec(), original)]);
         let mut scrub = inventory.scrub();
         assert!(scrub.step(1000).unwrap().is_none() && scrub.step(1000).unwrap().is_some());
     }

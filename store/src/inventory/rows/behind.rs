@@ -1,0 +1,193 @@
+//! Rows in sled, written behind.
+//!
+//! sled wakes all of its threads for every batch. A batch as small as what was committed at one moment costs more in
+//! waking than in work, and a row that changes often would be written each time. So rows wait in memory until there
+//! are some. Nothing depends on that: sled is never what makes a write durable, rows reach it in whole batches with
+//! the store's own row among them, and that says from which entry on the log is to be applied again.
+
+use super::{RowsError, Stored, database};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Rows that wait at most; more are written at once.
+const ROWS_WAITING_MAX: usize = 256;
+/// Bytes of rows that wait at most.
+const BYTES_WAITING_MAX: usize = 1024 * 1024;
+/// Batches that wait at most. With the entries of a batch this bounds how much of the log is applied again after a
+/// kill, to far less than the log keeps.
+const BATCHES_WAITING_MAX: usize = 64;
+
+type Map = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Rows of which the last ones are not in sled yet. One thread writes.
+#[derive(Debug)]
+pub(in crate::inventory) struct Behind {
+    db: sled::Db,
+    waiting: RwLock<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    rows: Map,
+    bytes: usize,
+    batches: usize,
+    /// Those that are being written to sled.
+    moving: Arc<Map>,
+}
+
+impl Waiting {
+    fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        self.rows.get(key).or_else(|| self.moving.get(key))
+    }
+
+    fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Map {
+        let moving = self.moving.range::<[u8], _>((from, to));
+        moving.chain(self.rows.range::<[u8], _>((from, to))).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+}
+
+impl Behind {
+    pub(super) fn over(db: sled::Db) -> Self {
+        Self { db, waiting: RwLock::default() }
+    }
+
+    fn waiting(&self) -> RwLockReadGuard<'_, Waiting> {
+        self.waiting.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting_mut(&self) -> RwLockWriteGuard<'_, Waiting> {
+        self.waiting.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
+        // What is not found here is in sled already: it leaves only when it is there.
+        if let Some(found) = self.waiting().get(key) {
+            return Ok(found.clone());
+        }
+        Ok(self.db.get(key).map_err(database)?.map(|value| value.to_vec()))
+    }
+
+    pub(super) fn page(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, RowsError> {
+        let mut above = self.waiting().range(from, to).into_iter().peekable();
+        let mut below = self.db.range::<&[u8], _>((from, to)).peekable();
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let next_below = match below.peek() {
+                Some(Ok((key, _))) => Some(key.clone()),
+                Some(Err(error)) => return Err(database(error.clone())),
+                None => None,
+            };
+            let is_above = match (above.peek(), &next_below) {
+                (None, None) => break,
+                (Some((key, _)), Some(other)) => key.as_slice() <= other.as_ref(),
+                (waits, _) => waits.is_some(),
+            };
+            if !is_above {
+                found.extend(
+                    below.next().transpose().map_err(database)?.map(|(k, v)| (k.to_vec(), v.to_vec())),
+                );
+            } else if let Some((key, value)) = above.next() {
+                if next_below.is_some_and(|other| other.as_ref() == key.as_slice()) {
+                    below.next();
+                }
+                found.extend(value.map(|value| (key, value)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes a whole batch; `None` removes. True: [`settle`](Self::settle) has something to do.
+    pub(super) fn write(&self, rows: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> bool {
+        let mut waiting = self.waiting_mut();
+        for (key, value) in rows {
+            waiting.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            waiting.rows.insert(key, value);
+        }
+        waiting.batches += 1;
+        waiting.rows.len() >= ROWS_WAITING_MAX
+            || waiting.bytes >= BYTES_WAITING_MAX
+            || waiting.batches >= BATCHES_WAITING_MAX
+    }
+
+    /// Writes all that waits to sled, in one batch. Readers go on meanwhile.
+    pub(super) fn settle(&self) -> Result<(), RowsError> {
+        let moving = {
+            let mut waiting = self.waiting_mut();
+            // Empty, unless they could not be written the last time.
+            let mut moving = Arc::unwrap_or_clone(std::mem::take(&mut waiting.moving));
+            moving.append(&mut waiting.rows);
+            let moving = Arc::new(moving);
+            *waiting = Waiting { moving: Arc::clone(&moving), ..Waiting::default() };
+            moving
+        };
+        let mut batch = sled::Batch::default();
+        for (key, value) in moving.iter() {
+            match value {
+                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+                None => batch.remove(key.as_slice()),
+            }
+        }
+        self.db.apply_batch(batch).map_err(database)?;
+        self.waiting_mut().moving = Arc::default();
+        Ok(())
+    }
+
+    /// Settles, and hands everything to the operating system.
+    pub(super) fn flush(&self) -> Result<(), RowsError> {
+        self.settle()?;
+        self.db.flush().map_err(database)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn all(rows: &Behind, limit: usize) -> Vec<Stored> {
+        rows.page(Bound::Unbounded, Bound::Unbounded, limit).unwrap()
+    }
+
+    #[test]
+    fn a_removed_row_that_waits_hides_the_one_in_sled() {
+        let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap());
+        assert!(!rows.write([(vec![1], Some(vec![1])), (vec![2], Some(vec![2]))]));
+        rows.settle().unwrap();
+        rows.write([(vec![1], None)]);
+        assert_eq!((rows.get(&[1]).unwrap(), all(&rows, 9)), (None, vec![(vec![2], vec![2])]));
+        rows.settle().unwrap();
+        assert_eq!((rows.get(&[1]).unwrap(), all(&rows, 9)), (None, vec![(vec![2], vec![2])]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn rows_read_the_same_whether_they_wait_or_not(steps in proptest::collection::vec((0..12u8, any::<Option<u8>>(), any::<bool>()), 1..60), from in 0..12u8, limit in 0..8usize) {
+            let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap());
+            let mut truth: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            for (key, value, settles) in steps {
+                rows.write([(vec![key], value.map(|value| vec![value]))]);
+                match value {
+                    Some(value) => truth.insert(vec![key], vec![value]),
+                    None => truth.remove(&vec![key]),
+                };
+                if settles {
+                    rows.settle().unwrap();
+                }
+                prop_assert_eq!(rows.get(&[key]).unwrap(), truth.get(&vec![key]).cloned());
+                let from = [from];
+                let page = rows.page(Bound::Excluded(&from), Bound::Unbounded, limit).unwrap();
+                let wanted: Vec<Stored> = truth.range(vec![from[0] + 1]..).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect();
+                prop_assert_eq!(page, wanted);
+            }
+        }
+    }
+}
