@@ -26,6 +26,11 @@ use clap::Parser as _;
 use exit::{Exit, Failure};
 use std::process::ExitCode;
 
+/// A write makes thousands of small allocations on one thread and frees them on another, which glibc and musl are slow
+/// at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let ended = match cli::Cli::try_parse() {
         Ok(cli) => run(cli),
