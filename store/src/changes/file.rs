@@ -1,7 +1,7 @@
 //! One file of the ring.
 
 use super::{Change, ChangesError};
-use crate::codec::{self, CodecError, HEADER_BYTES, Kind};
+use crate::codec::{self, Blob, CodecError, HEADER_BYTES, Kind};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// About the bytes of a change beside its rows.
+const FRAME_BYTES: usize = 96;
 /// Bytes between two places that are remembered.
 const STRIDE_BYTES: u64 = 64 * 1024;
 
@@ -88,7 +90,10 @@ impl ChangeFile {
     /// Called by one thread at a time.
     pub(super) fn append(&self, batch: &[Change]) -> Result<(), ChangesError> {
         let start = self.len();
-        let mut bytes = Vec::new();
+        let length = |row: &Option<Blob>| row.as_ref().map_or(0, |row| row.0.len());
+        let rows = batch.iter().map(|change| length(&change.before) + length(&change.after) + FRAME_BYTES);
+        // One allocation: growing one by one to the length of a batch copies it several times.
+        let mut bytes = Vec::with_capacity(rows.sum());
         let mut places = self.places();
         let mut last = None;
         for change in batch {

@@ -4,12 +4,17 @@ const BEFORE_HASH: &[u8] = b"{\"hash\":\"";
 const BEFORE_RECORD: &[u8] = b"\",\"record\":";
 const AFTER_RECORD: &[u8] = b"}\n";
 const HASH_DIGITS: usize = 64;
+/// Bytes of a line beside its record.
+pub(super) const EXTRA_BYTES: usize =
+    BEFORE_HASH.len() + HASH_DIGITS + BEFORE_RECORD.len() + AFTER_RECORD.len();
 
 /// The line of a record; it ends with a newline. The record itself must not contain one.
 pub(super) fn format(bytes: &[u8], hash: &[u8; 32], to: &mut Vec<u8>) {
     to.extend_from_slice(BEFORE_HASH);
     for byte in hash {
-        to.extend_from_slice(format!("{byte:02x}").as_bytes());
+        to.extend(
+            [byte >> 4, byte & 0xf].map(|digit| if digit < 10 { b'0' + digit } else { b'a' - 10 + digit }),
+        );
     }
     to.extend_from_slice(BEFORE_RECORD);
     to.extend_from_slice(bytes);

@@ -190,7 +190,9 @@ impl OpenSegment {
     }
 
     pub(super) fn append(&mut self, lines: &[LedgerLine], chain: Chain) -> Result<(), LedgerError> {
-        let (mut bytes, mut ends, mut head) = (Vec::new(), Vec::with_capacity(lines.len()), self.head);
+        let length = lines.iter().map(|line| line.bytes.len() + line::EXTRA_BYTES).sum();
+        let (mut bytes, mut ends, mut head) =
+            (Vec::with_capacity(length), Vec::with_capacity(lines.len()), self.head);
         for (line, expected) in lines.iter().zip(self.last() + 1..) {
             if line.seq != expected {
                 return Err(LedgerError::OutOfOrder { expected, found: line.seq });
