@@ -41,8 +41,8 @@ Examples:
   tallyman bench writes --clients 128 --duration 10s --server http://a:7001,http://b:7001
   tallyman bench mixed --rate 500 --clients 64 -o json
 
-What is submitted is a Job that waits for a cluster that does not exist, so that no
-cluster is measured. Submissions stay: use a group and a namespace that you can do without.")]
+What is submitted is a Job that is held until somebody of the group bench approves it, so that
+no cluster is measured. Submissions stay: use a group and a namespace that you can do without.")]
 pub(crate) struct Bench {
     /// What is asked
     #[arg(value_enum, value_name = "WORKLOAD")]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -71,8 +71,13 @@ impl Answer {
     }
 }
 
+/// The program that is tested; `TALLYMAN_BIN` names another one, as one that was built for release.
 pub(crate) fn binary() -> &'static str {
-    env!("CARGO_BIN_EXE_tallyman")
+    static BINARY: OnceLock<String> = OnceLock::new();
+    #[allow(clippy::disallowed_methods, reason = "there is no other way into a test")]
+    let named =
+        || std::env::var("TALLYMAN_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tallyman").to_owned());
+    BINARY.get_or_init(named)
 }
 
 pub(crate) fn client() -> reqwest::Client {

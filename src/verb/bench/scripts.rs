@@ -10,8 +10,8 @@ pub(super) const WRITE: &str = "write";
 pub(super) const READ: &str = "read";
 /// The annotation with when a submission was sent, in µs since the load began.
 pub(super) const SENT: &str = "\"bench.tallyman.dev/sent-us\":\"";
-/// A label that no cluster should have: what is submitted waits, and no cluster is measured.
-const LABEL: &str = "bench.tallyman.dev/nowhere";
+/// Whose approval is asked for: what is submitted is held, and no cluster is measured.
+const GROUP: &str = "bench";
 
 /// Makes submissions of a given length.
 #[derive(Clone)]
@@ -48,8 +48,7 @@ impl Writer {
         let body = |pad: &str| {
             format!(
                 "{{\"apiVersion\":\"tallyman.dev/v1\",\"kind\":\"Runnable\",\"metadata\":{{\"name\":\"{name}\",\
-                 \"annotations\":{{{SENT}{sent_us}\",\"pad\":\"{pad}\"}}}},\"spec\":{{\"placement\":{{\"clusterSelector\":\
-                 {{\"matchLabels\":{{\"{LABEL}\":\"\"}}}}}},\"manifests\":[{{\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":\
+                 \"annotations\":{{{SENT}{sent_us}\",\"pad\":\"{pad}\"}}}},\"spec\":{{\"approvals\":{{\"required\":1,\"groups\":[\"{GROUP}\"]}},\"manifests\":[{{\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":\
                  {{\"generateName\":\"b-\"}},\"spec\":{{\"template\":{{\"spec\":{{\"restartPolicy\":\"Never\",\
                  \"containers\":[{{\"name\":\"main\",\"image\":\"busybox\"}}]}}}}}}}}]}}}}"
             )
