@@ -38,7 +38,7 @@ async fn wrong_submissions_are_refused_with_words_and_change_nothing() {
     let mut unknown = runnable("unknown", "1s");
     unknown["spec"]["placement"] = json!({"clusters": ["nowhere"]});
     let mut approvals = runnable("approvals", "1s");
-    approvals["spec"]["approvals"] = json!({"required": 1, "groups": ["g"]});
+    approvals["spec"]["approvals"] = json!({"required": 0, "groups": []});
     let mut field = runnable("field", "1s");
     field["spec"]["placment"] = json!({});
     for (body, status, word) in [
@@ -46,7 +46,7 @@ async fn wrong_submissions_are_refused_with_words_and_change_nothing() {
         (many, 422, "100"),
         (elsewhere, 422, "namespace"),
         (unknown, 422, "nowhere"),
-        (approvals, 422, "approvals"),
+        (approvals, 422, "spec.approvals.required"),
         (field, 422, "placment"),
         (runnable("Not_A_Name", "1s"), 422, "metadata.name"),
         (json!({"apiVersion": "v1", "kind": "Pod"}), 422, "kind"),
