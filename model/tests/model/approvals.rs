@@ -219,6 +219,7 @@ fn a_run_that_is_not_approved_in_time_ends_and_startby_does_not_count_before() {
     let run = held(&mut world, 2);
     decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
     world.now_ms += 3_599_999;
+    assert!(world.due(Lane::Expire, Ordinal(0)).is_empty(), "nothing is to be done about it before");
     world.ok(Command::Expire(Expire {}));
     assert_eq!(world.get("report").phase, Phase::Held, "startBy has passed, and counts from approval only");
     world.now_ms += 1;
@@ -257,6 +258,40 @@ fn a_cancelled_run_cannot_be_approved_and_a_retry_asks_everybody_again() {
         try_to_place(&mut world).unwrap().record.unwrap().revision(),
         world.get("report").head.revision
     );
+}
+
+#[test]
+fn a_retry_of_a_failed_run_ends_as_it_was_decided_and_not_as_its_last_attempt() {
+    for ending in ["rejected", "expired", "cancelled"] {
+        let mut world = World::new();
+        let run = held(&mut world, 1);
+        decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+        world.place("report", "east");
+        world.create("report", 0);
+        world.create("report", 1);
+        world.observe_verdict("report", 1, rule::Verdict::Failed, 110);
+        let target = Target::named("risk", "report");
+        world.ok(Command::Retry(Retry { target: target.clone(), why: String::new() }));
+        assert_eq!(world.get("report").phase, Phase::Held);
+        let expected = match ending {
+            "rejected" => {
+                decide(&mut world, "report", &named("bob"), Decision::Reject, run.digest).unwrap();
+                (Phase::Failed, Reason::Rejected)
+            }
+            "expired" => {
+                world.now_ms += 3_600_000;
+                world.ok(Command::Expire(Expire {}));
+                (Phase::Failed, Reason::ApprovalExpired)
+            }
+            _ => {
+                world.ok(Command::Cancel(Cancel { target, why: String::new() }));
+                (Phase::Cancelled, Reason::CancelRequested)
+            }
+        };
+        let run = world.get("report");
+        assert_eq!((run.phase, run.reason), expected, "{ending}");
+        assert_eq!(run.attempts.len(), 1);
+    }
 }
 
 #[test]
