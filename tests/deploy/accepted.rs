@@ -2,6 +2,7 @@
 
 use crate::kube::{Kube, documents, of_kind, root};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 const FOLDERS: [&str; 4] = ["base", "overlays/dc1", "overlays/dc2", "overlays/dc3"];
 
@@ -94,23 +95,36 @@ fn replicas_are_listed_as_peers(folder: &str, rendered: &[Value]) {
     let peers: Vec<&str> =
         config["peers"].as_array().unwrap().iter().map(|peer| peer.as_str().unwrap()).collect();
     let environment = set["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
-    let value = |name: &str| {
-        let found = environment.iter().find(|variable| variable["name"] == name).unwrap();
-        found["value"].as_str().unwrap().to_owned()
-    };
     let start = set["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
     let count = set["spec"]["replicas"].as_u64().unwrap();
+    let mut datacenter = String::new();
     for ordinal in start..start + count {
-        let host = value("TALLYMAN_ADVERTISE")
-            .replace("$(POD_NAME)", &format!("tallyman-{ordinal}"))
-            .replace("$(POD_NAMESPACE)", "tallyman")
-            .replace("$(TALLYMAN_DATACENTER)", &value("TALLYMAN_DATACENTER"));
+        let values = expanded(environment, &format!("tallyman-{ordinal}"));
+        let host = &values["TALLYMAN_ADVERTISE"];
+        datacenter.clone_from(&values["TALLYMAN_DATACENTER"]);
         assert!(peers.contains(&format!("{host}:7101").as_str()), "{folder}: {host} is not in {peers:?}");
     }
     if let Some(job) = of_kind(rendered, "Job") {
         let arguments = job["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
         assert!(arguments.contains(&format!("\"--expect\",\"{}\"", peers.len())), "{folder}: {arguments}");
     }
-    let own = peers.iter().filter(|peer| peer.contains(&value("TALLYMAN_DATACENTER"))).count() as u64;
+    let own = peers.iter().filter(|peer| peer.contains(&datacenter)).count() as u64;
     assert!(folder == "base" || own == count, "{folder}: {own} peers, {count} replicas");
+}
+
+/// The variables as kubelet gives them: one may refer only to those before it.
+fn expanded(environment: &[Value], pod: &str) -> BTreeMap<String, String> {
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    for variable in environment {
+        let of_pod = match variable["valueFrom"]["fieldRef"]["fieldPath"].as_str() {
+            Some("metadata.name") => pod,
+            Some("metadata.namespace") => "tallyman",
+            _ => variable["value"].as_str().unwrap(),
+        };
+        let value = values
+            .iter()
+            .fold(of_pod.to_owned(), |text, (name, value)| text.replace(&format!("$({name})"), value));
+        values.insert(variable["name"].as_str().unwrap().to_owned(), value);
+    }
+    values
 }
