@@ -17,6 +17,8 @@ mod dev;
 mod directories;
 #[path = "system/history.rs"]
 mod history;
+#[path = "system/outages.rs"]
+mod outages;
 #[path = "system/overload.rs"]
 mod overload;
 #[path = "system/quorum.rs"]
