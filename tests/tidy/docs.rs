@@ -57,3 +57,18 @@ fn the_project_speaks_of_itself_only() {
         }
     }
 }
+
+#[test]
+fn what_the_readme_says_happens_is_seen_by_the_tests_that_it_names() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let from = readme.find("## What happens when").unwrap();
+    let section = readme[from + 3..].split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 5);
+    let sources = files(&[".rs"]);
+    for row in rows {
+        let test = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap().trim().trim_matches('`');
+        let is_there = |file: &crate::tree::File| file.text.contains(&format!("fn {test}("));
+        assert!(sources.iter().any(is_there), "README.md names the test {test}, which is not there");
+    }
+}
