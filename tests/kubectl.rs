@@ -22,5 +22,7 @@ mod life;
 mod normal;
 #[path = "kubectl/people.rs"]
 mod people;
+#[path = "kubectl/readme.rs"]
+mod readme;
 #[path = "kubectl/session.rs"]
 mod session;

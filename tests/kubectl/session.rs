@@ -44,6 +44,11 @@ impl Session {
         Self { dev, follower, home, transcript: String::new() }
     }
 
+    /// Where commands run.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     /// A command line that can be run beside others.
     pub(crate) fn command(&self, line: &str) -> Command {
         let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/realkube/bin");
