@@ -1,7 +1,7 @@
 //! Three servers by hand, with TLS, tokens and mutual TLS between peers, as the README's configuration shows.
 
 use crate::dev::{PATIENCE, binary, runnable, until};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpListener;
@@ -21,7 +21,9 @@ pub(crate) fn authority(name: &str) -> Ca {
 /// Files `NAME.crt` and `NAME.key` for a replica on loopback.
 pub(crate) fn certificate(dir: &Path, name: &str, ca: &Ca) -> (PathBuf, PathBuf) {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    // Under its authority's name it would look as if it had signed itself.
+    params.distinguished_name.push(DnType::CommonName, name);
     let certificate = params.signed_by(&key, ca).unwrap();
     let files = (dir.join(format!("{name}.crt")), dir.join(format!("{name}.key")));
     fs::write(&files.0, certificate.pem()).unwrap();
@@ -116,6 +118,7 @@ async fn three_servers_with_tls_and_tokens_found_a_group_and_take_a_submission()
     let mut shell = Command::new("bash");
     shell.args(["-c", &curl]).env("TALLYMAN_TOKEN_FILE", group.dir.path().join("token"));
     let pasted = timeout(PATIENCE, shell.output()).await.expect("curl answers").unwrap();
+    assert!(pasted.status.success(), "{curl}{}", String::from_utf8_lossy(&pasted.stderr));
     let list: Value = serde_json::from_slice(&pasted.stdout).unwrap();
     assert_eq!(list["items"][0]["metadata"]["name"], json!("secured"));
 
