@@ -1,6 +1,6 @@
 //! `AuditRecord`, field by field.
 
-use super::field::Kind::{List, Metadata, Object, Text, Whole};
+use super::field::Kind::{Flag, List, Metadata, Object, Text, Whole};
 use super::field::{Field, may, must};
 
 pub(super) const SAYS: &str = "AuditRecord is one record of the ledger: a command that changed something, who gave it \
@@ -33,6 +33,13 @@ pub(super) const FIELDS: &[Field] = &[
     may("spec.subjects.phase", Text, "A run's phase after it."),
     may("spec.subjects.reason", Text, "Why a run is in that phase, as a word."),
     may("spec.subjects.message", Text, "Why, in plain words."),
+    may("spec.subjects.cluster", Text, "Where a run's last attempt is or was."),
+    may("spec.subjects.seen", Text, "What the cluster said of its object."),
+    may(
+        "spec.subjects.removed",
+        Flag,
+        "It has left the inventory; what is said of it is what was known last.",
+    ),
     may("spec.subjects.revision", Whole, "Its revision after it."),
     may("spec.subjectsCount", Whole, "How many changed."),
     may("spec.digest", Text, "SHA-256 over the command's content."),

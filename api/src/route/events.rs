@@ -145,7 +145,7 @@ fn message(record: &LedgerRecord, subject: &Subject) -> String {
     let parts = [subject.phase.as_str(), &by, &record.detail, &subject.message];
     let mut said: Vec<&str> = Vec::new();
     parts.into_iter().filter(|part| !part.is_empty()).for_each(|part| {
-        if !said.contains(&part) {
+        if !said.iter().any(|known| known.contains(part)) {
             said.push(part);
         }
     });

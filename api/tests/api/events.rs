@@ -34,7 +34,7 @@ async fn a_run_is_described_by_its_ledger_records() {
     let reasons: Vec<_> = told_of_a.iter().map(|(_, reason, _)| reason.as_str()).collect();
     assert_eq!(reasons, ["Submit", "Place", "Intend", "Observe", "Observe"]);
     assert_eq!(told_of_a[0].2, "Accepted: by dev");
-    assert_eq!(told_of_a[1].2, "Placed: the only one");
+    assert_eq!(told_of_a[1].2, "Placed: attempt 1 to east (the only one)");
     assert_eq!(list["items"][4]["type"], "Warning");
     assert_eq!(
         list["items"][0]["lastTimestamp"],
