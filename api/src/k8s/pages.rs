@@ -9,8 +9,9 @@ use crate::ask::Ask;
 use crate::list::{Items, Range, envelope};
 use crate::listed::Listed;
 use crate::noun::Noun;
-use crate::render::{Scene, bytes};
+use crate::render::{Scene, Stale, bytes};
 use crate::status::Failure;
+use crate::table::Include;
 use crate::token::Token;
 use crate::view;
 use axum::http::StatusCode;
@@ -60,7 +61,9 @@ pub(super) async fn list(ask: &Ask, selection: &Selection) -> Result<Response, F
     let after = pages.at.pack();
     let resume = (!pages.ended).then_some(Token { revision: Some(revision), after, list: range.list });
     let bytes = envelope(selection.listed(), pages.table, revision, resume, &items);
-    Ok(answer::json(StatusCode::OK, bytes, revision, pages.oldest_cluster_ms))
+    let mut response = answer::json(StatusCode::OK, bytes, revision, pages.oldest_cluster_ms);
+    answer::warn_of_stale(response.headers_mut(), &pages.stale);
+    Ok(response)
 }
 
 /// The objects of a list at one revision, in steps.
@@ -75,6 +78,7 @@ pub(crate) struct Pages<'a> {
     /// There is no more.
     pub(crate) ended: bool,
     oldest_cluster_ms: u64,
+    stale: Stale,
 }
 
 impl<'a> Pages<'a> {
@@ -85,7 +89,16 @@ impl<'a> Pages<'a> {
         at: Place,
     ) -> Result<Self, Failure> {
         let table = ask.wants_table();
-        Ok(Self { ask, selection, table, revision, at, ended: false, oldest_cluster_ms: 0 })
+        Ok(Self {
+            ask,
+            selection,
+            table,
+            revision,
+            at,
+            ended: false,
+            oldest_cluster_ms: 0,
+            stale: Stale::new(),
+        })
     }
 
     /// Adds the next objects, so that there are at most `limit` items and they are no more than full.
@@ -94,10 +107,11 @@ impl<'a> Pages<'a> {
         let runs = if newest { RUNS } else { RUNS_OF_PAST };
         let status = self.ask.status();
         let now_ms = self.ask.api.now_ms();
+        let include = Include::of(&self.ask.params)?;
         let (selection, table, mut at) = (self.selection, self.table, self.at);
-        let (revision, ended, oldest_ms) =
+        let (revision, ended, oldest_ms, stale) =
             view::with(self.ask.api.backend(), self.revision, |view, revision| {
-                let scene = Scene::new(view, &status, now_ms);
+                let scene = Scene::new(view, &status, now_ms).with_include(include);
                 let cluster = match selection.scope.cluster(view)? {
                     Ok(cluster) => cluster.map(|cluster| cluster.head.ordinal),
                     Err(missing) => return Ok(Err(missing)),
@@ -119,12 +133,13 @@ impl<'a> Pages<'a> {
                     }
                 }
                 let ended = !full && page.next.is_none();
-                Ok(Ok((revision, ended, scene.oldest_cluster_ms())))
+                Ok(Ok((revision, ended, scene.oldest_cluster_ms(), scene.stale())))
             })??;
         self.revision = Some(revision);
         self.at = at;
         self.ended = ended;
         self.oldest_cluster_ms = self.oldest_cluster_ms.max(oldest_ms);
+        self.stale.extend(stale);
         Ok(())
     }
 }
@@ -187,6 +202,7 @@ pub(super) async fn get(
     let exact = ask.await_read().await?;
     let status = ask.status();
     let now_ms = ask.api.now_ms();
+    let include = Include::of(&ask.params)?;
     let table = ask.wants_table();
     let all = *scope == Scope::All;
     view::with(ask.api.backend(), exact, |view, revision| {
@@ -208,7 +224,7 @@ pub(super) async fn get(
             let clusters: Vec<&str> = found.iter().map(|(cluster, ..)| *cluster).collect();
             return Ok(Err(not_one(kind, name, &clusters)));
         };
-        let scene = Scene::new(view, &status, now_ms);
+        let scene = Scene::new(view, &status, now_ms).with_include(include);
         let kept = query::manifests(view, run)?;
         let document = document(&scene, run, object, Some(&kept), None)?;
         let bytes = if table {
@@ -218,7 +234,8 @@ pub(super) async fn get(
         } else {
             bytes(&document)
         };
-        let response = answer::json(StatusCode::OK, bytes, revision, scene.oldest_cluster_ms());
+        let mut response = answer::json(StatusCode::OK, bytes, revision, scene.oldest_cluster_ms());
+        answer::warn_of_stale(response.headers_mut(), &scene.stale());
         Ok(Ok(answer::with_etag(response, run.head.revision)))
     })?
 }

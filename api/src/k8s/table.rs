@@ -1,7 +1,7 @@
 //! Rows for people: the columns that kubectl shows of such objects, the cluster, and how old the picture is.
 
 use crate::render::{Scene, age, bytes};
-use crate::table::API_VERSION;
+use crate::table::{API_VERSION, Include};
 use serde_json::{Value, json};
 use tallyman_model::Damaged;
 use tallyman_model::record::{Condition, Kind, Object, Seen};
@@ -78,9 +78,13 @@ pub(super) fn row(
         cells.push(json!(containers(document, "image")));
     }
     cells.push(json!(annotation("runnable")));
-    let object = json!({
-        "kind": "PartialObjectMetadata", "apiVersion": API_VERSION, "metadata": document.get("metadata"),
-    });
+    let object = match scene.include {
+        Include::None => Value::Null,
+        Include::Metadata => json!({
+            "kind": "PartialObjectMetadata", "apiVersion": API_VERSION, "metadata": document.get("metadata"),
+        }),
+        Include::Object => document.clone(),
+    };
     Ok(bytes(&json!({"cells": cells, "object": object})))
 }
 

@@ -184,6 +184,21 @@ async fn rows_have_the_columns_of_kubectl_and_over_all_clusters_the_cluster() {
 }
 
 #[tokio::test]
+async fn what_may_be_old_is_said_to_be() {
+    let server = start().await;
+    let east = server.memory.cluster("east");
+    running(&server, "a", "one", east).await;
+    assert_eq!(server.get(EAST).await.header("warning"), "");
+    server.memory.env.now_ms.fetch_add(3_600_000, std::sync::atomic::Ordering::Relaxed);
+    for path in [EAST.to_owned(), ALL.to_owned(), format!("{EAST}/one")] {
+        let warning = server.get(&path).await.header("warning").to_owned();
+        assert!(warning.contains("east") && warning.contains("60m old"), "{path}: {warning}");
+    }
+    let sortable = server.send("GET", &format!("{ALL}?includeObject=Object"), &[TABLE], "").await.done(200);
+    assert_eq!(sortable["rows"][0]["object"]["spec"]["completions"], 3);
+}
+
+#[tokio::test]
 async fn a_name_on_two_clusters_is_a_conflict_that_says_where_to_read() {
     let server = start().await;
     let (east, west) = (server.memory.cluster("east"), server.memory.cluster("west"));
