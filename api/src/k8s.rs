@@ -12,7 +12,7 @@ mod scope;
 mod selection;
 mod table;
 
-pub(crate) use pages::{Pages, Place, item};
+pub(crate) use pages::{As, Pages, Place, item};
 pub(crate) use selection::Selection;
 pub(crate) use table::columns;
 

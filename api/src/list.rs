@@ -92,6 +92,11 @@ impl Items {
         Self { frame: Some((before, after)), bytes_max, ..Self::default() }
     }
 
+    /// True if each item stands by itself.
+    pub(crate) fn is_framed(&self) -> bool {
+        self.frame.is_some()
+    }
+
     /// True when the bytes that there may be are there.
     pub(crate) fn is_full(&self) -> bool {
         self.json.len() >= self.bytes_max

@@ -48,6 +48,17 @@ impl Place {
     }
 }
 
+/// How an object is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum As {
+    /// An item of a list, of which the list says the kind: typed clients compare it with what a watch told.
+    Item,
+    /// By itself.
+    Whole,
+    /// A row for people.
+    Row,
+}
+
 /// Answers a list.
 pub(super) async fn list(ask: &Ask, selection: &Selection) -> Result<Response, Failure> {
     let range = Range::of(ask, Noun::Runnables, Some(&selection.within())).await?;
@@ -108,7 +119,12 @@ impl<'a> Pages<'a> {
         let status = self.ask.status();
         let now_ms = self.ask.api.now_ms();
         let include = Include::of(&self.ask.params)?;
-        let (selection, table, mut at) = (self.selection, self.table, self.at);
+        let (selection, mut at) = (self.selection, self.at);
+        let form = match (self.table, items.is_framed()) {
+            (true, _) => As::Row,
+            (false, true) => As::Whole,
+            (false, false) => As::Item,
+        };
         let (revision, ended, oldest_ms, stale) =
             view::with(self.ask.api.backend(), self.revision, |view, revision| {
                 let scene = Scene::new(view, &status, now_ms).with_include(include);
@@ -122,7 +138,7 @@ impl<'a> Pages<'a> {
                 for record in &page.records {
                     let Record::Runnable(run) = record else { continue };
                     let from = if at.run == run.head.ordinal { at.object } else { 0 };
-                    let room = (&mut *items, limit, table);
+                    let room = (&mut *items, limit, form);
                     match give(&scene, selection, run, cluster, from, room)? {
                         Some(object) => {
                             at = Place { run: run.head.ordinal, object };
@@ -151,7 +167,7 @@ fn give(
     run: &Runnable,
     cluster: Option<Ordinal>,
     from: usize,
-    (items, limit, table): (&mut Items, usize, bool),
+    (items, limit, form): (&mut Items, usize, As),
 ) -> Result<Option<usize>, Damaged> {
     let mut kept = None;
     for (place, object) in run.objects.iter().enumerate().skip(from) {
@@ -164,7 +180,7 @@ fn give(
         if kept.is_none() {
             kept = Some(query::manifests(scene.view, run)?);
         }
-        if let Some(item) = item(scene, selection, run, object, kept.as_deref(), (table, None))? {
+        if let Some(item) = item(scene, selection, run, object, kept.as_deref(), (form, None))? {
             items.push(&item);
         }
     }
@@ -178,13 +194,19 @@ pub(crate) fn item(
     run: &Runnable,
     object: &Object,
     kept: Option<&[u8]>,
-    (table, revision): (bool, Option<Revision>),
+    (form, revision): (As, Option<Revision>),
 ) -> Result<Option<Vec<u8>>, Damaged> {
-    let document = document(scene, run, object, kept, revision)?;
+    let mut document = document(scene, run, object, kept, revision)?;
     if !selection.has_labels(&document) {
         return Ok(None);
     }
-    if !table {
+    if form == As::Item
+        && let Some(fields) = document.as_object_mut()
+    {
+        fields.remove("kind");
+        fields.remove("apiVersion");
+    }
+    if form != As::Row {
         return Ok(Some(bytes(&document)));
     }
     let all = selection.scope == Scope::All;

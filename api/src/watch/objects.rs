@@ -5,7 +5,7 @@ use super::form::Kind;
 use super::{Form, Terms, WATCHER_BYTES_MAX};
 use crate::ask::Ask;
 use crate::backend::Backend;
-use crate::k8s::{Pages, Place, Selection, item};
+use crate::k8s::{As, Pages, Place, Selection, item};
 use crate::list::Items;
 use crate::render::Scene;
 use crate::status::Failure;
@@ -149,7 +149,7 @@ impl Objects {
         let now_ms = self.ask.api.now_ms();
         view::with(self.ask.api.backend(), None, |view, _| {
             let scene = Scene::new(view, &status, now_ms);
-            let form = (self.form.table, Some(place));
+            let form = (if self.form.table { As::Row } else { As::Whole }, Some(place));
             item(&scene, &self.selection, run, object, kept.as_deref(), form)
         })
     }

@@ -138,7 +138,9 @@ async fn what_was_not_seen_on_its_cluster_is_not_shown() {
     let message = server.get(&format!("{EAST}/nightly")).await.refused(404, "NotFound");
     assert_eq!(message, "jobs.batch \"nightly\" not found");
     observe(&server.memory, "report", seen());
-    assert_eq!(names(&server.get(EAST).await.done(200)), ["nightly"]);
+    let list = server.get(EAST).await.done(200);
+    assert_eq!((names(&list), &list["kind"]), (vec!["nightly"], &json!("JobList")));
+    assert_eq!(list["items"][0]["kind"], Value::Null, "as a cluster lists it: the list says the kind");
     gone(&server.memory, "report");
     server.get(&format!("{EAST}/nightly")).await.refused(404, "NotFound");
 }
