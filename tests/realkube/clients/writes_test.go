@@ -11,7 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 )
@@ -122,11 +123,13 @@ func TestEachRefusalIsTheErrorThatTheLibraryHasForIt(t *testing.T) {
 		t.Errorf("a selector that is not served: %v", err)
 	}
 	// Without retries: the library repeats this one by itself, as our answer asks it to.
-	raw, err := discovery.NewDiscoveryClientForConfig(config)
+	plain := rest.CopyConfig(config)
+	plain.NegotiatedSerializer, plain.GroupVersion = scheme.Codecs.WithoutConversion(), &metav1.SchemeGroupVersion
+	raw, err := rest.UnversionedRESTClientFor(plain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	future := raw.RESTClient().Get().AbsPath("/apis/tallyman.dev/v1/runnables").MaxRetries(0).
+	future := raw.Get().AbsPath("/apis/tallyman.dev/v1/runnables").MaxRetries(0).
 		Param("resourceVersion", "999999999").Param("resourceVersionMatch", "NotOlderThan").Param("timeout", "100ms")
 	err = future.Do(ctx).Error()
 	if seconds, ask := apierrors.SuggestsClientDelay(err); !apierrors.IsTimeout(err) || !ask || seconds == 0 {
