@@ -5,11 +5,10 @@ use super::measure::Seen;
 use super::scripts::{SENT, WRITE, Writer, Writes};
 use crate::client::{Client, Request, request};
 use crate::exit::{Exit, Failure};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tallyman_chaos::load::{self, Histogram, Outcome, Script, Shot, Target};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
@@ -35,8 +34,8 @@ struct Watching {
     start: Instant,
     /// A permit for each watcher that has begun.
     begun: Semaphore,
-    /// How many submissions each must see; 0: not known yet.
-    expected: AtomicU64,
+    /// How many submissions each must see, when that is known.
+    expected: watch::Receiver<Option<u64>>,
 }
 
 /// Runs the load, and the watchers beside it.
@@ -53,7 +52,8 @@ pub(super) async fn run(
     let revision = client.read(&listed).await?.revision();
     let query = format!("?watch=true&resourceVersion={revision}&timeoutSeconds=3600");
     let path = format!("{}{query}", request::runnables(Some(bench.namespace())));
-    let (start, begun, expected) = (Instant::now(), Semaphore::new(0), AtomicU64::new(0));
+    let (expect, expected) = watch::channel(None);
+    let (start, begun) = (Instant::now(), Semaphore::new(0));
     let watching = Arc::new(Watching { start, begun, expected });
     let mut watchers = JoinSet::new();
     for target in targets.iter().cycle().take(usize::try_from(bench.watchers).unwrap_or(usize::MAX)) {
@@ -71,42 +71,42 @@ pub(super) async fn run(
     })
     .await;
     let written = outcome.operations.get(WRITE).map_or(0, |tally| tally.latency.count());
+    expect.send_replace(Some(written));
     let (mut latency, mut seen) = (Histogram::default(), 0);
-    // One more, so that 0 says that the number is not known.
-    watching.expected.store(written + 1, Ordering::Relaxed);
-    let late = tokio::time::sleep(patience);
-    tokio::pin!(late);
-    loop {
-        tokio::select! {
-            ended = watchers.join_next() => match ended {
-                Some(ended) => {
-                    let histogram = ended.unwrap_or_default();
-                    seen += histogram.count().min(written);
-                    latency.add(&histogram);
-                }
-                None => break,
-            },
-            () = &mut late => break,
-        }
+    while let Some(ended) = watchers.join_next().await {
+        let histogram = ended.unwrap_or_default();
+        seen += histogram.count().min(written);
+        latency.add(&histogram);
     }
     let missed = (written * bench.watchers).saturating_sub(seen);
     Ok((outcome, Seen { latency, missed }))
 }
 
-/// Reads until it has seen all that was submitted; the times, in µs.
+/// Reads until it has seen all that was submitted, or was given the time to; the times, in µs.
 async fn watcher(watching: Arc<Watching>, target: Target, path: String) -> Histogram {
-    let mut seen = Histogram::default();
+    let seen = Mutex::new(Histogram::default());
+    let count = || seen.lock().unwrap_or_else(PoisonError::into_inner).count();
     let on_line = |line: &[u8], now: Instant| {
         if let Some(sent_us) = sent_us(line) {
             let seen_us = u64::try_from(now.duration_since(watching.start).as_micros()).unwrap_or(u64::MAX);
-            seen.record(seen_us.saturating_sub(sent_us));
+            seen.lock().unwrap_or_else(PoisonError::into_inner).record(seen_us.saturating_sub(sent_us));
         }
-        let expected = watching.expected.load(Ordering::Relaxed);
-        expected == 0 || seen.count() + 1 < expected
+        watching.expected.borrow().is_none_or(|expected| count() < expected)
     };
-    // A watch that breaks is told by what it missed.
-    let _ = load::watch(&target, path, || watching.begun.add_permits(1), on_line).await;
-    seen
+    // All may have come before it is known how many that is.
+    let ended = async {
+        let mut expected = watching.expected.clone();
+        let all = expected.wait_for(Option::is_some).await.map_or(None, |all| *all);
+        if all.is_some_and(|all| count() < all) {
+            tokio::time::sleep(Duration::from_secs(WATCHERS_S_MAX)).await;
+        }
+    };
+    tokio::select! {
+        // A watch that breaks is told by what it missed.
+        _ = load::watch(&target, path, || watching.begun.add_permits(1), on_line) => {}
+        () = ended => {}
+    }
+    seen.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// When the new runnable of this line was sent.
