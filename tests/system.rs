@@ -17,6 +17,8 @@ mod dev;
 mod directories;
 #[path = "system/history.rs"]
 mod history;
+#[path = "system/kube_client.rs"]
+mod kube_client;
 #[path = "system/outages.rs"]
 mod outages;
 #[path = "system/overload.rs"]
