@@ -21,6 +21,7 @@ pub(crate) use stream::Opened;
 
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
+use crate::screen::Screen;
 use lost::Lost;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -118,7 +119,7 @@ impl Client {
     /// # Errors
     /// The HTTP client could not be made.
     pub(crate) fn plain(servers: Vec<String>) -> Result<Self, Failure> {
-        options::build(servers, "the command line", None, None, false)
+        options::build(servers, "from the command line", None, None, false)
     }
 
     /// The same, of another server.
@@ -136,9 +137,16 @@ impl Client {
         Self { read_for: limit, change_for: limit, ..self.clone() }
     }
 
-    /// The request is printed instead of being sent.
+    /// Requests are printed instead of being sent.
     pub(crate) fn is_curl(&self) -> bool {
         self.is_curl
+    }
+
+    /// Where requests are printed: says what those that follow depend on.
+    pub(crate) fn remark(&self, words: &str) {
+        if self.is_curl {
+            Screen::stdout().line(&format!("# {words}"));
+        }
     }
 
     /// The highest revision that was shown.
@@ -192,10 +200,18 @@ impl Client {
     /// # Errors
     /// Refused, not sent, or unknown: then the failure says how to repeat it safely.
     pub(crate) async fn change(&self, request: Request, repeat: &str) -> Result<Answer, Failure> {
+        self.ask_change(&request, repeat).await?.ok(&request)
+    }
+
+    /// As [`change`](Self::change), with the answer also where it was refused.
+    ///
+    /// # Errors
+    /// Not sent, or unknown.
+    pub(crate) async fn ask_change(&self, request: &Request, repeat: &str) -> Result<Answer, Failure> {
         let key = request.key.clone().unwrap_or_else(|| Machine.uid().to_string());
-        let request = request.with_key(&key);
+        let request = request.clone().with_key(&key);
         let lost = match self.tries(&request, self.change_for, CHANGE_ANSWER_S_MAX).await {
-            Ok(answer) => return answer.ok(&request),
+            Ok(answer) => return Ok(answer),
             Err(lost) => lost,
         };
         let repeat = match repeat.contains("--idempotency-key") {
@@ -308,14 +324,18 @@ impl Client {
         deadline: Instant,
         answer_s_max: u64,
     ) -> Result<reqwest::Response, Tried> {
-        let limit = deadline.min(Instant::now() + Duration::from_secs(answer_s_max));
+        let begun = Instant::now();
+        let limit = deadline.min(begun + Duration::from_secs(answer_s_max));
         match timeout_at(limit, self.build(request, server).send()).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) if error.is_connect() || error.is_builder() => {
                 Err(Tried::Nobody { why: reason(&error) })
             }
             Ok(Err(error)) => Err(Tried::Unknown { why: reason(&error) }),
-            Err(_) => Err(Tried::Unknown { why: format!("no answer within {answer_s_max} s") }),
+            Err(_) => {
+                let waited = begun.elapsed().as_secs_f64().round();
+                Err(Tried::Unknown { why: format!("no answer within {waited} s") })
+            }
         }
     }
 
@@ -359,7 +379,7 @@ impl Client {
         let request = &request;
         let server = self.in_turn().next().map_or("", |(_, server)| server);
         let command = curl::command(request, server, self.token.is_some(), self.ca_file.as_deref());
-        crate::screen::Screen::stdout().line(&command);
+        Screen::stdout().line(&command);
         Err(Failure::printed(Exit::Ok))
     }
 }

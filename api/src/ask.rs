@@ -225,6 +225,7 @@ impl Ask {
         match reply {
             Ok(written) => Ok(written),
             Err(refusal) => {
+                let made = refusal.gone.as_ref().map(|gone| gone.name.clone());
                 let changed = refusal.causes.iter().any(|cause| cause.field == "metadata.resourceVersion");
                 let failure = if changed && self.headers.contains_key(IF_MATCH) {
                     Failure::precondition(refusal.message)
@@ -232,7 +233,8 @@ impl Ask {
                     Failure::from(refusal)
                 };
                 Err(match &subject {
-                    Some((noun, name)) => failure.about(*noun, name),
+                    // A name that was generated is known only from the first time.
+                    Some((noun, name)) => failure.about(*noun, made.as_ref().unwrap_or(name)),
                     None => failure,
                 })
             }

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::ops::{Deref, DerefMut};
-use tallyman_model::{Cause, Damaged, Refusal, RefusalKind, Revision};
+use tallyman_model::{Cause, Damaged, Refusal, RefusalKind, Revision, Uid};
 use tallyman_raft::{InitError, LedgerError, ReadError, TooOld, TransferError};
 
 /// When trying again makes sense after a leader was lost: elections take less.
@@ -36,6 +36,8 @@ pub(crate) struct Told {
     pub(crate) retry_after_s: Option<u32>,
     /// The resource and name that it is about.
     pub(crate) about: Option<(Noun, String)>,
+    /// Its UID, where the record cannot be read any more.
+    pub(crate) uid: Option<Uid>,
     /// Where a list can be taken up again.
     pub(crate) resume: Option<String>,
     /// The methods that the path has.
@@ -68,6 +70,7 @@ impl Failure {
             causes: Vec::new(),
             retry_after_s: None,
             about: None,
+            uid: None,
             resume: None,
             allowed: None,
             close: false,
@@ -208,6 +211,9 @@ impl Failure {
                 details.insert("name".to_owned(), json!(name));
             }
         }
+        if let Some(uid) = self.uid {
+            details.insert("uid".to_owned(), json!(uid.to_string()));
+        }
         if !self.causes.is_empty() {
             let cause = |(reason, cause): &(&str, Cause)| {
                 let mut map = Map::new();
@@ -263,10 +269,13 @@ impl From<Refusal> for Failure {
             RefusalKind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             RefusalKind::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             RefusalKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
+            // Not a success: what was asked for is not there, and is not being made either.
+            RefusalKind::Gone => (StatusCode::GONE, "Gone"),
         };
         let mut failure = Self::new(code, reason, refusal.message);
         failure.causes = refusal.causes.into_iter().map(|cause| ("FieldValueInvalid", cause)).collect();
         failure.retry_after_s = refusal.retry_after_s;
+        failure.uid = refusal.gone.map(|gone| gone.uid);
         failure
     }
 }

@@ -3,7 +3,7 @@
 use crate::command::{Entry, IdempotencyKey};
 use crate::ledger::Chained;
 use crate::record::{Receipt, Record, Resource};
-use crate::{Damaged, Digest, Refusal, RefusalKind, Revision, Txn, View, Writes};
+use crate::{Damaged, Digest, Gone, Refusal, RefusalKind, Revision, Txn, View, Writes};
 use crate::{limits, lookup};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub struct Applied {
     pub reply: Result<Done, Refusal>,
     /// What changes; empty for a refusal.
     pub writes: Writes,
-    /// The ledger record, if something changed.
+    /// The ledger record, if anything changed beside the receipt of an idempotency key.
     pub ledger: Option<Chained>,
 }
 
@@ -69,17 +69,14 @@ pub fn apply(view: &dyn View, ctx: &Ctx, entry: &Entry) -> Result<Applied, Damag
         Some(key) => with_receipt(&mut txn, entry, key)?,
         None => entry.command.apply(&mut txn, &entry.by)?,
     };
-    let changed = reply.is_ok() && txn.is_changed();
-    let (writes, ledger) = if changed {
-        let (writes, chained) = txn.finish(entry)?;
-        (writes, Some(chained))
-    } else {
-        (Writes::new(), None)
+    let (writes, ledger) = match reply.is_ok() && txn.is_changed() {
+        true => txn.finish(entry)?,
+        false => (Writes::new(), None),
     };
     Ok(Applied { reply, writes, ledger })
 }
 
-/// The receipt decides first: known key and body, the first answer; known key and other body, a refusal. Refusals
+/// The receipt decides first: known key and body, the record as it is now; known key and other body, a refusal. Refusals
 /// leave no receipt, so a corrected request may use its key again.
 fn with_receipt(
     txn: &mut Txn<'_>,
@@ -96,6 +93,9 @@ fn with_receipt(
             )));
         }
         let subject = txn.record(receipt.subject)?.filter(|record| uid_of(record) == receipt.subject_uid);
+        if subject.is_none() && !entry.command.is_removal() {
+            return Ok(Err(gone(key, receipt)));
+        }
         let record = subject.map(Box::new);
         return Ok(Ok(Done { revision: receipt.answered, record, replayed: true, unchanged: true }));
     }
@@ -119,10 +119,23 @@ fn with_receipt(
             subject_uid: uid_of(record),
             answered: done.revision,
             expires_ms: txn.now_ms() + limits::RECEIPT_MS,
+            subject_name: record.head().map(|head| head.name.clone()).unwrap_or_default(),
         };
-        txn.put(Record::Receipt(receipt))?;
+        txn.put_receipt(receipt)?;
     }
     Ok(reply)
+}
+
+/// There is nothing to answer with: what it was done to is there no more.
+fn gone(key: &IdempotencyKey, receipt: Receipt) -> Refusal {
+    let Receipt { namespace, subject_name: name, subject_uid: uid, .. } = receipt;
+    let reference = if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") };
+    let message = format!(
+        "this was done before under the idempotency key {:?}, for {reference} with UID {uid}, which is deleted since; \
+         nothing was done now: use a new key to do it again",
+        key.key
+    );
+    Refusal::gone(message, Gone { name, uid })
 }
 
 fn uid_of(record: &Record) -> crate::Uid {

@@ -67,7 +67,7 @@ impl Principal {
     }
 }
 
-/// Makes a request safe to repeat: the same key and body get the first answer again.
+/// Makes a request safe to repeat: the same key and body do it once, and get the record as it is then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey {
     /// The tenant whose table it counts in.
@@ -139,6 +139,30 @@ pub enum Command {
 }
 
 impl Command {
+    /// All verbs.
+    pub const VERBS: [&str; 20] = [
+        "found",
+        "submit",
+        "cancel",
+        "delete",
+        "retry",
+        "patch",
+        "place",
+        "intend",
+        "conclude",
+        "observe",
+        "sweep",
+        "expire",
+        "add-cluster",
+        "update-cluster",
+        "remove-cluster",
+        "contact",
+        "add-member",
+        "update-member",
+        "remove-member",
+        "approve",
+    ];
+
     /// The verb: in the ledger, in metrics and in logs.
     #[must_use]
     pub fn verb(&self) -> &'static str {
@@ -166,6 +190,11 @@ impl Command {
         }
     }
 
+    /// True if it is for something to be there no more.
+    pub(crate) fn is_removal(&self) -> bool {
+        matches!(self, Command::Delete(_) | Command::RemoveCluster(_) | Command::RemoveMember(_))
+    }
+
     pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
         match self {
             Command::Found(found) => found.apply(txn),
@@ -189,5 +218,26 @@ impl Command {
             Command::RemoveMember(remove) => remove.apply(txn),
             Command::Approve(approve) => approve.apply(txn, by),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::Command;
+
+    #[test]
+    fn the_verbs_are_those_of_the_commands() {
+        // Who does not know a variant lists all that there are.
+        let unknown = serde_json::from_str::<Command>("\"?\"").unwrap_err().to_string();
+        let variants = unknown.split('`').skip(3).step_by(2);
+        let verb = |variant: &str| {
+            let dashed = variant.chars().flat_map(|letter| match letter.is_uppercase() {
+                true => vec!['-', letter.to_ascii_lowercase()],
+                false => vec![letter],
+            });
+            dashed.skip(1).collect::<String>()
+        };
+        assert_eq!(variants.map(verb).collect::<Vec<_>>(), Command::VERBS);
     }
 }

@@ -41,7 +41,7 @@ pub use key::{Key, Lane, Tag};
 pub use lookup::name_hash;
 pub use phase::{Phase, Reason};
 pub use record::Record;
-pub use refusal::{Cause, Refusal, RefusalKind};
+pub use refusal::{Cause, Gone, Refusal, RefusalKind};
 pub use row::{Row, Write, Writes};
 pub use txn::Txn;
 pub use view::{Damaged, Layer, MemoryView, View};

@@ -1,5 +1,6 @@
 //! Why a command changed nothing.
 
+use crate::Uid;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -22,6 +23,17 @@ pub enum RefusalKind {
     TooLarge,
     /// Who asks may not do that.
     Forbidden,
+    /// It was done before under the same idempotency key, and what it was done to is deleted since.
+    Gone,
+}
+
+/// A record that is there no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: Uid,
 }
 
 /// A field that is at fault.
@@ -44,12 +56,14 @@ pub struct Refusal {
     pub causes: Vec<Cause>,
     /// For [`RefusalKind::TooMany`]: when to try again.
     pub retry_after_s: Option<u32>,
+    /// For [`RefusalKind::Gone`]: what is there no more.
+    pub gone: Option<Box<Gone>>,
 }
 
 impl Refusal {
     /// A refusal without causes.
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), retry_after_s: None }
+        Self { kind, message: message.into(), causes: Vec::new(), retry_after_s: None, gone: None }
     }
 
     /// The record is not at the revision that was asked for: the cause names that field, so that a conflict of
@@ -58,6 +72,11 @@ impl Refusal {
         let field = "metadata.resourceVersion".to_owned();
         let causes = vec![Cause { field, message: "is not the record's revision any more".to_owned() }];
         Self { causes, ..Self::new(RefusalKind::Conflict, message) }
+    }
+
+    /// It was done before, and what it was done to is there no more.
+    pub(crate) fn gone(message: impl Into<String>, gone: Gone) -> Self {
+        Self { gone: Some(Box::new(gone)), ..Self::new(RefusalKind::Gone, message) }
     }
 
     /// The leader's picture was out of date.

@@ -2,7 +2,7 @@
 
 use crate::command::{Entry, Target};
 use crate::ledger::{self, Chained, Subject};
-use crate::record::{Cluster, Meta, Record, Resource, Runnable};
+use crate::record::{Cluster, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes, index,
 };
@@ -21,6 +21,8 @@ pub struct Txn<'a> {
     removed: Vec<Subject>,
     /// What the ledger says beside the verb.
     detail: String,
+    /// Something changed that the ledger is to tell: more than a receipt.
+    is_told: bool,
 }
 
 impl<'a> Txn<'a> {
@@ -40,6 +42,7 @@ impl<'a> Txn<'a> {
             touched: Vec::new(),
             removed: Vec::new(),
             detail: String::new(),
+            is_told: false,
         })
     }
 
@@ -119,7 +122,17 @@ impl<'a> Txn<'a> {
     }
 
     /// Writes a record under the next revision, moves its lookups, and returns it as written.
-    pub(crate) fn put(&mut self, mut record: Record) -> Result<Record, Damaged> {
+    pub(crate) fn put(&mut self, record: Record) -> Result<Record, Damaged> {
+        self.is_told = true;
+        self.place(record)
+    }
+
+    /// Writes a receipt. That a request was answered is no change that the ledger tells.
+    pub(crate) fn put_receipt(&mut self, receipt: Receipt) -> Result<(), Damaged> {
+        self.place(Record::Receipt(receipt)).map(|_| ())
+    }
+
+    fn place(&mut self, mut record: Record) -> Result<Record, Damaged> {
         self.meta.revision = self.meta.revision.next();
         record.stamp(self.meta.revision);
         let ordinal = record.ordinal();
@@ -143,7 +156,9 @@ impl<'a> Txn<'a> {
     /// Removes a record, its parts and its lookups; the removal takes a revision.
     pub(crate) fn remove(&mut self, ordinal: Ordinal, parts: u16) -> Result<(), Damaged> {
         self.meta.revision = self.meta.revision.next();
-        if let Some(subject) = self.record(ordinal)?.as_ref().and_then(ledger::subject) {
+        let record = self.record(ordinal)?;
+        self.is_told |= !matches!(record, Some(Record::Receipt(_)));
+        if let Some(subject) = record.as_ref().and_then(ledger::subject) {
             self.removed.push(Subject { revision: self.meta.revision.0, removed: true, ..subject });
         }
         self.unindex(ordinal)?;
@@ -172,8 +187,15 @@ impl<'a> Txn<'a> {
         self.layer.write(key, Write { revision: self.meta.revision, row });
     }
 
-    /// Closes the command: chains its ledger record and writes the counters.
-    pub(crate) fn finish(mut self, entry: &Entry) -> Result<(Writes, Chained), Damaged> {
+    /// Closes the command: chains its ledger record, if there is anything to tell, and writes the counters.
+    pub(crate) fn finish(mut self, entry: &Entry) -> Result<(Writes, Option<Chained>), Damaged> {
+        let chained = if self.is_told { Some(self.chain(entry)?) } else { None };
+        let meta = Row::Meta(self.meta.clone());
+        self.write(Key::META, Some(meta));
+        Ok((self.layer.into_writes(), chained))
+    }
+
+    fn chain(&mut self, entry: &Entry) -> Result<Chained, Damaged> {
         let changed = ledger::Changed {
             before: self.before,
             after: self.meta.revision,
@@ -185,9 +207,7 @@ impl<'a> Txn<'a> {
             .map_err(|error| Damaged::at(Key::META, error.to_string()))?;
         self.meta.ledger_len = chained.seq;
         self.meta.ledger_head = chained.hash;
-        let meta = Row::Meta(self.meta.clone());
-        self.write(Key::META, Some(meta));
-        Ok((self.layer.into_writes(), chained))
+        Ok(chained)
     }
 }
 

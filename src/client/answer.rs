@@ -49,7 +49,7 @@ impl Answer {
     ///
     /// # Errors
     /// What the server said.
-    pub(super) fn ok(self, request: &Request) -> Result<Self, Failure> {
+    pub(crate) fn ok(self, request: &Request) -> Result<Self, Failure> {
         if (200..300).contains(&self.status) { Ok(self) } else { Err(refused::failure(&self, request)) }
     }
 
@@ -82,6 +82,11 @@ impl Answer {
     pub(super) fn is_not_found(&self) -> bool {
         let is_status = self.text("/kind") == "Status" && self.text("/reason") == "NotFound";
         is_status && !self.text("/details/kind").is_empty() && !self.text("/details/name").is_empty()
+    }
+
+    /// It was done before under its key, and what it was done to is deleted since.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.status == 410 && self.text("/reason") == "Gone"
     }
 
     /// How long the server asks to be left alone.

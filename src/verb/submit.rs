@@ -10,11 +10,11 @@ use crate::bundle::{Bundle, Given};
 use crate::client::{Answer, Client, Request, Where, request};
 use crate::env::Machine;
 use crate::exit::Failure;
-use crate::output::OutputOptions;
+use crate::output::{Form, OutputOptions};
 use crate::runnable;
 use crate::screen::Screen;
 use crate::select::Scope;
-use crate::waiting::{For, wait};
+use crate::waiting::{For, wait, wait_one};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tallyman_model::Env as _;
@@ -29,7 +29,7 @@ Examples:
 A file holds one Runnable or several, or a Job and what it needs. Of a directory, every .yaml, .yml and .json file is
 taken. Everything is read before anything is sent. YAML is read as kubectl reads it: 0644 is octal.
 
-Exit codes: 1 refused, 4 the name is taken, 7 unknown, or still waiting (it says how to repeat it safely),
+Exit codes: 1 refused, 4 the name is taken, or what was taken under the key is deleted since, 7 unknown, or still waiting (it says how to repeat it safely),
             8 with --wait: a run ended without success";
 
 /// Hand in runnables
@@ -88,6 +88,11 @@ impl Submit {
                 Err(failure) => outcomes.add(&bundle.title(), Err(failure)),
             }
         }
+        if let Some(until) = self.wait.as_ref().filter(|_| client.is_curl()) {
+            client.remark("for each run accepted, by the name in its answer:");
+            let namespace = bundles.first().map(|bundle| bundle.namespace.clone()).unwrap_or_default();
+            return wait_one(client, (&namespace, "NAME"), until, None).await.map(|_| ());
+        }
         match &self.wait {
             Some(until) if !runs.is_empty() => runs = self.wait(client, until, runs, &mut outcomes).await?,
             _ => runs.iter().for_each(|run| outcomes.add(&runnable::reference(run), Ok(()))),
@@ -111,7 +116,14 @@ impl Submit {
         let request = Request::send(reqwest::Method::POST, path, &bundle.document)
             .query_some("dryRun", self.dry_run.then_some("All"))
             .keyed(Some(key));
-        client.change(request, &format!("{} --idempotency-key {base}", self.repeat())).await
+        let repeat = format!("{} --idempotency-key {base}", self.repeat());
+        let answer = client.ask_change(&request, &repeat).await?;
+        if answer.is_gone() && self.output.output == Form::Name {
+            // It is not there any more, and this is its name all the same.
+            let (resource, name) = (runnable::COLUMNS.resource, answer.text("/details/name"));
+            Screen::stdout().line(&format!("{resource}.tallyman.dev/{name}"));
+        }
+        answer.ok(&request)
     }
 
     /// On the way, for people.

@@ -130,7 +130,7 @@ async fn respond(
     manifests: Option<&[u8]>,
 ) -> Result<Response, Failure> {
     let Some(record) = written.done.record.as_deref() else {
-        return Ok(answer::written(gone(name, "", status, written), written));
+        return Ok(answer::written(gone(name, "", written), written));
     };
     if manifests.is_none() && !is_here(ask, record)? {
         // This replica is behind the write that it passed on. Without the manifests the answer is still right.
@@ -171,13 +171,13 @@ fn is_here(ask: &Ask, record: &Record) -> Result<bool, Failure> {
 }
 
 /// The run is not there any more: what was asked for is done.
-fn gone(name: &str, uid: &str, status: StatusCode, written: &Written) -> Response {
-    answer::json(status, removed(name, uid).to_string().into_bytes(), written.done.revision, 0)
-}
-
-fn removed(name: &str, uid: &str) -> serde_json::Value {
-    let details = serde_json::json!({"group": "tallyman.dev", "kind": "runnables", "name": name, "uid": uid});
-    serde_json::json!({
+fn gone(name: &str, uid: &str, written: &Written) -> Response {
+    let mut details = serde_json::json!({"group": "tallyman.dev", "kind": "runnables", "name": name});
+    if !uid.is_empty() {
+        details["uid"] = uid.into();
+    }
+    let document = serde_json::json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
-    })
+    });
+    answer::json(StatusCode::OK, document.to_string().into_bytes(), written.done.revision, 0)
 }

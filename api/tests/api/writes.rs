@@ -125,21 +125,38 @@ async fn the_same_key_and_body_is_answered_again_and_another_body_is_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_is_repeated_also_when_its_runnable_is_gone() {
+async fn a_repeated_submission_whose_runnable_is_deleted_since_says_which_that_was() {
     let server = start().await;
     let key = [("idempotency-key", "k")];
     let create = || server.send("POST", RUNNABLES, &key, runnable("a").to_string());
-    create().await.done(201);
+    let uid = create().await.done(201)["metadata"]["uid"].clone();
     let path = path("a");
     let delete = || server.send("DELETE", &path, &key, "");
     delete().await.done(200);
     let again = create().await;
-    assert_eq!(again.header("idempotency-replayed"), "true");
-    let status = again.done(201);
-    assert_eq!((&status["status"], &status["details"]["name"]), (&json!("Success"), &json!("a")));
+    let message = again.refused(410, "Gone");
+    assert!(message.contains("risk/a") && message.contains("deleted since"), "{message}");
+    let details = again.json()["details"].clone();
+    let expected = json!({"group": "tallyman.dev", "kind": "runnables", "name": "a", "uid": uid});
+    assert_eq!(details, expected);
     assert_eq!(server.get(RUNNABLES).await.json()["items"], json!([]));
     let again = delete().await;
     assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (200, "true"));
+}
+
+#[tokio::test]
+async fn the_name_that_was_generated_is_told_also_when_its_runnable_is_deleted_since() {
+    let server = start().await;
+    let mut generated = runnable("x");
+    generated["metadata"] = json!({"generateName": "x-"});
+    let create = || server.send("POST", RUNNABLES, &[("idempotency-key", "k")], generated.to_string());
+    let first = create().await.done(201);
+    let name = first["metadata"]["name"].as_str().unwrap();
+    server.send("DELETE", &path(name), &[], "").await.done(200);
+    let again = create().await;
+    again.refused(410, "Gone");
+    assert_eq!(again.json()["details"]["name"], first["metadata"]["name"]);
+    assert_eq!(again.json()["details"]["uid"], first["metadata"]["uid"]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::{Digest, Ordinal, Revision, Uid};
 use serde::{Deserialize, Serialize};
 
-/// Enough to give the first answer again; no body is kept.
+/// Enough to answer again, with the record as it is then; no body is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The row key.
@@ -24,4 +24,6 @@ pub struct Receipt {
     pub answered: Revision,
     /// When it is forgotten, ms since 1970.
     pub expires_ms: u64,
+    /// The name of the record that the request was about: what is told of it when it is there no more.
+    pub subject_name: String,
 }

@@ -288,6 +288,23 @@ fn the_same_key_and_body_get_the_first_answer_and_another_body_is_refused() {
 }
 
 #[test]
+fn a_key_whose_run_is_deleted_since_says_which_run_that_was_and_does_nothing() {
+    let mut world = World::new();
+    let submit = world.submission("report", |_| {});
+    let uid = submit.uid;
+    let submit = Command::Submit(Box::new(submit));
+    world.keyed("k", b"body", submit.clone()).unwrap();
+    let delete = Command::Delete(Delete { target: Target::named("risk", "report") });
+    world.keyed("d", b"", delete.clone()).unwrap();
+    assert!(query::runnable(&world.view, "risk", "report").unwrap().is_none());
+    let gone = world.keyed("k", b"body", submit).unwrap_err();
+    assert_eq!(gone.kind, RefusalKind::Gone);
+    assert!(gone.message.contains("risk/report") && gone.message.contains("deleted since"), "{gone}");
+    assert_eq!(gone.gone.map(|gone| *gone), Some(Gone { name: "report".to_owned(), uid }));
+    assert!(world.keyed("d", b"", delete).unwrap().replayed, "what a removal is for is done");
+}
+
+#[test]
 fn a_cluster_that_shows_another_identity_gets_nothing_until_it_is_confirmed() {
     let mut world = World::new();
     world.submit("report", |_| {});

@@ -93,14 +93,23 @@ impl World {
     }
 
     pub(crate) fn keyed(&mut self, key: &str, body: &[u8], command: Command) -> Result<Done, Refusal> {
+        self.keyed_as(&Principal { user: "ann".to_owned(), ..Principal::default() }, key, body, command)
+    }
+
+    pub(crate) fn keyed_as(
+        &mut self,
+        by: &Principal,
+        key: &str,
+        body: &[u8],
+        command: Command,
+    ) -> Result<Done, Refusal> {
         let key = IdempotencyKey {
             namespace: "risk".to_owned(),
             route: "POST runnables".to_owned(),
             key: key.to_owned(),
             body: Digest::of(body),
         };
-        let by = Principal { user: "ann".to_owned(), ..Principal::default() };
-        self.apply(Entry { clock_ms: self.now_ms, by, key: Some(key), command })
+        self.apply(Entry { clock_ms: self.now_ms, by: by.clone(), key: Some(key), command })
     }
 
     pub(crate) fn cluster(&self, name: &str) -> Cluster {

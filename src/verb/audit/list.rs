@@ -1,14 +1,15 @@
 //! `tallyman audit list`: who did what, when.
 
+use crate::bundle::API_VERSION;
 use crate::chain::pages;
 use crate::client::Client;
 use crate::exit::Failure;
-use crate::output::OutputOptions;
+use crate::output::{Form, OutputOptions};
 use crate::screen::Screen;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use tallyman_model::ledger::{LedgerRecord, Subject};
-use tallyman_model::time;
+use tallyman_model::{Command, time};
 
 /// Records that are shown unless more are asked for.
 const LIMIT: usize = 100;
@@ -51,7 +52,7 @@ pub(super) struct Which {
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// Of this verb, as submit, place, intend, conclude, cancel
-    #[arg(long, value_name = "VERB")]
+    #[arg(long, value_name = "VERB", value_parser = Command::VERBS, hide_possible_values = true)]
     verb: Option<String>,
     /// Of this cluster, and of runs on it
     #[arg(long, value_name = "NAME")]
@@ -84,12 +85,12 @@ impl List {
         let is_wanted = |record: &LedgerRecord| {
             self.all || self.which.is_about_doing() || !record.user.starts_with("system:")
         };
-        let mut found: VecDeque<LedgerRecord> = VecDeque::new();
+        let mut found: VecDeque<Found> = VecDeque::new();
         let mut left_out = 0_usize;
         pages(client, self.which.selector().as_deref(), |item| {
             let record = item.record()?;
             if is_wanted(&record) {
-                found.push_back(record);
+                found.push_back(Found { record, hash: item.hash().to_owned() });
                 if found.len() > self.limit {
                     found.pop_front();
                     left_out += 1;
@@ -98,9 +99,15 @@ impl List {
             Ok(true)
         })
         .await?;
-        let documents: Value = json!(found);
-        self.output.print_plain(&documents, |output| {
-            let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+        if self.output.output == Form::Name {
+            let screen = Screen::stdout();
+            found
+                .iter()
+                .for_each(|found| screen.line(&format!("auditrecord.tallyman.dev/{}", found.record.seq)));
+            return Ok(());
+        }
+        self.output.print_plain(&document(&found), |output| {
+            let rows: Vec<Vec<String>> = found.iter().map(|found| row(&found.record)).collect();
             output.table(&["RECORD", "TIME", "WHO", "VERB", "WHAT", "REV", "DETAIL"], &rows);
             if left_out > 0 {
                 let screen = Screen::stdout();
@@ -108,6 +115,24 @@ impl List {
             }
         })
     }
+}
+
+/// A record and its hash.
+struct Found {
+    record: LedgerRecord,
+    hash: String,
+}
+
+/// The records as the API lists them.
+fn document(all: &VecDeque<Found>) -> Value {
+    let item = |Found { record, hash }: &Found| {
+        let metadata = json!({"name": record.seq.to_string(), "resourceVersion": record.revision.to_string(),
+            "creationTimestamp": time::format(record.at_ms)});
+        json!({"apiVersion": API_VERSION, "kind": "AuditRecord", "metadata": metadata, "spec": record,
+            "status": {"hash": hash}})
+    };
+    let items: Vec<Value> = all.iter().map(item).collect();
+    json!({"apiVersion": API_VERSION, "kind": "AuditRecordList", "metadata": {}, "items": items})
 }
 
 fn row(record: &LedgerRecord) -> Vec<String> {

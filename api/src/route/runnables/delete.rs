@@ -35,7 +35,7 @@ pub(in crate::route) async fn delete(
     }
     let response = match written.done.record.as_deref() {
         Some(record) if waits(record) => respond(&ask, &name, StatusCode::OK, &written, None).await?,
-        _ => answer::written(gone(&name, &uid.unwrap_or_default(), StatusCode::OK, &written), &written),
+        _ => answer::written(gone(&name, &uid.unwrap_or_default(), &written), &written),
     };
     Ok(Prefer { wait_s: wait.map(|wait| wait.seconds), ..Prefer::of(&ask.headers) }.applied(response))
 }

@@ -4,7 +4,7 @@
 //! taken. 201: all were taken; 207: not all were. The items are proposed at the same time, so that they are committed
 //! together; in which order is not said.
 
-use super::{document, removed};
+use super::document;
 use crate::answer;
 use crate::ask::{Ask, Written};
 use crate::metadata;
@@ -128,8 +128,7 @@ fn respond(ask: &Ask, taken: &[Result<Taken, Failure>]) -> Result<Response, Fail
                         oldest_ms = oldest_ms.max(ms);
                         bytes
                     }
-                    // It was taken once, under its key, and is not there any more.
-                    None => removed("", "").to_string().into_bytes(),
+                    None => Failure::not_found(Noun::Runnables, "").document().to_string().into_bytes(),
                 }
             }
             Err(failure) => failure.document().to_string().into_bytes(),
