@@ -52,12 +52,12 @@ pub(super) const FIELDS: &[Field] = &[
     may(
         "spec.startBy",
         Duration,
-        "How long after acceptance it may start; it then ends Failed. Default 24h.",
+        "How long after acceptance, a retry, or the last approval it needs it may start; it then ends Failed. Default 24h.",
     ),
     may(
         "spec.finishBy",
         Duration,
-        "How long after acceptance it must have ended. Default: as long as it takes.",
+        "How long after acceptance or a retry it must have ended, time held for approval included. Default: none.",
     ),
     may(
         "spec.onLate",
@@ -70,12 +70,16 @@ pub(super) const FIELDS: &[Field] = &[
         "How long after its end its objects stay on the cluster. The record stays longer. Default 24h.",
     ),
     may("spec.approvals", Object, "Who has to agree before it is sent anywhere. Without it nobody has."),
-    must("spec.approvals.required", Whole, "How many people; never the one who submitted it."),
+    must(
+        "spec.approvals.required",
+        Whole,
+        "How many people; never who submitted it, nor who asked for its present retry.",
+    ),
     must("spec.approvals.groups", Texts, "Of which groups: members of any of them count."),
     may(
         "spec.approvals.expireAfter",
         Duration,
-        "How long it waits for them; it then ends Failed. Default 24h.",
+        "How long it is held for them; it then ends Failed. Default 24h.",
     ),
     may(
         "spec.main",
@@ -131,6 +135,11 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.approvals.digest", Text, "What the next decision must name (POST .../approvals)."),
     may("status.approvals.expiresAt", Time, "Until when it waits."),
     may("status.approvals.approvedAt", Time, "When enough had agreed."),
+    may(
+        "status.approvals.retriedBy",
+        Text,
+        "Who asked for the present try by a retry, and may not decide on it.",
+    ),
     may("status.approvals.given", List, "Each decision, oldest first."),
     may("status.approvals.given.user", Text, "Who decided."),
     may("status.approvals.given.through", Text, "Who acted as that user."),

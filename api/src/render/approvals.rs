@@ -26,6 +26,9 @@ pub(super) struct ApprovalsState<'a> {
     expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approved_at: Option<String>,
+    /// Who asked for the present try, and may not decide on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retried_by: Option<&'a str>,
     given: Vec<Given<'a>>,
 }
 
@@ -60,6 +63,7 @@ pub(super) fn state(run: &Runnable) -> Option<ApprovalsState<'_>> {
         digest: run.digest.to_string(),
         expires_at: expires_ms.map(time::format),
         approved_at: approvals.approved_ms.map(time::format),
+        retried_by: approvals.asked_again.as_ref().map(|asker| asker.user.as_str()),
         given: approvals.given.iter().map(given).collect(),
     })
 }

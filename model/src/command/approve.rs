@@ -1,8 +1,9 @@
 //! One person's decision on a held run.
 //!
-//! Reads and writes the runnable. Refused when there is none of that name (`NotFound`); when the person submitted it,
-//! or is in none of the groups that decide (`Forbidden`); when the digest is not the run's, the person decided
-//! otherwise before, or the run does not wait for approval (`Conflict`). Deciding the same twice changes nothing.
+//! Reads and writes the runnable. Refused when there is none of that name (`NotFound`); when the person submitted it
+//! or asked for its present retry, or is in none of the groups that decide (`Forbidden`); when the digest is not the
+//! run's, the person decided otherwise before, or the run does not wait for approval (`Conflict`). Deciding the same
+//! twice changes nothing.
 //!
 //! One rejection ends the run `Failed`, not `Cancelled`: that is the end of what somebody asked to stop, and whoever
 //! waits for a rejected run must learn that it did not do its work.
@@ -129,9 +130,16 @@ impl Approve {
 /// The groups that entitle this principal.
 fn entitled(approvals: &Approvals, name: &str, by: &Principal) -> Result<Vec<String>, Refusal> {
     let forbidden = |why: String| Err(Refusal::new(RefusalKind::Forbidden, why));
-    if approvals.submitter.may_be(&Person::of(by)) {
+    let person = Person::of(by);
+    if approvals.submitter.may_be(&person) {
         return forbidden(format!(
             "{} submitted {name} and may not decide on it; ask somebody else",
+            by.user
+        ));
+    }
+    if approvals.asked_again.as_ref().is_some_and(|asker| asker.may_be(&person)) {
+        return forbidden(format!(
+            "{} asked for this retry of {name} and may not decide on it; ask somebody else",
             by.user
         ));
     }

@@ -1,10 +1,11 @@
 //! Start an ended run again, as one more attempt.
 //!
-//! Reads and writes the runnable. What was approved before is void: the run is held until it is approved anew. Refused when there is none of that name (`NotFound`), or it has not ended, ended
-//! well, or is being removed (`Conflict`).
+//! Reads and writes the runnable. What was approved before is void: the run is held until it is approved anew, and
+//! whoever asked for the retry may not do that. Refused when there is none of that name (`NotFound`), or it has not
+//! ended, ended well, or is being removed (`Conflict`).
 
 use super::{Principal, Target, settle};
-use crate::record::Record;
+use crate::record::{Person, Record};
 use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +59,7 @@ impl Retry {
                 0
             }
             Some(approvals) => {
-                let void = approvals.ask_again(now);
+                let void = approvals.ask_again(Person::of(by), now);
                 let message = format!("{} asked for a retry; {}", by.user, approvals.wanted(run.digest));
                 settle::enter(&mut run, now, Phase::Held, Reason::AwaitingApproval, message);
                 void

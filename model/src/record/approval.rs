@@ -99,6 +99,8 @@ pub struct Approvals {
     pub approved_ms: Option<u64>,
     /// Oldest first; of the void ones the last [`APPROVALS_VOID_MAX`](crate::limits::APPROVALS_VOID_MAX).
     pub given: Vec<Approval>,
+    /// Who asked for the present try, if that was by a retry: may not decide on it either.
+    pub asked_again: Option<Person>,
 }
 
 impl Approvals {
@@ -106,11 +108,12 @@ impl Approvals {
     #[must_use]
     pub fn asked(rule: ApprovalRule, submitter: Person, now_ms: u64) -> Self {
         let expires_ms = now_ms + rule.expire_after_ms;
-        Self { rule, submitter, expires_ms, approved_ms: None, given: Vec::new() }
+        Self { rule, submitter, expires_ms, approved_ms: None, given: Vec::new(), asked_again: None }
     }
 
-    /// Everything decided so far is void, and asked for anew; how many decisions that are.
-    pub(crate) fn ask_again(&mut self, now_ms: u64) -> usize {
+    /// Everything decided so far is void, and asked for anew by that person; how many decisions that are.
+    pub(crate) fn ask_again(&mut self, by: Person, now_ms: u64) -> usize {
+        self.asked_again = Some(by);
         let void = self.valid().count();
         self.given.iter_mut().for_each(|approval| approval.void = true);
         let excess = self.given.len().saturating_sub(crate::limits::APPROVALS_VOID_MAX);
@@ -125,15 +128,19 @@ impl Approvals {
         self.given.iter().filter(|approval| !approval.void)
     }
 
-    /// Who approved that digest, each person once and the submitter never.
+    /// Who wants the present try, and may therefore not decide on it.
+    pub fn askers(&self) -> impl Iterator<Item = &Person> {
+        [Some(&self.submitter), self.asked_again.as_ref()].into_iter().flatten()
+    }
+
+    /// Who approved that digest, each person once, and never who asked for it.
     #[must_use]
     pub fn approvers(&self, digest: Digest) -> Vec<&Person> {
         let mut people: Vec<&Person> = Vec::new();
         for approval in self.valid() {
             let counts = approval.decision == Decision::Approve && approval.digest == digest;
-            let known = people.iter().copied().chain([&self.submitter]);
-            if counts && !approval.groups.is_empty() && !known.into_iter().any(|one| one.may_be(&approval.by))
-            {
+            let mut known = people.iter().copied().chain(self.askers());
+            if counts && !approval.groups.is_empty() && !known.any(|one| one.may_be(&approval.by)) {
                 people.push(&approval.by);
             }
         }
@@ -164,7 +171,10 @@ impl Approvals {
     /// What is waited for, in words.
     #[must_use]
     pub fn wanted(&self, digest: Digest) -> String {
-        let (groups, submitter) = (self.rule.groups.join(", "), &self.submitter.user);
-        format!("{}; members of {groups} decide, not {submitter}, on {digest}", self.count(digest))
+        let groups = self.rule.groups.join(", ");
+        let mut askers: Vec<&str> = self.askers().map(|person| person.user.as_str()).collect();
+        askers.dedup();
+        let askers = askers.join(" or ");
+        format!("{}; members of {groups} decide, not {askers}, on {digest}", self.count(digest))
     }
 }

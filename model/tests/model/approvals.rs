@@ -49,6 +49,8 @@ pub(crate) struct Oracle {
     /// By the UID of the run: who approved its digest since it was submitted, or asked for again.
     approved: BTreeMap<Uid, BTreeSet<String>>,
     rejected: BTreeSet<Uid>,
+    /// Who asked for the present try of a run, if it was retried.
+    retried: BTreeMap<Uid, String>,
     /// Attempts and intents to create that were seen.
     seen: BTreeMap<Uid, (usize, BTreeSet<u64>)>,
 }
@@ -62,8 +64,9 @@ impl Oracle {
         digest: Digest,
         done: bool,
     ) {
-        let human = by.through.clone().unwrap_or_else(|| by.user.clone());
-        let entitled = human != "ann" && by.groups.iter().any(|group| group == "leads" || group == "desk");
+        let human = human(by);
+        let asked = human == "ann" || self.retried.get(&run.head.uid) == Some(&human);
+        let entitled = !asked && by.groups.iter().any(|group| group == "leads" || group == "desk");
         if !entitled || digest != run.digest {
             assert!(!done, "{by:?} may not decide on {run:?}");
             return;
@@ -79,9 +82,10 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn forget(&mut self, uid: Uid) {
+    pub(crate) fn saw_retry(&mut self, uid: Uid, by: &Principal) {
         self.approved.remove(&uid);
         self.rejected.remove(&uid);
+        self.retried.insert(uid, human(by));
     }
 
     pub(crate) fn check(&mut self, world: &World) {
@@ -107,6 +111,11 @@ impl Oracle {
             }
         }
     }
+}
+
+/// Who is behind a name.
+fn human(by: &Principal) -> String {
+    by.through.clone().unwrap_or_else(|| by.user.clone())
 }
 
 fn held(world: &mut World, required: u32) -> Runnable {
@@ -261,6 +270,72 @@ fn a_cancelled_run_cannot_be_approved_and_a_retry_asks_everybody_again() {
 }
 
 #[test]
+fn neither_who_submitted_a_run_nor_who_retried_it_may_approve_it() {
+    let mut world = World::new();
+    let run = held(&mut world, 1);
+    let target = || Target::named("risk", "report");
+    world.ok(Command::Cancel(Cancel { target: target(), why: String::new() }));
+    let retry = Command::Retry(Retry { target: target(), why: String::new() });
+    world.run_as(&named("bob"), retry.clone()).unwrap();
+    let asked = world.get("report");
+    assert!(asked.message.contains("leads, desk decide, not ann or bob, on"), "{}", asked.message);
+    // Flo is bob, who acts as her.
+    for user in ["ann", "bob", "flo"] {
+        for decision in [Decision::Approve, Decision::Reject] {
+            let refused = decide(&mut world, "report", &named(user), decision, run.digest).unwrap_err();
+            assert_eq!(refused.kind, RefusalKind::Forbidden, "{user}");
+            let why = if user == "ann" { "ann submitted report" } else { "asked for this retry of report" };
+            assert!(refused.message.contains(why), "{refused}");
+        }
+    }
+    assert_eq!(kind(try_to_place(&mut world)), RefusalKind::Outdated);
+    decide(&mut world, "report", &named("cat"), Decision::Approve, run.digest).unwrap();
+    try_to_place(&mut world).unwrap();
+    // Who asked for an earlier retry may decide on a later one of somebody else's.
+    world.ok(Command::Cancel(Cancel { target: target(), why: String::new() }));
+    world.run_as(&named("cat"), retry).unwrap();
+    assert_eq!(
+        kind(decide(&mut world, "report", &named("cat"), Decision::Approve, run.digest)),
+        RefusalKind::Forbidden
+    );
+    decide(&mut world, "report", &named("bob"), Decision::Approve, run.digest).unwrap();
+    try_to_place(&mut world).unwrap();
+}
+
+#[test]
+fn a_decision_repeated_under_another_key_leaves_a_receipt_and_no_ledger_record() {
+    let mut world = World::new();
+    let run = held(&mut world, 2);
+    let approve = Command::Approve(Approve {
+        target: Target::named("risk", "report"),
+        decision: Decision::Approve,
+        digest: run.digest,
+        why: String::new(),
+    });
+    let decided = |world: &mut World, key: &str| {
+        let before = query::meta(&world.view).unwrap();
+        let done = world.keyed_as(&named("bob"), key, b"{}", approve.clone()).unwrap();
+        let after = query::meta(&world.view).unwrap();
+        (done, after.ledger_len - before.ledger_len, after.revision.0 - before.revision.0)
+    };
+    let (first, records, _) = decided(&mut world, "k1");
+    assert_eq!((first.unchanged, records), (false, 1));
+    let (second, records, revisions) = decided(&mut world, "k2");
+    assert_eq!((second.unchanged, second.replayed, records, revisions), (true, false, 0, 1));
+    let (again, records, revisions) = decided(&mut world, "k2");
+    assert_eq!((again.replayed, again.revision, records, revisions), (true, second.revision, 0, 0));
+    // Both receipts are forgotten, which is no news of anything either.
+    let ledger_len = |world: &World| query::meta(&world.view).unwrap().ledger_len;
+    let told = ledger_len(&world);
+    world.now_ms += 3_600_000;
+    world.ok(Command::Expire(Expire {}));
+    assert_eq!(ledger_len(&world), told + 1, "it was not approved in time");
+    world.now_ms += limits::RECEIPT_MS;
+    world.ok(Command::Expire(Expire {}));
+    assert_eq!(ledger_len(&world), told + 1);
+}
+
+#[test]
 fn a_retry_of_a_failed_run_ends_as_it_was_decided_and_not_as_its_last_attempt() {
     for ending in ["rejected", "expired", "cancelled"] {
         let mut world = World::new();
@@ -366,7 +441,7 @@ enum Step {
     Place,
     Create(u8),
     Cancel,
-    Retry,
+    Retry(u8),
     Expire(u32),
 }
 
@@ -377,7 +452,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Place),
         4 => (0..2_u8).prop_map(Step::Create),
         1 => Just(Step::Cancel),
-        2 => Just(Step::Retry),
+        2 => any::<u8>().prop_map(Step::Retry),
         1 => (0..7_200_000_u32).prop_map(Step::Expire),
     ]
 }
@@ -411,10 +486,10 @@ proptest! {
                     let cancel = Cancel { target: target.clone(), why: String::new() };
                     let _ = world.run(Command::Cancel(cancel));
                 }
-                Step::Retry => {
+                Step::Retry(number) => {
                     let retry = Retry { target: target.clone(), why: String::new() };
-                    if world.run(Command::Retry(retry)).is_ok() {
-                        oracle.forget(run.head.uid);
+                    if world.run_as(&person(number), Command::Retry(retry)).is_ok() {
+                        oracle.saw_retry(run.head.uid, &person(number));
                     }
                 }
                 Step::Expire(later_ms) => {
