@@ -22,7 +22,7 @@ pub(super) fn command(request: &Request, server: &str, has_token: bool, ca_file:
     if has_token {
         parts.push(format!("-H \"Authorization: Bearer $(cat \"${}\")\"", environment::TOKEN_FILE));
     }
-    for (name, value) in request.headers.iter().filter(|(name, _)| *name != "accept") {
+    for (name, value) in request.headers.iter().filter(|header| !says_nothing(header)) {
         parts.push(format!("-H {}", quote(&format!("{name}: {value}"))));
     }
     let url = quote(&request.url(server));
@@ -35,6 +35,11 @@ pub(super) fn command(request: &Request, server: &str, has_token: bool, ca_file:
         None => parts.push(url),
     }
     parts.join(" ")
+}
+
+/// JSON is what there is without asking for it.
+fn says_nothing((name, value): &(&str, String)) -> bool {
+    *name == "accept" && value == "application/json"
 }
 
 /// In single quotes, unless it needs none.

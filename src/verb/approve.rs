@@ -54,23 +54,42 @@ pub(crate) struct Approve {
 impl Approve {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let (namespace, name) = self.place.split(&self.name)?;
-        let run = runnable::read(client, namespace, name).await?;
+        let run = match runnable::read(client, namespace, name).await {
+            Err(failure) if failure.is_printed() => return self.print(client, namespace, name).await,
+            read => read?,
+        };
         // Whatever else it is, the server says what that means for a decision.
         if runnable::phase(&run) == Some(Phase::Held) {
             self.show(client, &run).await?;
             self.ask(&run).await?;
         }
         let digest = self.digest.as_deref().unwrap_or_else(|| text(&run, "/status/digest"));
+        let request = self.request(namespace, name, digest);
+        let answer = client.change(request, &self.repeat(namespace, name, digest)).await?;
+        let decided = if self.reject { "rejected" } else { "approved" };
+        Screen::stdout().line(&format!("{namespace}/{name}   {decided}   {}", state(&answer.body)));
+        Ok(())
+    }
+
+    fn request(&self, namespace: &str, name: &str, digest: &str) -> Request {
         let mut body = json!({"decision": self.decision().as_str(), "digest": digest});
         if !self.reason.is_empty() {
             body["reason"] = json!(self.reason);
         }
         let path = format!("{}/approvals", request::runnable(namespace, name));
-        let request = Request::send(Method::POST, path, &body).keyed(self.change.key());
-        let answer = client.change(request, &self.repeat(namespace, name, digest)).await?;
-        let decided = if self.reject { "rejected" } else { "approved" };
-        Screen::stdout().line(&format!("{namespace}/{name}   {decided}   {}", state(&answer.body)));
-        Ok(())
+        Request::send(Method::POST, path, &body).keyed(self.change.key())
+    }
+
+    /// What follows the reading of the run, where requests are printed instead of being sent.
+    async fn print(&self, client: &Client, namespace: &str, name: &str) -> Result<(), Failure> {
+        client
+            .remark("while that is Held: the earlier runs, of which the last one like it is read to compare");
+        let _ = client.read(&changes::earlier(namespace, "")).await;
+        if self.digest.is_none() {
+            client.remark("with .status.digest of the first answer:");
+        }
+        let digest = self.digest.as_deref().unwrap_or("DIGEST");
+        client.change(self.request(namespace, name, digest), "").await.map(|_| ())
     }
 
     fn decision(&self) -> Decision {

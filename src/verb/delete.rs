@@ -40,7 +40,8 @@ impl Delete {
         let mut asked = Vec::new();
         for target in &targets {
             let outcome = self.one(client, target).await;
-            if outcome.is_ok() && self.wait {
+            // What would wait is printed where the change was.
+            if self.wait && outcome.as_ref().map_or_else(Failure::is_printed, |()| true) {
                 asked.push(target);
             } else {
                 outcomes.add(&target.reference(), outcome);

@@ -74,8 +74,12 @@ impl History {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
         let (namespace, name) = self.place.split(&self.name)?;
         let records = match &self.uid {
-            Some(uid) => chain::of(client, &format!("spec.uid={uid}")).await?,
-            None => chain::of_submission(client, &format!("{namespace}/{name}")).await?,
+            Some(uid) => chain::of(client, &format!("spec.uid={uid}")).await,
+            None => chain::of_submission(client, &format!("{namespace}/{name}")).await,
+        };
+        let records = match records {
+            Err(failure) if failure.is_printed() => Vec::new(),
+            records => records?,
         };
         // The ledger remembers what the inventory has forgotten.
         let now = match runnable::read(client, namespace, name).await {

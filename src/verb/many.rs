@@ -64,7 +64,13 @@ impl Many {
             }
             Scope::Selected(request) => request,
         };
-        let found = list(client, &request).await?;
+        let found = match list(client, &request).await {
+            Err(failure) if failure.is_printed() => {
+                client.remark("for each run listed:");
+                return Ok(vec![self.placeholder()]);
+            }
+            found => found?,
+        };
         let runs: Vec<&Value> = items(&found).into_iter().filter(|run| suits(run)).collect();
         if runs.is_empty() {
             let message = format!("nothing that can be {} is selected", past(verb));
@@ -81,6 +87,12 @@ impl Many {
             uid: Some(text(run, "/metadata/uid").to_owned()),
         };
         Ok(runs.iter().map(target).collect())
+    }
+
+    /// What stands for each of those that are selected, where requests are printed instead of being sent.
+    fn placeholder(&self) -> Target {
+        let namespace = if self.select.all_namespaces { "NAMESPACE" } else { self.select.place.namespace() };
+        Target { namespace: namespace.to_owned(), name: "NAME".to_owned(), uid: Some("UID".to_owned()) }
     }
 
     fn agree(&self, verb: &str, runs: &[&Value]) -> Result<(), Failure> {
@@ -135,9 +147,10 @@ impl Outcomes {
         }
         let exit = self.failures.iter().map(|(_, failure)| failure.exit).max_by_key(|exit| exit.gravity());
         let (failed, total) = (self.failures.len(), self.total);
+        let others = if failed == total { "" } else { "; the others were done" };
         Err(Failure::new(
             exit.unwrap_or(Exit::Failed),
-            format!("{failed} of {total} failed; the others were done"),
+            format!("{failed} of {total} failed{others}"),
             "look at the lines above: each says what to try",
         ))
     }
@@ -168,6 +181,15 @@ mod tests {
             (failure.exit, failure.message.as_str()),
             (Exit::Unknown, "2 of 3 failed; the others were done")
         );
+    }
+
+    #[test]
+    fn where_all_failed_no_others_were_done() {
+        let mut outcomes = Outcomes::default();
+        for _ in 0..3 {
+            outcomes.add("risk/a", Err(Failure::new(Exit::Conflict, "ended", "x")));
+        }
+        assert_eq!(outcomes.conclude().unwrap_err().message, "3 of 3 failed");
     }
 
     #[test]

@@ -55,7 +55,15 @@ impl Retry {
         let path = format!("{}/retry", request::runnable(&target.namespace, &target.name));
         let body = if self.reason.is_empty() { json!({}) } else { json!({"reason": self.reason}) };
         let request = Request::send(Method::POST, path, &body).keyed(self.change.key());
-        let answer = client.change(request, &format!("tallyman retry {reference}{}", self.words())).await?;
+        let repeat = format!("tallyman retry {reference}{}", self.words());
+        let answer = match client.change(request, &repeat).await {
+            Err(failure) if failure.is_printed() && self.wait => {
+                return wait_one(client, (&target.namespace, &target.name), &For::Finished, None)
+                    .await
+                    .map(|_| ());
+            }
+            answer => answer?,
+        };
         let screen = Screen::stdout();
         let is_table = self.output.output.is_table();
         if is_table {

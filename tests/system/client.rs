@@ -142,6 +142,29 @@ async fn runs_are_submitted_listed_waited_for_and_changed_one_by_one_and_in_bulk
     }
     let said = run(&dev, &["audit", "list", "--verb", "cancel", "--user", "dev"]).await.ok();
     assert_eq!(said.out.matches("wrong input").count(), 4, "{said:?}");
+    let said = run(&dev, &["audit", "list", "--verb", "cancel", "-o", "name"]).await.ok();
+    assert_eq!(said.out.lines().count(), 4);
+    assert!(said.out.lines().all(|line| line.starts_with("auditrecord.tallyman.dev/")), "{said:?}");
+    let said = run(&dev, &["audit", "list", "--verb", "cancel", "-o", "json"]).await.ok();
+    let list: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (&list["kind"], &list["items"][0]["kind"]),
+        (&json!("AuditRecordList"), &json!("AuditRecord"))
+    );
+    assert_eq!(list["items"][3]["spec"]["verb"], "cancel");
+    let said = run(&dev, &["operator", "status"]).await.ok();
+    assert!(said.out.ends_with("writes: yes\n"), "{said:?}");
+
+    // What was taken under a key and is deleted since is named, and not submitted again.
+    let path = file(at, "once", "1s");
+    let once = ["submit", &path, "-n", "risk", "--idempotency-key", "once"];
+    run(&dev, &once).await.ok();
+    run(&dev, &["delete", "risk/once", "--wait"]).await.ok();
+    let said = run(&dev, &[once.as_slice(), &["-o", "name"]].concat()).await;
+    assert_eq!((said.code, said.out.as_str()), (4, "runnable.tallyman.dev/once\n"), "{said:?}");
+    assert!(said.err.contains("risk/once") && said.err.contains("deleted since"), "{said:?}");
+    assert!(said.attempt().contains("another --idempotency-key"), "{said:?}");
+
     let export = at.join("ledger.jsonl");
     let export = export.to_str().unwrap();
     run(&dev, &["audit", "export", export]).await.ok();
@@ -165,7 +188,9 @@ async fn clusters_are_set_and_a_printed_curl_does_the_same() {
         run(&dev, &arguments).await.ok();
         let said = run(&dev, &["cluster", "get", "east", "--no-headers"]).await.ok();
         assert!(said.out.contains(state), "{arguments:?}: {said:?}");
-        assert_eq!(run(&dev, &["cluster", "test", "east"]).await.code, i32::from(state != "ready"));
+        let said = run(&dev, &["cluster", "test", "east"]).await;
+        assert_eq!(said.code, i32::from(state != "ready"));
+        assert!(!said.err.contains(": \n"), "{said:?}");
     }
     assert_eq!(run(&dev, &["cluster", "confirm", "east"]).await.code, 4, "it is not quarantined");
     assert_eq!(run(&dev, &["cluster", "get", "nowhere"]).await.code, 3);
@@ -209,6 +234,64 @@ async fn clusters_are_set_and_a_printed_curl_does_the_same() {
 }
 
 #[tokio::test]
+async fn a_printed_curl_has_all_requests_and_says_what_those_depend_on_that_follow() {
+    let nobody = &["http://127.0.0.1:1"];
+    for (arguments, expected) in [
+        (vec!["get", "risk/a", "fx/b"], vec!["curl -sS .*risk/runnables/a", "curl -sS .*fx/runnables/b"]),
+        (
+            vec!["approve", "risk/a"],
+            vec![
+                "curl -sS .*/runnables/a",
+                "# while that is Held",
+                "curl -sS .*fieldSelector=status.phase",
+                "# with .status.digest of the first answer:",
+                "curl -sS -X POST .*Approve.*DIGEST.*/runnables/a/approvals",
+            ],
+        ),
+        (
+            vec!["cancel", "-n", "risk", "-l", "desk=rates", "--reason", "late"],
+            vec![
+                "curl -sS .*labelSelector",
+                "# for each run listed:",
+                "curl -sS -X POST .*late.*risk/runnables/NAME/cancel",
+            ],
+        ),
+        (
+            vec!["delete", "-A", "-l", "desk=rates", "--wait"],
+            vec![
+                "curl -sS .*labelSelector",
+                "# for each run listed:",
+                "curl -sS -X DELETE .*UID.*namespaces/NAMESPACE/runnables/NAME",
+                "curl -sS -N .*metadata.name%3DNAME.*watch=true",
+            ],
+        ),
+        (
+            vec!["retry", "risk/a", "risk/b", "--wait"],
+            vec![
+                "curl -sS -X POST .*/a/retry",
+                "curl -sS -N .*watch=true",
+                "curl -sS -X POST .*/b/retry",
+                "curl -sS -N .*watch=true",
+            ],
+        ),
+        (vec!["history", "risk/a"], vec!["curl -sS .*auditrecords", "curl -sS .*/runnables/a"]),
+        (
+            vec!["operator", "status"],
+            vec!["curl -sS .*/replicas", "curl -sS .*/operator/status", "# and the same of each other"],
+        ),
+    ] {
+        let said = ended(client(nobody, &[arguments.as_slice(), &["--curl"]].concat())).await.ok();
+        let lines: Vec<&str> = said.out.lines().collect();
+        let fits = |line: &&str, parts: &str| {
+            let mut rest = *line;
+            parts.split(".*").all(|part| rest.split_once(part).map(|(_, after)| rest = after).is_some())
+        };
+        let all = lines.iter().zip(&expected).all(|(line, parts)| fits(line, parts));
+        assert!(lines.len() == expected.len() && all, "{arguments:?}: {}", said.out);
+    }
+}
+
+#[tokio::test]
 async fn completion_scripts_and_manual_pages_are_whole() {
     let folder = tempfile::tempdir().unwrap();
     let nobody = &["http://127.0.0.1:1"];
@@ -248,6 +331,12 @@ async fn whatever_goes_wrong_the_last_line_says_what_to_try() {
         (vec!["cancel"], 2, "tallyman cancel NAME"),
         (vec!["wait"], 2, "tallyman wait NAME"),
         (vec!["get", "a/b/c"], 2, "NAMESPACE/NAME"),
+        (vec!["get", "risk/a", "-n", "fx"], 2, "risk/a without -n"),
+        (vec!["wait", "risk/a", "--for=condition=Nope"], 2, "tallyman wait"),
+        (vec!["audit", "list", "--verb", "bogus"], 2, "tallyman audit list"),
+        (vec!["version", "-o", "name"], 2, "-o table"),
+        (vec!["bench", "submit", "-o", "name"], 2, "-o table"),
+        (vec!["dev", "--submit", "/nowhere.yaml"], 1, "tallyman submit FILE"),
         (vec!["wait", "a", "-l", "b=c"], 2, "select them with -l"),
         (vec!["submit", "/nowhere.yaml"], 1, "tallyman submit FILE"),
         (vec!["list", "--server", "http://"], 2, "TALLYMAN_SERVER="),

@@ -88,13 +88,7 @@ async fn last_succeeded(client: &Client, run: &Value) -> Result<Option<String>, 
     let Some(stem) = stem(run) else { return Ok(None) };
     let (mut found, mut next) = (None, String::new());
     for _ in 0..PAGES_MAX {
-        let mut list = Request::get(request::runnables(Some(namespace)))
-            .query("fieldSelector", "status.phase=Succeeded")
-            .query("limit", PAGE_MAX)
-            .query_some("continue", Some(&next).filter(|next| !next.is_empty()));
-        list.headers.retain(|(header, _)| *header != "accept");
-        list = list.header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io".to_owned());
-        let page = client.read(&list).await?.body;
+        let page = client.read(&earlier(namespace, &next)).await?.body;
         // In the order in which they were submitted.
         for row in page.get("rows").and_then(Value::as_array).into_iter().flatten() {
             let Some(other) = row.get("object") else { continue };
@@ -108,6 +102,16 @@ async fn last_succeeded(client: &Client, run: &Value) -> Result<Option<String>, 
         }
     }
     Ok(found)
+}
+
+/// A page of what has succeeded: rows only.
+pub(super) fn earlier(namespace: &str, next: &str) -> Request {
+    let mut list = Request::get(request::runnables(Some(namespace)))
+        .query("fieldSelector", "status.phase=Succeeded")
+        .query("limit", PAGE_MAX)
+        .query_some("continue", Some(next).filter(|next| !next.is_empty()));
+    list.headers.retain(|(header, _)| *header != "accept");
+    list.header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io".to_owned())
 }
 
 /// The generateName that a run's name was made from.

@@ -109,7 +109,13 @@ impl Confirm {
         let name = &self.name;
         let uid = match &self.kube_system_uid {
             Some(uid) => uid.clone(),
-            None => shown(client, name).await?,
+            None => match shown(client, name).await {
+                Err(failure) if failure.is_printed() => {
+                    client.remark("with the UID that .status.message of the answer names:");
+                    "UID".to_owned()
+                }
+                shown => shown?,
+            },
         };
         let path = format!("{}/confirm", request::cluster(name));
         let request =
