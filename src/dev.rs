@@ -15,8 +15,10 @@ mod replica;
 mod state;
 mod submission;
 
+use crate::bundle::{Bundle, Given};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::verb::submit;
 use board::Board;
 use boot::Started;
 use clusters::Clusters;
@@ -66,6 +68,9 @@ pub(crate) struct Dev {
     /// Stop when all that was submitted has ended; the exit code is 8 if something ended without success
     #[arg(long)]
     exit_when_done: bool,
+    /// End when standard input ends
+    #[arg(long, hide = true)]
+    parent_pipe: bool,
     /// Simulated clusters do not make a missing namespace by themselves
     #[arg(long)]
     strict: bool,
@@ -84,7 +89,8 @@ struct World {
 
 impl Dev {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let mut end = parent::End::watch()?;
+        let mut end = parent::End::watch(self.parent_pipe)?;
+        let submissions = self.submissions()?;
         let (dir, _temporary) = self.directory()?;
         let board = Board::new();
         let mut layout = Layout::open(&dir, self.replicas)?;
@@ -105,7 +111,7 @@ impl Dev {
             replicas.push(Replica::start(i, slot.clone(), held.next(), Arc::clone(&world), events.clone()));
         }
         let ended = tokio::select! {
-            ended = self.work(&world, inbox) => ended,
+            ended = self.work(&world, inbox, submissions) => ended,
             () = end.wait() => Ok(()),
         };
         world.board.transient("");
@@ -115,6 +121,15 @@ impl Dev {
             world.clusters.stop().await;
         }
         ended
+    }
+
+    /// What is to be submitted, with the files that it is from: read before anything is started.
+    fn submissions(&self) -> Result<Vec<(String, Bundle)>, Failure> {
+        let read = |file: &String| {
+            let bundle = Bundle::read(&submit::read_file(file)?, file, Given::default())?;
+            Ok((file.clone(), bundle))
+        };
+        self.submit.iter().map(read).collect()
     }
 
     /// The given directory, or a temporary one, which goes when its guard goes.
@@ -146,7 +161,12 @@ impl Dev {
     }
 
     /// Brings the group up, submits, tells; ends when all is done and that was asked for, or fails.
-    async fn work(&self, world: &Arc<World>, inbox: mpsc::Receiver<Event>) -> Result<(), Failure> {
+    async fn work(
+        &self,
+        world: &Arc<World>,
+        inbox: mpsc::Receiver<Event>,
+        submissions: Vec<(String, Bundle)>,
+    ) -> Result<(), Failure> {
         let mut news = news::News::new(Arc::clone(world), inbox);
         let started = tokio::select! {
             started = boot::boot(world) => started?,
@@ -155,10 +175,10 @@ impl Dev {
         self.tell_start(world, &started);
         tokio::spawn(news.run());
         let mut runs = JoinSet::new();
-        for (i, file) in self.submit.iter().enumerate() {
+        for (i, (file, bundle)) in submissions.into_iter().enumerate() {
             // The second replica is asked first, so that a follower is seen to take work.
             let asked = (i + 1) % world.urls.len();
-            runs.spawn(submission::submit(Arc::clone(world), file.clone(), asked));
+            runs.spawn(submission::submit(Arc::clone(world), file, bundle, asked));
         }
         let mut ended_badly = None;
         while let Some(ended) = runs.join_next().await {

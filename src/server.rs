@@ -7,6 +7,7 @@ mod wiring;
 use crate::config::{Config, Overrides};
 use crate::exit::{Exit, Failure};
 use crate::telemetry;
+pub(crate) use end::input_ended;
 use end::{End, Ending};
 use std::path::PathBuf;
 use wiring::Replica;

@@ -11,6 +11,8 @@ mod bench;
 mod client;
 #[path = "system/crashes.rs"]
 mod crashes;
+#[path = "system/detached.rs"]
+mod detached;
 #[path = "system/dev.rs"]
 mod dev;
 #[path = "system/directories.rs"]

@@ -1,19 +1,18 @@
-//! When `dev` ends: on Ctrl-C, on SIGTERM or SIGHUP, and when its own parent goes.
+//! When `dev` ends: on Ctrl-C, on SIGTERM, on SIGHUP unless it was started to ignore that, and, if it was started so,
+//! when its standard input ends. That its parent ends is nothing to it.
 
 use crate::exit::{Exit, Failure};
-use rustix::process::{Pid, getppid};
-use std::time::Duration;
+use crate::screen::complain;
+use crate::server::input_ended;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval};
-
-/// How often the parent is looked at: the system tells nobody of a parent's end.
-const PARENT_LOOK_MS: u64 = 200;
 
 /// What ends `dev`.
 pub(super) struct End {
-    signals: Vec<Signal>,
-    /// None if there was no parent to begin with.
-    parent: Option<Pid>,
+    interrupt: Signal,
+    terminate: Signal,
+    /// None if whoever started it wants it to outlive its terminal.
+    hangup: Option<Signal>,
+    has_parent: bool,
 }
 
 impl End {
@@ -21,36 +20,60 @@ impl End {
     ///
     /// # Errors
     /// The system refused.
-    pub(super) fn watch() -> Result<Self, Failure> {
-        let parent = getppid().filter(|parent| !parent.is_init());
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let signals = kinds.into_iter().map(signal).collect::<Result<_, _>>();
-        let signals = signals.map_err(|error| {
-            Failure::new(
-                Exit::Failed,
-                format!("failed to listen for signals: {error}"),
-                "start it in a usual shell",
-            )
-        })?;
-        Ok(Self { signals, parent })
+    pub(super) fn watch(has_parent: bool) -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::new(
+                    Exit::Failed,
+                    format!("failed to listen for signals: {error}"),
+                    "start it in a usual shell",
+                )
+            })
+        };
+        // Listening would end what `nohup` began.
+        let outlives =
+            std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: if outlives { None } else { Some(listen(SignalKind::hangup())?) },
+            has_parent,
+        })
     }
 
-    /// Ready when it is time to end.
+    /// Ready when it is time to end; says why, where nobody asked for it.
     pub(super) async fn wait(&mut self) {
-        let parent = self.parent;
-        let signals = self.signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = futures::future::select_all(signals) => {}
-            () = gone(parent) => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hangup => complain("stopping: the terminal is gone (nohup keeps it running)\n"),
+            () = input_ended(), if self.has_parent => complain("stopping: whoever started this is gone\n"),
         }
     }
 }
 
-async fn gone(parent: Option<Pid>) {
-    let Some(parent) = parent else { return std::future::pending().await };
-    let mut ticks = interval(Duration::from_millis(PARENT_LOOK_MS));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while getppid() == Some(parent) {
-        ticks.tick().await;
+/// True if the process was started to ignore SIGHUP, by what Linux says of it.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signal 1 is the lowest bit.
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignores_hangup;
+
+    #[test]
+    fn what_nohup_does_is_seen() {
+        assert!(ignores_hangup("Name:\ttallyman\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"));
+        assert!(!ignores_hangup(""));
     }
 }

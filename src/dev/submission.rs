@@ -1,12 +1,11 @@
 //! One submission of `dev`, told as it goes.
 
 use super::{World, read_back};
-use crate::bundle::{Bundle, Given};
+use crate::bundle::Bundle;
 use crate::client::{Answer, Client, Request, request, text};
 use crate::exit::{Exit, Failure};
 use crate::follow::{Change, Follow};
 use crate::select::Scope;
-use crate::verb::submit;
 use crate::{chain, output, runnable, timeline};
 use reqwest::Method;
 use serde_json::Value;
@@ -18,12 +17,17 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How often a terminal shows that time passes.
 const TICK_MS: u64 = 100;
 
-/// Submits a file to the replica in slot `asked`, tells what becomes of it, and reads it back from a follower.
+/// Submits what a file holds to the replica in slot `asked`, tells what becomes of it, and reads it back from a
+/// follower.
 ///
 /// # Errors
 /// It was refused, or ended without success.
-pub(super) async fn submit(world: Arc<World>, file: String, asked: usize) -> Result<(), Failure> {
-    let bundle = Bundle::read(&submit::read_file(&file)?, &file, Given::default())?;
+pub(super) async fn submit(
+    world: Arc<World>,
+    file: String,
+    bundle: Bundle,
+    asked: usize,
+) -> Result<(), Failure> {
     let path = request::runnables(Some(&bundle.namespace));
     let client = world.client.starting_with(asked);
     let request = Request::send(Method::POST, path, &bundle.document);

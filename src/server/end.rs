@@ -78,7 +78,7 @@ impl End {
 }
 
 /// Nothing is ever written to the pipe; its end is the end of the writer, however that came.
-async fn input_ended() {
+pub(crate) async fn input_ended() {
     let mut input = tokio::io::stdin();
     let mut bytes = [0; 64];
     while matches!(input.read(&mut bytes).await, Ok(length) if length > 0) {}

@@ -109,7 +109,7 @@ impl Dev {
     pub(crate) fn spawn_in(dir: &Path, arguments: &[&str]) -> Self {
         let _ = fs::remove_file(dir.join("dev.json"));
         let mut command = Command::new(binary());
-        command.arg("dev").arg("--dir").arg(dir).args(arguments);
+        command.args(["dev", "--parent-pipe", "--dir"]).arg(dir).args(arguments);
         fs::create_dir_all(dir).unwrap();
         let log = |name: &str| {
             let file = fs::OpenOptions::new().create(true).append(true).open(dir.join(name));
@@ -206,6 +206,12 @@ impl Dev {
         signal(self.pid(), Signal::INT);
         timeout(PATIENCE, self.child.wait()).await.expect("dev stops on Ctrl-C").unwrap();
         self.dir.clone()
+    }
+
+    /// Waits for its end, for which its input is closed first.
+    pub(crate) async fn close_input(mut self) -> (PathBuf, Option<TempDir>) {
+        timeout(PATIENCE, self.child.wait()).await.expect("dev stops with its input").unwrap();
+        (self.dir.clone(), self._temporary.take())
     }
 
     /// Stops on Ctrl-C and keeps the directory of [`start`](Self::start) alive.
