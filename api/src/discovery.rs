@@ -20,14 +20,9 @@ pub(crate) async fn version() -> Response {
     .into_response()
 }
 
-/// What of Kubernetes' core is here: what kubectl looks up beside our own resources. Name, kind, short names, verbs.
-type Core = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
-const CORE: [Core; 2] =
-    [("namespaces", "Namespace", &["ns"], &["get"]), ("events", "Event", &["ev"], &["list"])];
-
-fn singular(kind: &str) -> String {
-    kind.to_ascii_lowercase()
-}
+/// What of Kubernetes' core can be listed. A namespace can only be looked up, which needs no discovery: any name that
+/// can be one's is there.
+const EVENTS: &str = "events";
 
 /// `/api`
 pub(crate) async fn core(headers: HeaderMap) -> Response {
@@ -36,30 +31,24 @@ pub(crate) async fn core(headers: HeaderMap) -> Response {
             "serverAddressByClientCIDRs": []}))
         .into_response();
     };
-    let resource = |(name, kind, short, verbs): Core| {
-        json!({
-            "resource": name, "singularResource": singular(kind), "shortNames": short, "verbs": verbs,
-            "responseKind": {"group": "", "version": "v1", "kind": kind},
-            "scope": if name == "events" { "Namespaced" } else { "Cluster" },
-        })
-    };
+    let events = json!({
+        "resource": EVENTS, "singularResource": "event", "shortNames": ["ev"], "verbs": ["list"],
+        "responseKind": {"group": "", "version": "v1", "kind": "Event"}, "scope": "Namespaced",
+    });
     let group = json!({
         "metadata": {"creationTimestamp": null},
-        "versions": [{"version": "v1", "freshness": "Current", "resources": CORE.map(resource)}],
+        "versions": [{"version": "v1", "freshness": "Current", "resources": [events]}],
     });
     discovery_list(version, vec![group])
 }
 
 /// `/api/v1`
 pub(crate) async fn core_resources() -> Response {
-    let resource = |(name, kind, short, verbs): Core| {
-        json!({
-            "name": name, "singularName": singular(kind), "namespaced": name == "events", "kind": kind,
-            "verbs": verbs, "shortNames": short,
-        })
-    };
-    let resources = CORE.map(resource);
-    Json(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": resources}))
+    let events = json!({
+        "name": EVENTS, "singularName": "event", "namespaced": true, "kind": "Event", "verbs": ["list"],
+        "shortNames": ["ev"],
+    });
+    Json(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "v1", "resources": [events]}))
         .into_response()
 }
 

@@ -107,7 +107,12 @@ const REPLICAS: [Column; 6] = [
     ("Name", "string", Always, "The replica's id."),
     ("Role", "string", Always, "leader, follower or learner."),
     ("Datacenter", "string", Always, "Where it is."),
-    ("Applied", "integer", Always, "The log index that it has applied; known of the replica that answers."),
+    (
+        "Applied",
+        "string",
+        Always,
+        "The log index that it has applied; known only of the replica that answers.",
+    ),
     ("Age", "string", Always, "How long ago it joined."),
     ("URL", "string", Wide, "Where its API is."),
 ];
@@ -229,7 +234,7 @@ fn replica(scene: &Scene<'_>, member: &Member) -> Vec<Value> {
         json!(member.head.name),
         json!(role),
         json!(member.datacenter),
-        if itself { json!(scene.status.applied) } else { Value::Null },
+        json!(if itself { scene.status.applied.to_string() } else { "<unknown>".to_owned() }),
         json!(scene.age(Some(member.head.created_ms))),
         json!(member.api_url),
     ]
