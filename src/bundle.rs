@@ -11,6 +11,9 @@ pub(crate) const API_VERSION: &str = "tallyman.dev/v1";
 /// See [`API_VERSION`].
 pub(crate) const KIND: &str = "Runnable";
 
+/// The deepest nesting, as the API takes it.
+const DEPTH_MAX: usize = 64;
+
 /// A runnable, ready to be sent to its namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bundle {
@@ -99,11 +102,12 @@ impl Bundle {
 /// All documents of the text, those inside a `List` one by one.
 fn documents(text: &str, source: &str) -> Result<Vec<Value>, Failure> {
     // As kubectl reads them: 0644 is octal, and yes is true.
-    let options = serde_saphyr::options! { legacy_octal_numbers: true };
-    let read: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
-        let words = error.to_string();
-        unusable(source, &format!("not YAML or JSON: {}", words.strip_prefix("error: ").unwrap_or(&words)))
-    })?;
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        budget: serde_saphyr::budget! { max_depth: DEPTH_MAX, flow_nesting_limit: DEPTH_MAX },
+    };
+    let read: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|error| unusable(source, &words(&error)))?;
     let mut documents = Vec::new();
     for document in read {
         match (field(&document, "kind"), document.get("items")) {
@@ -114,6 +118,23 @@ fn documents(text: &str, source: &str) -> Result<Vec<Value>, Failure> {
     match documents.iter().find(|document| !document.is_object()) {
         Some(_) => Err(unusable(source, "a document is not a manifest: it has no apiVersion and kind")),
         None => Ok(documents),
+    }
+}
+
+/// Why a text was not read.
+fn words(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error;
+    use serde_saphyr::budget::BudgetBreach;
+    let too_deep = || format!("it is nested more than {DEPTH_MAX} deep");
+    match error.without_snippet() {
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => too_deep(),
+        // Brackets within brackets are counted apart.
+        other if other.to_string().contains("recursion limit") => too_deep(),
+        Error::Budget { .. } => "it is too large, or has too many aliases".to_owned(),
+        _ => {
+            let words = error.to_string();
+            format!("not YAML or JSON: {}", words.strip_prefix("error: ").unwrap_or(&words))
+        }
     }
 }
 

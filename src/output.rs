@@ -61,16 +61,29 @@ impl OutputOptions {
         Ok(())
     }
 
-    /// Prints a document that is no resource: anything but a table is the same as for one.
+    /// Prints a document that is no resource, and so has no name: anything else is the same as for one.
     ///
     /// # Errors
-    /// It cannot be written as YAML.
+    /// Its name was asked for, or it cannot be written as YAML.
     pub(crate) fn print_plain(&self, document: &Value, table: impl FnOnce(&Self)) -> Result<(), Failure> {
+        self.refuse_name()?;
         match &self.output {
             Form::Table | Form::Wide | Form::Name => table(self),
             form => self.write(form, document)?,
         }
         Ok(())
+    }
+
+    /// For commands that print no resource: to be asked before anything is done.
+    ///
+    /// # Errors
+    /// A name was asked for.
+    pub(crate) fn refuse_name(&self) -> Result<(), Failure> {
+        if self.output != Form::Name {
+            return Ok(());
+        }
+        let message = "-o name: this command prints no resource, so there is no name";
+        Err(Failure::new(Exit::Usage, message, "-o table, wide, json, yaml or jsonpath=TEMPLATE"))
     }
 
     fn write(&self, form: &Form, document: &Value) -> Result<(), Failure> {

@@ -64,7 +64,14 @@ impl For {
             return Err(format!("it is one of {all}"));
         };
         let (kind, status) = condition.split_once('=').unwrap_or((condition, "True"));
-        Ok(Self::Condition { kind: kind.to_owned(), status: status.to_owned() })
+        let known = |all: &[&'static str], word: &str| {
+            let found = all.iter().copied().find(|one| one.eq_ignore_ascii_case(word)).map(str::to_owned);
+            found.ok_or_else(|| format!("{word:?} is none of {}", all.join(", ")))
+        };
+        Ok(Self::Condition {
+            kind: known(&tallyman_api::CONDITIONS, kind)?,
+            status: known(&["True", "False", "Unknown"], status)?,
+        })
     }
 
     fn judge(&self, run: &Value) -> Judged {
@@ -274,9 +281,11 @@ mod tests {
         assert_eq!(judge("condition=placed=false", "Running"), Judged::Reached);
         assert_eq!(judge("condition=Placed", "Running"), Judged::Waits);
         assert_eq!(judge("condition=Placed", "Cancelled"), Judged::Ended);
-        for wrong in ["", "done", "condition=", "condition"] {
+        for wrong in ["", "done", "condition=", "condition", "condition=Placed=Maybe"] {
             assert!(For::parse(wrong).is_err(), "{wrong}");
         }
+        let unknown = For::parse("condition=Nope").unwrap_err();
+        assert!(unknown.starts_with("\"Nope\" is none of Accepted, Approved, Placed,"), "{unknown}");
     }
 
     #[test]

@@ -261,12 +261,14 @@ fn words_of_json(error: &serde_json::Error) -> String {
 
 fn words_of_yaml(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error;
+    use serde_saphyr::budget::BudgetBreach;
     match error.without_snippet() {
         Error::MultipleDocuments { .. } => {
             "a second document follows; send one document, one request each".to_owned()
         }
         Error::DuplicateMappingKey { .. } => "a key is there twice".to_owned(),
-        Error::Budget { .. } => "it is too deep, too large or has too many aliases".to_owned(),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => strict::too_deep(),
+        Error::Budget { .. } => "it is too large or has too many aliases".to_owned(),
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. } => "its aliases expand to too much".to_owned(),
@@ -274,6 +276,9 @@ fn words_of_yaml(error: &serde_saphyr::Error) -> String {
         Error::Eof { .. } => "it ends too early".to_owned(),
         other => {
             let text = other.to_string();
+            if text.contains("recursion limit") {
+                return strict::too_deep();
+            }
             text.lines()
                 .find(|line| strict::is_own(line))
                 .map_or_else(|| "syntax error".to_owned(), str::to_owned)

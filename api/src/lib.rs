@@ -54,6 +54,7 @@ pub use api::ApiOptions;
 pub use body::BodyTimes;
 pub use identity::Identity;
 pub use overload::Bounds;
+pub use render::CONDITIONS;
 pub use route::{ROUTES, router};
 pub use server::{ExposureError, Limits, ServeOptions, check_exposure, serve};
 pub use tls::{Tls, TlsError};

@@ -11,6 +11,7 @@ mod runnable;
 pub(crate) use age::age;
 pub(crate) use audit::audit;
 pub(crate) use cluster::ACTIVE_MAX;
+pub use conditions::CONDITIONS;
 
 use crate::backend::StateHash;
 use crate::table::Include;

@@ -40,6 +40,14 @@ fn a_runnable_is_sent_as_it_is() {
 }
 
 #[test]
+fn what_is_nested_too_deep_is_refused_in_words() {
+    for deep in ["[".repeat(100), format!("{}1{}", "[".repeat(100), "]".repeat(100))] {
+        let why = read(&format!("spec: {deep}")).unwrap_err().message;
+        assert_eq!(why, "f.yaml cannot be submitted: it is nested more than 64 deep");
+    }
+}
+
+#[test]
 fn a_list_is_its_items_and_equal_kinds_are_counted() {
     let text = "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: ConfigMap}, {apiVersion: v1, kind: ConfigMap}, \
                 {apiVersion: batch/v1, kind: Job, metadata: {name: j}}]}";

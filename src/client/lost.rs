@@ -54,9 +54,7 @@ impl Lost {
             NOT_SERVED_HINT.to_owned()
         } else if all("connect") {
             let origin = client.origin;
-            format!(
-                "start a server (`tallyman dev`), or name others in TALLYMAN_SERVER; these are from {origin}"
-            )
+            format!("start a server (`tallyman dev`), or name others in TALLYMAN_SERVER; these are {origin}")
         } else {
             attempt.to_owned()
         };

@@ -17,7 +17,7 @@ pub(crate) struct ClientOptions {
     /// Servers, tried in turn, separated by commas
     #[arg(long, env = environment::SERVER, value_name = "URL,...", global = true, hide_env_values = true)]
     pub(crate) server: Option<String>,
-    /// Print the equivalent curl command instead of sending the request
+    /// Print the equivalent curl commands instead of sending anything
     #[arg(long, global = true)]
     pub(crate) curl: bool,
     /// Act as this user, where that is allowed: in `tallyman dev`, or as one of system:masters
@@ -55,9 +55,20 @@ impl Where {
     /// The namespace and name of `NAME` or `NS/NAME`.
     ///
     /// # Errors
-    /// It is neither.
+    /// It is neither, or names another namespace than the one asked for.
     pub(crate) fn split<'a>(&'a self, reference: &'a str) -> Result<(&'a str, &'a str), Failure> {
         let (namespace, name) = reference.split_once('/').unwrap_or((self.namespace(), reference));
+        // The environment only says what is meant where nothing else does.
+        let asked =
+            self.namespace.as_deref().filter(|_| self.namespace != environment::read(environment::NAMESPACE));
+        if let Some(asked) = asked.filter(|asked| *asked != namespace) {
+            let message = format!("{reference} is not in namespace {asked}, which -n names");
+            return Err(Failure::new(
+                Exit::Usage,
+                message,
+                format!("{reference} without -n, or {name} -n {asked}"),
+            ));
+        }
         if namespace.is_empty() || name.is_empty() || name.contains('/') {
             let message = format!("{reference:?} does not name a runnable");
             return Err(Failure::new(Exit::Usage, message, "NAME, or NAMESPACE/NAME; tallyman list -A"));
@@ -85,10 +96,10 @@ impl ClientOptions {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let (list, origin) = match &self.server {
             Some(list) if environment::read(environment::SERVER).as_ref() == Some(list) => {
-                (list.as_str(), environment::SERVER)
+                (list.as_str(), "from TALLYMAN_SERVER")
             }
-            Some(list) => (list.as_str(), "--server"),
-            None => (SERVER_DEFAULT, "nowhere: it is the default"),
+            Some(list) => (list.as_str(), "from --server"),
+            None => (SERVER_DEFAULT, "the default"),
         };
         let servers = servers(list)?;
         let token = environment::path(environment::TOKEN_FILE).map(read_token).transpose()?;
@@ -206,7 +217,13 @@ mod tests {
     fn a_reference_may_name_its_namespace() {
         let risk = Where { namespace: Some("risk".to_owned()) };
         assert_eq!(risk.split("report"), Ok(("risk", "report")));
-        assert_eq!(risk.split("desk/report"), Ok(("desk", "report")));
+        assert_eq!(risk.split("risk/report"), Ok(("risk", "report")));
+        assert_eq!(Where::default().split("desk/report"), Ok(("desk", "report")));
+        let other = risk.split("desk/report").unwrap_err();
+        assert_eq!(
+            (other.exit, other.attempt.as_str()),
+            (Exit::Usage, "desk/report without -n, or report -n risk")
+        );
         assert_eq!(Where::default().split("report"), Ok(("default", "report")));
         for wrong in ["a/b/c", "/x", "risk/", "", "/", "a//b"] {
             assert_eq!(risk.split(wrong).unwrap_err().exit, Exit::Usage, "{wrong}");

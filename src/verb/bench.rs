@@ -84,6 +84,7 @@ fn positive(text: &str) -> Result<f64, String> {
 
 impl Bench {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        self.output.refuse_name()?;
         let measured = measure::measure(&self, client).await?;
         report::print(&self, &measured)?;
         if measured.outcome.operations.values().any(|tally| tally.latency.count() > 0) {

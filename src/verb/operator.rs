@@ -38,9 +38,11 @@ Examples:
   tallyman operator status
   tallyman operator status -o json | jq '.[].status.applied'
 
-Every named server is asked, and every replica that they know of. The last lines say what may still be lost.
+Every named server is asked, and every replica that they know of. The last lines say what may still be lost, and
+whether anything can be written.
 
-Exit codes: 1 replicas differ that must not, 5 no replica answers, or none knows of a leader";
+Exit codes: 0 a leader answers and reaches a quorum, 1 replicas differ that must not, 5 nothing can be written, as far
+            as is known here: no replica answers, the leader does not, or it reaches no quorum";
 const TRANSFER_HELP: &str = "\
 Examples:
   tallyman operator transfer-leader

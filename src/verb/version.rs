@@ -32,6 +32,7 @@ pub(crate) struct Version {
 
 impl Version {
     pub(crate) async fn run(self, client: &Client) -> Result<(), Failure> {
+        self.output.refuse_name()?;
         let own = env!("CARGO_PKG_VERSION");
         let urls = if self.client { &[] } else { client.servers() };
         let ask = async |url: &String| {

@@ -53,6 +53,20 @@ fn a_key_twice_is_refused() {
 }
 
 #[test]
+fn what_is_nested_too_deep_is_refused_with_the_bound() {
+    let block: String = (0..70).map(|depth| format!("{}a:\n", "  ".repeat(depth))).collect();
+    for (text, format) in [
+        (format!("{}1{}", "[".repeat(70), "]".repeat(70)), Format::Json),
+        (format!("a: {}1{}", "[".repeat(70), "]".repeat(70)), Format::Yaml),
+        (format!("a: {}", "[".repeat(10_000)), Format::Yaml),
+        (format!("{block}{}b: 1\n", "  ".repeat(70)), Format::Yaml),
+    ] {
+        let message = refused(&text, format);
+        assert!(message.contains("nested more than 64 deep"), "{message}");
+    }
+}
+
+#[test]
 fn an_error_quotes_nothing_of_the_body() {
     for text in
         ["password: [hunter2", "password: hunter2: x", "{\"password\": \"hunter2\" x}", "hunter2: *hunter2"]

@@ -26,6 +26,19 @@ pub(super) fn cluster_of(view: &dyn View, ordinal: Ordinal) -> Result<Option<Clu
     })
 }
 
+/// The types of a runnable's conditions.
+pub const CONDITIONS: [&str; 9] = [
+    "Accepted",
+    "Approved",
+    "Placed",
+    "Created",
+    "Observed",
+    "ClusterReachable",
+    "Succeeded",
+    "Finished",
+    "ObjectsRemoved",
+];
+
 pub(super) fn of<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Vec<Condition<'a>> {
     let attempt = run.attempt();
     let mut conditions = vec![

@@ -23,7 +23,7 @@ Exit codes: 0 every hash is right, 1 it is broken or empty, 5 no server answers"
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Verify {
-    /// A replica's data directory, or its ledger directory: needs no server
+    /// A replica's data directory, what it is in, or its ledger directory: needs no server
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     dir: Option<PathBuf>,
     /// A file that tallyman audit export wrote: needs no server
@@ -55,8 +55,9 @@ impl Verify {
 
 /// Reads the segments and changes nothing.
 fn of_directory(dir: &Path) -> Result<(u64, Digest), Failure> {
-    let inside = dir.join("ledger");
-    let dir = if inside.is_dir() { inside } else { dir.to_owned() };
+    // Also from the folder that a replica's data directory is in, as `tallyman dev --dir` makes it.
+    let inside = [dir.join("ledger"), dir.join("data").join("ledger")];
+    let dir = inside.into_iter().find(|inside| inside.is_dir()).unwrap_or_else(|| dir.to_owned());
     files::verify(&dir).map_err(|wrong| told(wrong, &dir))
 }
 
@@ -81,4 +82,26 @@ fn told(wrong: Wrong, at: &Path) -> Failure {
 
 fn empty(what: &str, attempt: &str) -> Failure {
     Failure::new(Exit::Failed, format!("{what} holds no records: nothing was verified"), attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::of_directory;
+    use std::fs;
+
+    #[test]
+    fn the_ledger_is_found_from_any_folder_that_it_may_be_called_by() {
+        let replica = tempfile::tempdir().unwrap();
+        let data = replica.path().join("data");
+        let ledger = data.join("ledger");
+        fs::create_dir_all(&ledger).unwrap();
+        for dir in [replica.path(), &data, &ledger] {
+            let message = of_directory(dir).unwrap_err().message;
+            assert!(
+                message.starts_with(&format!("the ledger in {} holds no", ledger.display())),
+                "{message}"
+            );
+        }
+    }
 }

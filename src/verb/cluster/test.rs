@@ -50,7 +50,11 @@ impl Test {
     async fn registered(&self, client: &Client, name: &str) -> Result<(), Failure> {
         let cluster = client.read(&Request::get(request::cluster(name))).await?.body;
         self.output.print(&cluster, &COLUMNS)?;
-        let message = format!("cluster {name} is {}: {}", state(&cluster), text(&cluster, "/status/message"));
+        let why = match text(&cluster, "/status/message") {
+            "" => String::new(),
+            why => format!(": {why}"),
+        };
+        let message = format!("cluster {name} is {}{why}", state(&cluster));
         match state(&cluster) {
             "ready" => Ok(()),
             "unreachable" | "unknown" => {

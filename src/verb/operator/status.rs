@@ -18,7 +18,13 @@ pub(super) async fn show(client: &Client, output: &OutputOptions) -> Result<(), 
     let limit = Duration::from_secs(STATUS_S_MAX);
     let listing = Request::get(format!("{}/replicas", request::API)).query("consistency", "stale");
     let known = match client.within(limit).read(&listing).await {
-        Err(failure) if failure.is_printed() => return Err(failure),
+        Err(failure) if failure.is_printed() => {
+            for server in client.servers() {
+                let _ = client.at(server).read(&Request::get(STATUS)).await;
+            }
+            client.remark("and the same of each other .spec.apiURL that is listed");
+            return Err(failure);
+        }
         known => known.map(|answer| answer.body).unwrap_or_default(),
     };
     let mut urls = client.servers().to_vec();
@@ -99,11 +105,41 @@ impl Group<'_> {
         })
     }
 
-    /// What it means: who leads, and what may still be lost.
-    fn words(&self) -> Vec<String> {
-        let Some(leader) = self.bodies().find(|body| text(body, "/role") == "leader") else {
-            return Vec::new();
+    fn leader(&self) -> Option<&Value> {
+        self.bodies().find(|body| text(body, "/role") == "leader")
+    }
+
+    /// Why nothing can be written, as far as the replicas that answer know; `None` if it can.
+    fn hindrance(&self) -> Option<String> {
+        let Some(leader) = self.leader() else {
+            let named = self.bodies().map(|body| text(body, "/leader")).find(|id| !id.is_empty());
+            return Some(match named {
+                Some(id) => format!("{id}, which is said to lead, does not answer"),
+                None => "no replica knows of a leader".to_owned(),
+            });
         };
+        let voters = ids(leader, "/voters");
+        let answering = self.bodies().filter(|body| voters.contains(&text(body, "/id"))).count();
+        let id = text(leader, "/id");
+        match (text(leader, "/waitingFor"), answering > voters.len() / 2) {
+            ("", true) => None,
+            ("", false) => Some("no quorum answers".to_owned()),
+            (wanted, _) => Some(format!("{id}, which leads, waits for {wanted}")),
+        }
+    }
+
+    /// What it means: who leads, what may still be lost, and whether anything can be written.
+    fn words(&self) -> Vec<String> {
+        let mut lines = self.words_of_loss();
+        lines.push(match self.hindrance() {
+            None => "writes: yes".to_owned(),
+            Some(why) => format!("writes: no ({why})"),
+        });
+        lines
+    }
+
+    fn words_of_loss(&self) -> Vec<String> {
+        let Some(leader) = self.leader() else { return Vec::new() };
         let voters = ids(leader, "/voters");
         let answering: BTreeSet<&str> =
             self.bodies().map(|body| text(body, "/id")).filter(|id| voters.contains(id)).collect();
@@ -116,7 +152,7 @@ impl Group<'_> {
             voters.len()
         )];
         lines.push(match answering.len().checked_sub(quorum) {
-            None => "no quorum answers: nothing can be written".to_owned(),
+            None => "more are lost already than may be".to_owned(),
             Some(0) => "not one more may be lost".to_owned(),
             Some(spare) => {
                 format!(
@@ -188,16 +224,14 @@ impl Group<'_> {
                 ));
             }
         }
-        if self.bodies().any(|body| !text(body, "/leader").is_empty()) {
-            return Ok(());
-        }
+        let Some(why) = self.hindrance() else { return Ok(()) };
         let refused = self.answers.iter().find_map(|(_, answer)| answer.as_ref().err());
         Err(match refused {
             Some(failure) if failure.exit != Exit::Unavailable => failure.clone(),
             Some(failure) if self.bodies().next().is_none() => failure.clone(),
             _ => Failure::new(
                 Exit::Unavailable,
-                "no replica knows of a leader",
+                format!("nothing can be written: {why}"),
                 "start the others: more than half of the voters must run; a new group needs `tallyman operator init`",
             ),
         })
@@ -234,17 +268,19 @@ mod tests {
     #[test]
     fn what_may_still_be_lost_is_said() {
         assert!(
-            words(&["r1", "r2", "r3", "r4", "r5"]).ends_with("2 more may be lost, or any one datacenter")
+            words(&["r1", "r2", "r3", "r4", "r5"])
+                .ends_with("2 more may be lost, or any one datacenter; writes: yes")
         );
-        assert!(words(&["r1", "r2", "r3", "r4"]).ends_with("3 are needed; 1 more may be lost"));
-        assert!(words(&["r1", "r2", "r5"]).ends_with("not one more may be lost"));
-        assert!(words(&["r1", "r5"]).ends_with("nothing can be written"));
+        assert!(words(&["r1", "r2", "r3", "r4"]).contains("3 are needed; 1 more may be lost;"));
+        assert!(words(&["r1", "r2", "r5"]).ends_with("not one more may be lost; writes: yes"));
+        assert!(words(&["r1", "r5"]).ends_with("writes: no (no quorum answers)"));
+        assert_eq!(words(&["r2", "r3", "r4"]), "writes: no (r1, which is said to lead, does not answer)");
     }
 
     #[test]
     fn states_that_differ_at_one_index_are_an_error() {
         let answer = |hash: &str, index: u64| {
-            let body = json!({"id": hash, "leader": "r1", "stateHash": {"index": index, "hash": hash}});
+            let body = json!({"id": hash, "role": "leader", "leader": hash, "voters": [hash], "stateHash": {"index": index, "hash": hash}});
             (format!("http://{hash}"), Ok(body))
         };
         let verdict = |answers: &[Answered]| {
@@ -252,6 +288,23 @@ mod tests {
         };
         assert_eq!(verdict(&[answer("a", 1), answer("b", 2)]), Ok(()));
         assert_eq!(verdict(&[answer("a", 1), answer("b", 1)]), Err(Exit::Failed));
+    }
+
+    #[test]
+    fn it_ends_well_only_where_something_can_be_written() {
+        let places = BTreeMap::new();
+        let verdict = |answers: &[Answered]| {
+            let group = Group { answers, datacenters: &places };
+            group.verdict().map_err(|failure| (failure.exit, failure.message))
+        };
+        assert_eq!(verdict(&group(&["r1", "r2", "r3"])), Ok(()));
+        let no = |why: &str| Err((Exit::Unavailable, format!("nothing can be written: {why}")));
+        assert_eq!(verdict(&group(&["r2", "r3", "r4"])), no("r1, which is said to lead, does not answer"));
+        let mut answers = group(&["r1", "r2", "r3"]);
+        if let Some((_, Ok(body))) = answers.first_mut() {
+            body["waitingFor"] = json!("a quorum");
+        }
+        assert_eq!(verdict(&answers), no("r1, which leads, waits for a quorum"));
     }
 
     #[test]
