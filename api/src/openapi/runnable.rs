@@ -52,12 +52,12 @@ pub(super) const FIELDS: &[Field] = &[
     may(
         "spec.startBy",
         Duration,
-        "How long after acceptance, a retry, or the last approval it needs it may start; it then ends Failed. Default 24h.",
+        "How long after acceptance or a retry it may start; it then ends Failed. Where approval is needed, this counts from the last one: time held does not. Default 24h.",
     ),
     may(
         "spec.finishBy",
         Duration,
-        "How long after acceptance or a retry it must have ended, time held for approval included. Default: none.",
+        "How long after acceptance or a retry it must have ended; time held for approval counts. Default: as long as it takes.",
     ),
     may(
         "spec.onLate",
