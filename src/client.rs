@@ -1,8 +1,8 @@
 //! The client: requests to any replica of a group, tried over all that are named, and safe to repeat.
 //!
 //! A read is tried on the servers in turn until one answers; the one that did is asked first from then on. A change
-//! carries an idempotency key of its own, so that it can be sent again after a lost connection: the first answer is
-//! given again, and nothing is done twice. What a read has shown once, no later read on another server takes back.
+//! carries an idempotency key of its own, so that it can be sent again after a lost connection: nothing is done
+//! twice. What a read has shown once, no later read on another server takes back.
 
 mod answer;
 mod curl;
