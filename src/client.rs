@@ -48,6 +48,8 @@ const RETRY_DELAY_MS_MIN: u64 = 50;
 const RETRY_DELAY_MS_MAX: u64 = 1000;
 /// How long an answer may tell us to wait before we ask again.
 const RETRY_AFTER_S_MAX: u64 = 5;
+/// How a try begins to be told that nobody answered.
+const NO_ANSWER: &str = "no answer within";
 /// How an answer is called that is no word about any object.
 const NOT_SERVED: &str = "HTTP 404";
 /// What may help when no server serves what is asked for.
@@ -334,7 +336,7 @@ impl Client {
             Ok(Err(error)) => Err(Tried::Unknown { why: reason(&error) }),
             Err(_) => {
                 let waited = begun.elapsed().as_secs_f64().round();
-                Err(Tried::Unknown { why: format!("no answer within {waited} s") })
+                Err(Tried::Unknown { why: format!("{NO_ANSWER} {waited} s") })
             }
         }
     }

@@ -1,6 +1,6 @@
 //! When no server gave an answer that counts: what each of them said last, and what may help.
 
-use super::{Client, NOT_SERVED, NOT_SERVED_HINT};
+use super::{Client, NO_ANSWER, NOT_SERVED, NOT_SERVED_HINT};
 use crate::exit::{Exit, Failure};
 
 /// What the servers said last, in the order in which they were asked first.
@@ -21,6 +21,8 @@ impl Lost {
     /// Notes what a server said.
     pub(super) fn add(&mut self, server: &str, why: String) {
         match self.whys.iter_mut().find(|(known, _)| known == server) {
+            // The last try may have had little time; the first had all that a try gets.
+            Some((_, last)) if last.starts_with(NO_ANSWER) && why.starts_with(NO_ANSWER) => {}
             Some((_, last)) => *last = why,
             None => self.whys.push((server.to_owned(), why)),
         }
