@@ -136,6 +136,9 @@ async fn a_watcher_of_the_kube_crate_resumes_over_a_leader_change_and_a_dead_ser
     })
     .await;
     telling.abort();
+    let all = api.list(&ListParams::default()).await.unwrap();
+    assert_eq!(all.items.len(), RUNS);
+    assert!(all.items.iter().all(|run| phase(run) == "Succeeded"));
     let told = told.lock().unwrap();
     // A watch that had to begin again would have listed again.
     assert_eq!(told.listings, 1, "{:?}", told.runs);
@@ -145,7 +148,4 @@ async fn a_watcher_of_the_kube_crate_resumes_over_a_leader_change_and_a_dead_ser
             "told twice or out of order: {name}: {states:?}"
         );
     }
-    let all = api.list(&ListParams::default()).await.unwrap();
-    assert_eq!(all.items.len(), RUNS);
-    assert!(all.items.iter().all(|run| phase(run) == "Succeeded"));
 }
