@@ -335,7 +335,7 @@ async fn whatever_goes_wrong_the_last_line_says_what_to_try() {
         (vec!["wait", "risk/a", "--for=condition=Nope"], 2, "tallyman"),
         (vec!["audit", "list", "--verb", "bogus"], 2, "tallyman"),
         (vec!["version", "-o", "name"], 2, "-o table"),
-        (vec!["bench", "submit", "-o", "name"], 2, "-o table"),
+        (vec!["bench", "writes", "-o", "name"], 2, "-o table"),
         (vec!["dev", "--submit", "/nowhere.yaml"], 1, "tallyman submit FILE"),
         (vec!["wait", "a", "-l", "b=c"], 2, "select them with -l"),
         (vec!["submit", "/nowhere.yaml"], 1, "tallyman submit FILE"),
