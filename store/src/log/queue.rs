@@ -20,6 +20,16 @@ pub(super) enum Op {
     Sync(OnDurable),
 }
 
+impl Op {
+    /// How many entries it writes.
+    pub(super) fn entries(&self) -> usize {
+        match self {
+            Self::Append { entries, .. } => entries.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// An entry that raft-log may not have yet.
 struct Recent {
     batch: u64,
@@ -30,6 +40,8 @@ struct Recent {
 /// The calls that wait, and the log as it will be when they are done.
 pub(super) struct Queue {
     ops: Vec<Op>,
+    /// Something among `ops` is waited for.
+    due: bool,
     /// Number of the batch that `ops` will be.
     batch: u64,
     state: LogState,
@@ -43,6 +55,7 @@ impl Queue {
     pub(super) fn new(state: LogState, sizes: Sizes) -> Self {
         Self {
             ops: Vec::new(),
+            due: false,
             batch: 0,
             state,
             recent: BTreeMap::new(),
@@ -72,7 +85,13 @@ impl Queue {
         self.ops.is_empty()
     }
 
+    /// Whether the log has something to do now. A committed index has time: it goes with what comes next.
+    pub(super) fn is_due(&self) -> bool {
+        self.due
+    }
+
     pub(super) fn push(&mut self, op: Op) {
+        self.due = true;
         self.ops.push(op);
     }
 
@@ -110,7 +129,10 @@ impl Queue {
     pub(super) fn save_committed(&mut self, id: LogId) {
         if Some(id) > self.state.committed && Some(id) <= self.state.last {
             self.state.committed = Some(id);
-            self.push(Op::Committed(id));
+            match self.ops.last_mut() {
+                Some(Op::Committed(last)) => *last = id,
+                _ => self.ops.push(Op::Committed(id)),
+            }
         }
     }
 
@@ -163,6 +185,7 @@ impl Queue {
     /// Takes all calls, as one batch.
     pub(super) fn take(&mut self) -> (u64, Vec<Op>) {
         self.batch += 1;
+        self.due = false;
         (self.batch - 1, std::mem::take(&mut self.ops))
     }
 
