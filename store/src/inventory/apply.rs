@@ -1,7 +1,6 @@
 //! Committed entries become rows.
 
 use super::Inventory;
-use super::rows::Rows;
 use super::state::{BOOKKEEPING, Bookkeeping, State, row_hash};
 use super::view::{self, ROW_KEY_BYTES};
 use crate::changes::Change;
@@ -151,7 +150,7 @@ impl Batch {
                     batch.membership = Some((id, bytes));
                     None
                 }
-                Payload::Entry(entry) => Some(batch.entry(&state.rows, &mut layer, id, &entry)?),
+                Payload::Entry(entry) => Some(batch.entry(state, &mut layer, id, &entry)?),
             });
         }
         batch.writes = layer.into_writes();
@@ -171,7 +170,7 @@ impl Batch {
 
     fn entry(
         &mut self,
-        rows: &Rows,
+        state: &State,
         layer: &mut Layer<'_>,
         id: LogId,
         entry: &Entry,
@@ -186,7 +185,7 @@ impl Batch {
         let begin = self.changes.len();
         for (key, write) in applied.writes.iter().filter(|(key, _)| key.is_row()) {
             let after = write.row.as_ref().map(|row| view::encode(*key, row)).transpose()?.map(Arc::new);
-            let before = self.replace(rows, *key, after.clone())?;
+            let before = self.replace(state, *key, after.clone())?;
             if *key == Key::META {
                 continue;
             }
@@ -213,14 +212,14 @@ impl Batch {
     /// Stages a row, moves the state hash, and gives what was there before.
     fn replace(
         &mut self,
-        rows: &Rows,
+        state: &State,
         key: Key,
         after: Option<Arc<Vec<u8>>>,
     ) -> Result<Option<Arc<Vec<u8>>>, Damaged> {
         let bytes = key.row_bytes();
         let before = match self.rows.get(&bytes) {
             Some(staged) => staged.clone(),
-            None => rows.get(&bytes).map_err(|error| view::unreadable(key, &error))?.map(Arc::new),
+            None => state.stored(key)?.map(Arc::new),
         };
         let hash =
             |stored: &Option<Arc<Vec<u8>>>| stored.as_ref().map_or(0, |stored| row_hash(&bytes, stored));

@@ -12,15 +12,23 @@ pub(super) const ROW_KEY_BYTES: usize = 16;
 /// The first key that is no row.
 const FIRST_LOOKUP: Key = Key { tag: Tag::Name, a: 0, b: 0, c: 0 };
 
+impl State {
+    /// The stored bytes of a row.
+    pub(super) fn stored(&self, key: Key) -> Result<Option<Vec<u8>>, Damaged> {
+        // Nothing can be stored under an ordinal that was not given yet; most rows that are written are new.
+        if key.ordinal() > self.meta.ordinal {
+            return Ok(None);
+        }
+        self.rows.get(&key.row_bytes()).map_err(|error| unreadable(key, &error))
+    }
+}
+
 impl View for State {
     fn get(&self, key: Key) -> Result<Option<Row>, Damaged> {
         if !key.is_row() {
             return Ok(self.index.contains(key).then_some(Row::Mark));
         }
-        match self.rows.get(&key.row_bytes()) {
-            Ok(stored) => stored.map(|stored| decode(key, &stored)).transpose(),
-            Err(error) => Err(unreadable(key, &error)),
-        }
+        self.stored(key)?.map(|stored| decode(key, &stored)).transpose()
     }
 
     fn page(&self, from: Key, to: Key, limit: usize) -> Result<Vec<(Key, Row)>, Damaged> {
