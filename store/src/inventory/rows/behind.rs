@@ -41,9 +41,29 @@ impl Waiting {
         self.rows.get(key).or_else(|| self.moving.get(key))
     }
 
-    fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Map {
-        let moving = self.moving.range::<[u8], _>((from, to));
-        moving.chain(self.rows.range::<[u8], _>((from, to))).map(|(k, v)| (k.clone(), v.clone())).collect()
+    /// Those between the bounds, up to the one that completes `limit` rows that are there.
+    fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>, limit: usize) -> Map {
+        let mut moving = self.moving.range::<[u8], _>((from, to)).peekable();
+        let mut rows = self.rows.range::<[u8], _>((from, to)).peekable();
+        let (mut found, mut there) = (Map::new(), 0);
+        while there < limit {
+            let next = match (moving.peek(), rows.peek()) {
+                (Some((old, _)), Some((new, _))) if old < new => moving.next(),
+                (Some((old, _)), Some((new, _))) => {
+                    // What waits hides what is being written.
+                    if old == new {
+                        moving.next();
+                    }
+                    rows.next()
+                }
+                (Some(_), None) => moving.next(),
+                (None, _) => rows.next(),
+            };
+            let Some((key, value)) = next else { break };
+            there += usize::from(value.is_some());
+            found.insert(key.clone(), value.clone());
+        }
+        found
     }
 }
 
@@ -74,7 +94,7 @@ impl Behind {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Stored>, RowsError> {
-        let mut above = self.waiting().range(from, to).into_iter().peekable();
+        let mut above = self.waiting().range(from, to, limit).into_iter().peekable();
         let mut below = self.db.range::<&[u8], _>((from, to)).peekable();
         let mut found = Vec::new();
         while found.len() < limit {
