@@ -60,13 +60,11 @@ pub type GroupId = Uid;
 
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, byte) in self.0.iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf].map(hex_digit));
+        let mut text = [b'-'; 36];
+        let places = text.iter_mut().enumerate().filter(|(i, _)| !matches!(i, 8 | 13 | 18 | 23));
+        places.zip(digits).for_each(|((_, place), digit)| *place = digit);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
