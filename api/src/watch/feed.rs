@@ -33,6 +33,8 @@ pub(super) trait Source: Send + 'static {
 #[derive(Default)]
 pub(super) struct Pulled {
     pub(super) events: Vec<Bytes>,
+    /// From where a client that has these events may go on: what the last of them says of itself.
+    pub(super) last: Revision,
     pub(super) more: bool,
     /// What was there when the watch began has just been told in full.
     pub(super) ends_initial: bool,
@@ -132,8 +134,8 @@ impl<S: Source> Feed<S> {
 
     fn take(&mut self, pulled: Pulled) {
         let reached = self.source.reached();
-        if !pulled.events.is_empty() && self.terms.from.is_some() {
-            self.told = reached;
+        if self.terms.from.is_some() {
+            self.told = self.told.max(pulled.last);
         }
         self.ready.extend(pulled.events);
         if pulled.ends_initial {

@@ -80,6 +80,7 @@ impl Source for Ledger {
                 let event = self.event(told)?;
                 bytes += event.len();
                 pulled.events.push(event);
+                pulled.last = Revision(line.record.revision);
             }
         }
         if !pulled.more {

@@ -82,15 +82,15 @@ impl Objects {
         self.at =
             if ended { At::Changes(revision) } else { At::Beginning { revision: Some(revision), place } };
         let events = if items.json.is_empty() { Vec::new() } else { vec![items.json.into()] };
-        Ok(Pulled { events, more: true, ends_initial: ended })
+        Ok(Pulled { events, more: true, ends_initial: ended, ..Pulled::default() })
     }
 
     fn go_on(&mut self, after: Revision) -> Result<Pulled, Failure> {
         // Taken before the changes: what is published later may not be among them.
         let published = self.ask.api.backend().revision();
         let changes = self.ask.api.backend().changes(after, CHANGES)?;
-        let mut more = changes.len() >= CHANGES;
-        let (mut reached, mut bytes, mut events) = (after, 0, Vec::new());
+        let mut pulled = Pulled { more: changes.len() >= CHANGES, ..Pulled::default() };
+        let (mut reached, mut bytes) = (after, 0);
         for change in &changes {
             reached = change.revision;
             let told = self.events(change);
@@ -101,17 +101,17 @@ impl Objects {
                     let (before, behind) =
                         self.form.frame(self.selection.listed(), *kind, place, Some(place));
                     bytes += document.len();
-                    events.push([before, document, behind].concat().into());
+                    pulled.events.push([before, document, behind].concat().into());
+                    pulled.last = place;
                 }
             }
             if bytes >= WATCHER_BYTES_MAX {
-                more = true;
+                pulled.more = true;
                 break;
             }
         }
-        let reached = if more { reached } else { reached.max(published) };
-        self.at = At::Changes(reached);
-        Ok(Pulled { events, more, ends_initial: false })
+        self.at = At::Changes(if pulled.more { reached } else { reached.max(published) });
+        Ok(pulled)
     }
 
     /// What a change means for the objects: of one that another took the place of, its end comes first.

@@ -91,7 +91,7 @@ impl Records {
             Place::Beginning { revision: Some(revision), after }
         };
         let events = if items.json.is_empty() { Vec::new() } else { vec![items.json.into()] };
-        Ok(Pulled { events, more: true, ends_initial: ended })
+        Ok(Pulled { events, more: true, ends_initial: ended, ..Pulled::default() })
     }
 
     fn go_on(&mut self, after: Revision) -> Result<Pulled, Failure> {
@@ -105,6 +105,7 @@ impl Records {
             if let Some(event) = self.event(told)? {
                 bytes += event.len();
                 pulled.events.push(event);
+                pulled.last = Revision(told.place);
             }
             if bytes >= WATCHER_BYTES_MAX {
                 reached = Revision(told.place);

@@ -200,6 +200,22 @@ async fn a_silent_stream_shows_that_it_lives_and_a_bookmark_moves_the_id_past_wh
 }
 
 #[tokio::test]
+async fn a_bookmark_follows_events_behind_which_more_was_read_that_is_not_told() {
+    let memory = Memory::founded();
+    let server = start_with(&memory, |options, _| options.heartbeat_every = Duration::from_millis(40)).await;
+    let from = server.submit("a").await.revision();
+    let added = server.submit("b").await.revision();
+    memory.cluster("east");
+    let newest = memory.look(|view| tallyman_model::query::meta(view).unwrap().revision.0);
+    assert!(newest > added);
+    // Both are there when it begins, and are read together.
+    let mut stream = Stream::open(&server, RUNNABLES, Some(from)).await;
+    assert_eq!(stream.change().await, told("ADDED", "b", added));
+    let bookmark = stream.next().await.unwrap();
+    assert_eq!((bookmark.event.as_str(), bookmark.id), ("BOOKMARK", Some(newest)));
+}
+
+#[tokio::test]
 async fn the_ledger_and_rows_for_people_are_streams_too() {
     let server = start().await;
     server.submit("a").await;
