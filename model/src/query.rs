@@ -18,7 +18,7 @@ const ALL_MAX: usize = 10_000;
 /// [`Damaged`] as every function here, when the state cannot be read.
 pub fn meta(view: &dyn View) -> Result<Meta, Damaged> {
     match view.get(Key::META)? {
-        Some(Row::Meta(meta)) => Ok(meta),
+        Some(Row::Meta(meta)) => Ok(*meta),
         None => Ok(Meta::default()),
         Some(_) => Err(Damaged::at(Key::META, "not the counters")),
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Row {
     /// The model's counters, under [`Key::META`].
-    Meta(Meta),
+    Meta(Box<Meta>),
     /// A record, under [`Key::record`].
     Record(Box<Record>),
     /// A part of a runnable's manifests as JSON bytes, under [`Key::part`], at most

@@ -28,7 +28,7 @@ pub struct Txn<'a> {
 impl<'a> Txn<'a> {
     pub(crate) fn begin(view: &'a dyn View, ctx: &Ctx, clock_ms: u64) -> Result<Self, Damaged> {
         let mut meta = match view.get(Key::META)? {
-            Some(Row::Meta(meta)) => meta,
+            Some(Row::Meta(meta)) => *meta,
             None => Meta::default(),
             Some(_) => return Err(Damaged::at(Key::META, "not the counters")),
         };
@@ -190,7 +190,7 @@ impl<'a> Txn<'a> {
     /// Closes the command: chains its ledger record, if there is anything to tell, and writes the counters.
     pub(crate) fn finish(mut self, entry: &Entry) -> Result<(Writes, Option<Chained>), Damaged> {
         let chained = if self.is_told { Some(self.chain(entry)?) } else { None };
-        let meta = Row::Meta(self.meta.clone());
+        let meta = Row::Meta(Box::new(self.meta.clone()));
         self.write(Key::META, Some(meta));
         Ok((self.layer.into_writes(), chained))
     }

@@ -30,7 +30,7 @@ pub(crate) fn members(view: &dyn View) -> Result<Vec<Member>, Damaged> {
 /// The counters.
 pub(crate) fn meta(view: &dyn View) -> Result<Meta, Damaged> {
     match view.get(Key::META)? {
-        Some(Row::Meta(meta)) => Ok(meta),
+        Some(Row::Meta(meta)) => Ok(*meta),
         None => Ok(Meta::default()),
         Some(_) => Err(Damaged::at(Key::META, "not the counters")),
     }

@@ -192,7 +192,7 @@ impl Undo {
         let mut writes = Writes::new();
         let mut meta = state.meta().clone();
         meta.revision = revision;
-        writes.insert(Key::META, Write { revision, row: Some(Row::Meta(meta)) });
+        writes.insert(Key::META, Write { revision, row: Some(Row::Meta(Box::new(meta))) });
         let mut put = |key, row| writes.insert(key, Write { revision, row });
         for (key, before) in self.before {
             if let Some(Row::Record(present)) = state.get(key)? {

@@ -149,7 +149,7 @@ fn a_snapshot() {
 #[test]
 fn rows() {
     let part = Row::Part(b"{\"kind\":\"Job\"}".to_vec());
-    let meta = Row::Meta(Meta {
+    let meta = Row::Meta(Box::new(Meta {
         group: Uid([1; 16]),
         revision: Revision(2),
         ordinal: Ordinal(3),
@@ -158,7 +158,7 @@ fn rows() {
         ledger_len: 6,
         ledger_head: Digest([7; 32]),
         lineages: Vec::new(),
-    });
+    }));
     for (name, row) in [("row-part.bin", part), ("row-meta.bin", meta)] {
         assert_golden(name, &codec::encode(Kind::Row, &row).unwrap());
         assert_eq!(codec::decode::<Row>(Kind::Row, &fs::read(golden_path(name)).unwrap()).unwrap(), row);

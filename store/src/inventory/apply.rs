@@ -153,6 +153,11 @@ impl Batch {
                 Payload::Entry(entry) => Some(batch.entry(state, &mut layer, id, &entry)?),
             });
         }
+        // The counters change with every entry; only the last ones are stored.
+        if batch.meta != state.meta {
+            let stored = view::encode(Key::META, &Row::Meta(Box::new(batch.meta.clone())))?;
+            batch.replace(state, Key::META, Some(Arc::new(stored)))?;
+        }
         batch.writes = layer.into_writes();
         Ok(batch)
     }
@@ -180,15 +185,12 @@ impl Batch {
         if let Some(write) = applied.writes.get(&Key::META)
             && let Some(Row::Meta(meta)) = &write.row
         {
-            self.meta = meta.clone();
+            self.meta = Meta::clone(meta);
         }
         let begin = self.changes.len();
-        for (key, write) in applied.writes.iter().filter(|(key, _)| key.is_row()) {
+        for (key, write) in applied.writes.iter().filter(|(key, _)| key.is_row() && **key != Key::META) {
             let after = write.row.as_ref().map(|row| view::encode(*key, row)).transpose()?.map(Arc::new);
             let before = self.replace(state, *key, after.clone())?;
-            if *key == Key::META {
-                continue;
-            }
             // A record has a revision of its own; its parts are of the command as a whole.
             let revision = if key.b == 0 { write.revision } else { self.meta.revision };
             self.changes.push(Change {

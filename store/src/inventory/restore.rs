@@ -65,7 +65,7 @@ pub(super) fn verify(rows: Arc<Rows>) -> Result<State, Unusable> {
         for (key, stored) in page.iter().filter_map(view::row_key) {
             match view::decode(key, stored)? {
                 Row::Record(record) => index(&record).into_iter().for_each(|lookup| state.index.set(lookup)),
-                Row::Meta(meta) if key == Key::META => state.meta = meta,
+                Row::Meta(meta) if key == Key::META => state.meta = *meta,
                 Row::Part(_) => {}
                 _ => return Err(Damaged::at(key, "a row that is never stored").into()),
             }
