@@ -1,7 +1,8 @@
 //! openraft's state machine over the store's inventory.
 //!
 //! The inventory lives on a thread of its own, because sled blocks. Entries that are ready together are applied in
-//! one batch; how many that may be follows from how long the last batches took.
+//! one batch: the fewer batches, the less each entry costs. Readers are kept out only while a batch becomes visible,
+//! so its length is bounded by number and not by time, which a busy machine stretches.
 
 use crate::content;
 use crate::types::{Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, from_store};
@@ -16,12 +17,9 @@ use tallyman_store::inventory::{AppliedState, Inventory, SnapshotBuilder, ToAppl
 use tallyman_store::ledger::Seal;
 use tallyman_store::snapshot::{IncomingSnapshot, SnapshotFile};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 /// A batch holds at most this many entries.
-pub(crate) const BATCH_ENTRIES_MAX: usize = 64;
-/// How long a batch may take: it keeps all reads out.
-pub(crate) const BATCH_MICROS_MAX: u128 = 2000;
+const BATCH_ENTRIES_MAX: usize = 64;
 /// Requests that wait for the inventory's thread.
 const REQUESTS_MAX: usize = 16;
 /// Bytes of a snapshot that are copied at once.
@@ -64,8 +62,6 @@ pub(crate) struct SnapshotPath {
 #[derive(Clone)]
 pub(crate) struct StateStore {
     requests: mpsc::Sender<Request>,
-    /// How many entries the next batch may hold.
-    batch: usize,
     snapshot_bytes: Arc<std::sync::atomic::AtomicU64>,
 }
 
@@ -81,7 +77,7 @@ impl StateStore {
             drop(running);
         })?;
         let snapshot_bytes = Arc::new(bytes.into());
-        Ok((Self { requests, batch: BATCH_ENTRIES_MAX, snapshot_bytes }, InventoryThread(ended)))
+        Ok((Self { requests, snapshot_bytes }, InventoryThread(ended)))
     }
 
     /// Bytes of the newest snapshot; 0: there is none.
@@ -106,22 +102,15 @@ impl StateStore {
         wait.await.map_err(|_| gone())?
     }
 
-    /// Applies what is ready, and grows or shrinks the next batch to the time that it took.
-    async fn apply_ready(&mut self, ready: Vec<(Entry, Option<ApplyResponder<Types>>)>) -> io::Result<()> {
+    /// Applies what is ready, and answers.
+    async fn apply_ready(&self, ready: Vec<(Entry, Option<ApplyResponder<Types>>)>) -> io::Result<()> {
         let mut batch = Vec::with_capacity(ready.len());
         let mut responders = Vec::with_capacity(ready.len());
         for (entry, responder) in ready {
             batch.push(content::to_apply(entry)?);
             responders.push(responder);
         }
-        let (entries, started) = (batch.len(), Instant::now());
         let replies = self.ask(|answer| Request::Apply(batch, answer)).await?;
-        let took = started.elapsed().as_micros();
-        if took > BATCH_MICROS_MAX {
-            self.batch = (entries / 2).max(1);
-        } else if entries == self.batch && took < BATCH_MICROS_MAX / 2 {
-            self.batch = (self.batch * 2).min(BATCH_ENTRIES_MAX);
-        }
         if replies.len() != responders.len() {
             return Err(io::Error::other(
                 "the inventory answered another number of entries than it was given",
@@ -222,7 +211,7 @@ impl RaftStateMachine<Types> for StateStore {
         let mut entries = entries.fuse();
         while let Some(first) = entries.next().await {
             let mut ready = vec![first?];
-            while ready.len() < self.batch {
+            while ready.len() < BATCH_ENTRIES_MAX {
                 // Only what is there already: nobody waits for company.
                 match futures::FutureExt::now_or_never(entries.next()) {
                     Some(Some(entry)) => ready.push(entry?),
