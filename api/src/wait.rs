@@ -7,6 +7,7 @@ use crate::overload::Waiting;
 use crate::prefer::Prefer;
 use crate::status::Failure;
 use crate::view;
+use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::record::{Record, Runnable};
 use tallyman_model::{Damaged, Phase, Reason, Revision, Uid, View, query};
@@ -111,7 +112,7 @@ impl Wait {
         }
         match view::with(ask.api.backend(), None, |view, revision| Ok((found(view)?, revision))) {
             Ok((Some(record), revision)) => {
-                written.done.record = Some(Box::new(record));
+                written.done.record = Some(Arc::new(record));
                 written.done.revision = revision;
             }
             Ok((None, revision)) if goal == Goal::Gone => {

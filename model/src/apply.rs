@@ -6,6 +6,7 @@ use crate::record::{Receipt, Record, Resource};
 use crate::{Damaged, Digest, Gone, Refusal, RefusalKind, Revision, Txn, View, Writes};
 use crate::{limits, lookup};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What an entry is applied under; equal on all replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Done {
     /// The revision after it: a read with this token sees it.
     pub revision: Revision,
     /// The record that it was about, as it is after it; `None` if that is gone, or for commands about many.
-    pub record: Option<Box<Record>>,
+    pub record: Option<Arc<Record>>,
     /// It had been done before under the same idempotency key; `revision` is that of the first time.
     pub replayed: bool,
     /// It found everything as it should be and changed nothing.
@@ -38,13 +39,13 @@ impl Done {
     }
 
     /// About `record`, which has just been written.
-    pub(crate) fn with(txn: &Txn<'_>, record: Record) -> Self {
-        Self { record: Some(Box::new(record)), ..Self::at(txn) }
+    pub(crate) fn with(txn: &Txn<'_>, record: Arc<Record>) -> Self {
+        Self { record: Some(record), ..Self::at(txn) }
     }
 
     /// About `record`, which is as it should be already.
     pub(crate) fn unchanged(record: Record) -> Self {
-        Self { revision: record.revision(), record: Some(Box::new(record)), replayed: false, unchanged: true }
+        Self { revision: record.revision(), record: Some(Arc::new(record)), replayed: false, unchanged: true }
     }
 }
 
@@ -96,7 +97,7 @@ fn with_receipt(
         if subject.is_none() && !entry.command.is_removal() {
             return Ok(Err(gone(key, receipt)));
         }
-        let record = subject.map(Box::new);
+        let record = subject.map(Arc::new);
         return Ok(Ok(Done { revision: receipt.answered, record, replayed: true, unchanged: true }));
     }
     if txn.receipts_count(&key.namespace)? >= limits::RECEIPTS_MAX {

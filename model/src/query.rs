@@ -8,6 +8,7 @@ pub use list::{FieldTest, Filter, Page, list};
 
 use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, Watch};
 use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, lookup};
+use std::sync::Arc;
 
 /// Clusters, replicas or watches that one listing of all gives.
 const ALL_MAX: usize = 10_000;
@@ -31,7 +32,7 @@ pub fn meta(view: &dyn View) -> Result<Meta, Damaged> {
 pub fn record(view: &dyn View, ordinal: Ordinal) -> Result<Option<Record>, Damaged> {
     let key = Key::record(ordinal);
     match view.get(key)? {
-        Some(Row::Record(record)) => Ok(Some(*record)),
+        Some(Row::Record(record)) => Ok(Some(Arc::unwrap_or_clone(record))),
         None => Ok(None),
         Some(_) => Err(Damaged::at(key, "not a record")),
     }

@@ -4,14 +4,15 @@ use crate::record::{Meta, Record};
 use crate::{Key, Revision};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The value under a [`Key`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Row {
     /// The model's counters, under [`Key::META`].
     Meta(Box<Meta>),
-    /// A record, under [`Key::record`].
-    Record(Box<Record>),
+    /// A record, under [`Key::record`]. Shared with the reply of the command that wrote it.
+    Record(Arc<Record>),
     /// A part of a runnable's manifests as JSON bytes, under [`Key::part`], at most
     /// [`PART_BYTES_MAX`](crate::limits::PART_BYTES_MAX).
     Part(Vec<u8>),

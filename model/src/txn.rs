@@ -6,6 +6,7 @@ use crate::record::{Cluster, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes, index,
 };
+use std::sync::Arc;
 
 /// What a command reads and writes through. Dropping it drops all that it wrote.
 pub struct Txn<'a> {
@@ -68,9 +69,13 @@ impl<'a> Txn<'a> {
 
     /// The record under that ordinal.
     pub(crate) fn record(&self, ordinal: Ordinal) -> Result<Option<Record>, Damaged> {
+        Ok(self.shared(ordinal)?.map(Arc::unwrap_or_clone))
+    }
+
+    fn shared(&self, ordinal: Ordinal) -> Result<Option<Arc<Record>>, Damaged> {
         let key = Key::record(ordinal);
         match self.layer.get(key)? {
-            Some(Row::Record(record)) => Ok(Some(*record)),
+            Some(Row::Record(record)) => Ok(Some(record)),
             None => Ok(None),
             Some(_) => Err(Damaged::at(key, "not a record")),
         }
@@ -122,7 +127,7 @@ impl<'a> Txn<'a> {
     }
 
     /// Writes a record under the next revision, moves its lookups, and returns it as written.
-    pub(crate) fn put(&mut self, record: Record) -> Result<Record, Damaged> {
+    pub(crate) fn put(&mut self, record: Record) -> Result<Arc<Record>, Damaged> {
         self.is_told = true;
         self.place(record)
     }
@@ -132,7 +137,7 @@ impl<'a> Txn<'a> {
         self.place(Record::Receipt(receipt)).map(|_| ())
     }
 
-    fn place(&mut self, mut record: Record) -> Result<Record, Damaged> {
+    fn place(&mut self, mut record: Record) -> Result<Arc<Record>, Damaged> {
         self.meta.revision = self.meta.revision.next();
         record.stamp(self.meta.revision);
         let ordinal = record.ordinal();
@@ -149,16 +154,17 @@ impl<'a> Txn<'a> {
         for key in index(&record) {
             self.write(key, Some(Row::Mark));
         }
-        self.write(Key::record(ordinal), Some(Row::Record(Box::new(record.clone()))));
+        let record = Arc::new(record);
+        self.write(Key::record(ordinal), Some(Row::Record(Arc::clone(&record))));
         Ok(record)
     }
 
     /// Removes a record, its parts and its lookups; the removal takes a revision.
     pub(crate) fn remove(&mut self, ordinal: Ordinal, parts: u16) -> Result<(), Damaged> {
         self.meta.revision = self.meta.revision.next();
-        let record = self.record(ordinal)?;
-        self.is_told |= !matches!(record, Some(Record::Receipt(_)));
-        if let Some(subject) = record.as_ref().and_then(ledger::subject) {
+        let record = self.shared(ordinal)?;
+        self.is_told |= !matches!(record.as_deref(), Some(Record::Receipt(_)));
+        if let Some(subject) = record.as_deref().and_then(ledger::subject) {
             self.removed.push(Subject { revision: self.meta.revision.0, removed: true, ..subject });
         }
         self.unindex(ordinal)?;
@@ -175,7 +181,7 @@ impl<'a> Txn<'a> {
     }
 
     fn unindex(&mut self, ordinal: Ordinal) -> Result<(), Damaged> {
-        if let Some(old) = self.record(ordinal)? {
+        if let Some(old) = self.shared(ordinal)? {
             for key in index(&old) {
                 self.write(key, None);
             }

@@ -1,6 +1,7 @@
 //! The members as the state has them.
 
 use crate::types::PeerNode;
+use std::sync::Arc;
 use tallyman_model::command::AddMember;
 use tallyman_model::record::{Member, Meta, Record, Resource};
 use tallyman_model::{Damaged, Key, Row, Tag, View};
@@ -16,7 +17,7 @@ pub(crate) fn members(view: &dyn View) -> Result<Vec<Member>, Damaged> {
         let at = Key::record(lookup.ordinal());
         match view.get(at)? {
             Some(Row::Record(record)) => {
-                if let Record::Member(member) = *record {
+                if let Record::Member(member) = Arc::unwrap_or_clone(record) {
                     members.push(member);
                 }
             }

@@ -217,7 +217,7 @@ fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
 
 fn record(key: Key, stored: &[u8]) -> Result<Record, Damaged> {
     match decode(key, stored)? {
-        Row::Record(record) => Ok(*record),
+        Row::Record(record) => Ok(Arc::unwrap_or_clone(record)),
         _ => Err(Damaged::at(key, "not a record")),
     }
 }

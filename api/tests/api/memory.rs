@@ -56,7 +56,7 @@ impl State {
         let ctx = Ctx { index: self.index, term: 1, leader: ReplicaId(1) };
         let applied = apply(&self.view, &ctx, entry).unwrap();
         let record = |row: Option<Row>| match row {
-            Some(Row::Record(record)) => Some(*record),
+            Some(Row::Record(record)) => Some(Arc::unwrap_or_clone(record)),
             _ => None,
         };
         let mut changes = Vec::new();

@@ -6,6 +6,7 @@ use crate::limits::{
     CONTACT_DELAY_MS_MAX, CONTACT_DELAY_MS_MIN, CONTACT_FAILURES_RECONNECT, CONTACT_FAILURES_TOLD,
 };
 use crate::term::Stuck;
+use std::sync::Arc;
 use std::time::Duration;
 use tallyman_cluster::{CallError, ClusterApi, Identity, words};
 use tallyman_model::command::Contact;
@@ -129,7 +130,7 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
             rewound: false,
             message,
         };
-        match site.term.propose(Command::Contact(contact)).await?.record.map(|record| *record) {
+        match site.term.propose(Command::Contact(contact)).await?.record.map(Arc::unwrap_or_clone) {
             Some(Record::Cluster(record)) => record,
             _ => return Err(Stuck::Outdated),
         }

@@ -5,6 +5,7 @@ use super::work::{Desk, conclude};
 use super::{Site, outcome, proof};
 use crate::limits::{GONE_READ_DELAY_MS, GONE_READS_MAX, RELEASE_ROUNDS_MAX};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use tallyman_cluster::{CallError, ClusterApi, Guarded, RefusedKind, words};
 use tallyman_model::command::{Intend, Observation, Outcome};
@@ -45,7 +46,7 @@ async fn intend(site: &Site, desk: &Desk, position: u16, action: Action) -> Opti
     let permit = site.term.permit;
     let intend = Intend { run: desk.run.head.ordinal, object: position, action, permit };
     let done = site.term.propose(Command::Intend(intend)).await.ok()?;
-    let Some(Record::Runnable(run)) = done.record.map(|record| *record) else { return None };
+    let Some(Record::Runnable(run)) = done.record.map(Arc::unwrap_or_clone) else { return None };
     let object = run.objects.get(usize::from(position))?.clone();
     let intent = object.pending.filter(|intent| intent.action == action && intent.permit == permit)?;
     let plan = run.plan(&object)?;

@@ -51,8 +51,8 @@ impl Approve {
         }
         let count = self.follow(&mut run, by, now);
         txn.say(self.words(&groups, &count));
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 
     /// The groups in whose name it is decided; `None` if it was decided before.

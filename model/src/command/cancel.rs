@@ -40,7 +40,7 @@ impl Cancel {
         settle::decide(&mut run, Phase::Cancelled, Reason::CancelRequested, message);
         settle::settle(&mut run, now);
         txn.say(&self.why);
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 }

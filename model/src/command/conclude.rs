@@ -5,7 +5,7 @@
 
 use super::observe::is_older;
 use super::{Observation, settle};
-use crate::record::{Action, Intent, Object, ObjectState, Record, Runnable, Seen};
+use crate::record::{Action, Intent, Object, ObjectState, Runnable, Seen};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, rule};
 use serde::{Deserialize, Serialize};
 
@@ -134,8 +134,8 @@ impl Conclude {
         let action = pending.map_or_else(|| "look for".to_owned(), |intent| intent.action.to_string());
         txn.say(format!("{action} {}: {}", run.describe(position), self.outcome));
         settle::settle(&mut run, now);
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 }
 

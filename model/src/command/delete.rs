@@ -28,7 +28,7 @@ impl Delete {
         let now = txn.now_ms();
         run.deletion = Some(Asked { by: by.user.clone(), at_ms: now });
         settle::settle(&mut run, now);
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 }

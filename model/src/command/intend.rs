@@ -5,7 +5,7 @@
 //! cluster may not be written to.
 
 use super::settle;
-use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Record, Runnable};
+use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Runnable};
 use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +64,8 @@ impl Intend {
         txn.say(format!("{} {}", self.action, run.describe(position)));
         sent(&mut run);
         settle::settle(&mut run, now);
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 
     /// Due is the object's next action, or the same create again when the last one's outcome is unknown or was

@@ -57,8 +57,8 @@ impl Place {
             }
         }
         txn.say(self.words(&run));
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 
     /// What was decided, as the ledger tells it.

@@ -8,6 +8,7 @@
 use crate::record::{Kind, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Tag, Txn};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Which cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,6 @@ impl RemoveCluster {
             }
         }
         txn.remove(ordinal, 0)?;
-        Ok(Ok(Done { record: Some(Box::new(Record::Cluster(cluster))), ..Done::at(txn) }))
+        Ok(Ok(Done::with(txn, Arc::new(Record::Cluster(cluster)))))
     }
 }

@@ -5,6 +5,7 @@
 use crate::record::{Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, ReplicaId, Txn};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Which replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,6 @@ impl RemoveMember {
             return Ok(Err(Refusal::new(RefusalKind::NotFound, format!("there is no replica {}", self.id))));
         };
         txn.remove(member.head.ordinal, 0)?;
-        Ok(Ok(Done { record: Some(Box::new(Record::Member(member))), ..Done::at(txn) }))
+        Ok(Ok(Done::with(txn, Arc::new(Record::Member(member)))))
     }
 }

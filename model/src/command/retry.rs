@@ -5,7 +5,7 @@
 //! ended, ended well, or is being removed (`Conflict`).
 
 use super::{Principal, Target, settle};
-use crate::record::{Person, Record};
+use crate::record::Person;
 use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ impl Retry {
             (void, "") => format!("decisions that are void now: {void}"),
             (void, why) => format!("{why}; decisions that are void now: {void}"),
         });
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 }

@@ -7,6 +7,7 @@ use super::Observation;
 use crate::record::{Action, Attempt, AttemptPhase, Ending, Object, ObjectState, Record, Runnable, Seen};
 use crate::rule::Verdict;
 use crate::{Damaged, GroupId, Phase, Reason, Tag, Txn, limits, lookup};
+use std::sync::Arc;
 
 /// The object exists as `item` says.
 pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
@@ -221,18 +222,15 @@ pub(super) fn enter(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, 
 
 /// Writes a settled run: removes it if its removal was asked for and nothing of it is left on a cluster. Returns
 /// it as it was written last.
-pub(super) fn write(txn: &mut Txn<'_>, mut run: Runnable) -> Result<Runnable, Damaged> {
+pub(super) fn write(txn: &mut Txn<'_>, mut run: Runnable) -> Result<Arc<Record>, Damaged> {
     release_shared(txn, &mut run)?;
     let all_gone = run.objects.iter().all(|object| !object.claims());
     if run.deletion.is_some() && run.phase.is_terminal() && all_gone {
         txn.remove(run.head.ordinal, run.parts)?;
         run.head.revision = txn.meta.revision;
-        return Ok(run);
+        return Ok(Arc::new(Record::Runnable(run)));
     }
-    match txn.put(Record::Runnable(run))? {
-        Record::Runnable(run) => Ok(run),
-        other => Err(Damaged::at(crate::Key::record(other.ordinal()), "not a runnable")),
-    }
+    txn.put(Record::Runnable(run))
 }
 
 /// Members that are not wanted here but by another runnable of equal bytes stay; members on a cluster that was

@@ -5,7 +5,7 @@
 
 use super::{Principal, settle};
 use crate::manifest::generated;
-use crate::record::{Approvals, Head, Person, Planned, Record, Resource, RunSpec, Runnable};
+use crate::record::{Approvals, Head, Person, Planned, Resource, RunSpec, Runnable};
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,8 +79,8 @@ impl Submit {
         for (part, bytes) in (1..=run.parts).zip(self.manifests.chunks(limits::PART_BYTES_MAX)) {
             txn.put_part(run.head.ordinal, part, bytes);
         }
-        let run = settle::write(txn, run)?;
-        Ok(Ok(Done::with(txn, Record::Runnable(run))))
+        let record = settle::write(txn, run)?;
+        Ok(Ok(Done::with(txn, record)))
     }
 
     fn unknown_clusters(&self, txn: &Txn<'_>) -> Result<Vec<Cause>, Damaged> {

@@ -214,13 +214,13 @@ impl Inner {
             ForwardedAnswer::NotSent(why) => return Joined::Refused(why.to_string()),
             ForwardedAnswer::Unknown(why) => return Joined::Refused(why),
         };
-        match committed.reply.map(|done| done.record.map(|record| *record)) {
+        match committed.reply.as_ref().map(|done| done.record.as_deref()) {
             Ok(Some(Record::Member(new))) => {
                 tracing::info!(replica = new.id.0, address = new.peer_address, "a replica is let in");
                 Joined::As { group, replica: new.id.0 }
             }
             Ok(_) => Joined::Refused("the new member is not there".to_owned()),
-            Err(refusal) => Joined::Refused(refusal.message),
+            Err(refusal) => Joined::Refused(refusal.message.clone()),
         }
     }
 }
