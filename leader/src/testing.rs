@@ -65,7 +65,7 @@ impl Fixture {
         self.index += 1;
         let ctx = Ctx { index: self.index, term: PERMIT.term, leader: PERMIT.leader };
         let entry = Entry { clock_ms: self.now_ms, by: Principal::leader(), key: None, command };
-        let applied = apply(&self.view, &ctx, &entry).unwrap();
+        let applied = apply(&self.view, &ctx, entry).unwrap();
         self.view.commit(applied.writes);
         applied.reply.expect("not refused")
     }

@@ -1,6 +1,6 @@
 //! One committed entry, applied.
 
-use crate::command::{Entry, IdempotencyKey};
+use crate::command::{Command, Entry, IdempotencyKey, Principal};
 use crate::ledger::Chained;
 use crate::record::{Receipt, Record, Resource};
 use crate::{Damaged, Digest, Gone, Refusal, RefusalKind, Revision, Txn, View, Writes};
@@ -60,18 +60,19 @@ pub struct Applied {
     pub ledger: Option<Chained>,
 }
 
-/// Applies one entry to the state that `view` shows.
+/// Applies one entry to the state that `view` shows; what the entry holds becomes part of the rows.
 ///
 /// # Errors
 /// [`Damaged`] when the state cannot be read: the replica must stop serving from it.
-pub fn apply(view: &dyn View, ctx: &Ctx, entry: &Entry) -> Result<Applied, Damaged> {
-    let mut txn = Txn::begin(view, ctx, entry.clock_ms)?;
-    let reply = match &entry.key {
-        Some(key) => with_receipt(&mut txn, entry, key)?,
-        None => entry.command.apply(&mut txn, &entry.by)?,
+pub fn apply(view: &dyn View, ctx: &Ctx, entry: Entry) -> Result<Applied, Damaged> {
+    let Entry { clock_ms, by, key, mut command } = entry;
+    let mut txn = Txn::begin(view, ctx, clock_ms)?;
+    let reply = match &key {
+        Some(key) => with_receipt(&mut txn, &mut command, &by, key)?,
+        None => command.apply(&mut txn, &by)?,
     };
     let (writes, ledger) = match reply.is_ok() && txn.is_changed() {
-        true => txn.finish(entry)?,
+        true => txn.finish(&command, &by)?,
         false => (Writes::new(), None),
     };
     Ok(Applied { reply, writes, ledger })
@@ -81,10 +82,11 @@ pub fn apply(view: &dyn View, ctx: &Ctx, entry: &Entry) -> Result<Applied, Damag
 /// leave no receipt, so a corrected request may use its key again.
 fn with_receipt(
     txn: &mut Txn<'_>,
-    entry: &Entry,
+    command: &mut Command,
+    by: &Principal,
     key: &IdempotencyKey,
 ) -> Result<Result<Done, Refusal>, Damaged> {
-    let route = [&key.namespace, &entry.by.user, &key.route, &key.key].map(String::as_str).join("\u{0}");
+    let route = [&key.namespace, &by.user, &key.route, &key.key].map(String::as_str).join("\u{0}");
     let digest = Digest::of(route.as_bytes());
     if let Some(receipt) = txn.receipt(digest)? {
         if receipt.body != key.body {
@@ -94,7 +96,7 @@ fn with_receipt(
             )));
         }
         let subject = txn.record(receipt.subject)?.filter(|record| uid_of(record) == receipt.subject_uid);
-        if subject.is_none() && !entry.command.is_removal() {
+        if subject.is_none() && !command.is_removal() {
             return Ok(Err(gone(key, receipt)));
         }
         let record = subject.map(Arc::new);
@@ -106,7 +108,7 @@ fn with_receipt(
         refusal.retry_after_s = Some(60);
         return Ok(Err(refusal));
     }
-    let reply = entry.command.apply(txn, &entry.by)?;
+    let reply = command.apply(txn, by)?;
     if let Ok(done) = &reply
         && let Some(record) = &done.record
     {

@@ -190,12 +190,25 @@ impl Command {
         }
     }
 
+    /// The manifests' digest stands for a submission; everything else is small enough to be digested as it is.
+    pub(crate) fn digest(&self) -> Result<Digest, serde_json::Error> {
+        match self {
+            Command::Submit(submit) => Ok(submit.digest),
+            other => Ok(Digest::of(&serde_json::to_vec(other)?)),
+        }
+    }
+
     /// True if it is for something to be there no more.
     pub(crate) fn is_removal(&self) -> bool {
         matches!(self, Command::Delete(_) | Command::RemoveCluster(_) | Command::RemoveMember(_))
     }
 
-    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+    /// Does it. What a runnable keeps of its submission is moved there; verb and [`digest`](Self::digest) stay.
+    pub(crate) fn apply(
+        &mut self,
+        txn: &mut Txn<'_>,
+        by: &Principal,
+    ) -> Result<Result<Done, Refusal>, Damaged> {
         match self {
             Command::Found(found) => found.apply(txn),
             Command::Submit(submit) => submit.apply(txn, by),

@@ -3,7 +3,7 @@
 //! A record is one JSON document, byte-identical on all replicas. Its hash is SHA-256 over the hash before it and
 //! its bytes, so that anybody can verify the chain with the segments alone.
 
-use crate::command::{Command, Entry};
+use crate::command::{Command, Principal};
 use crate::record::{Meta, ObjectState, Record};
 use crate::{Ctx, Digest, Key, Revision, Row, Writes};
 use serde::{Deserialize, Serialize};
@@ -113,11 +113,12 @@ pub fn next_hash(before: &Digest, bytes: &[u8]) -> Digest {
 pub(crate) fn chain(
     meta: &Meta,
     ctx: &Ctx,
-    entry: &Entry,
+    command: &Command,
+    by: &Principal,
     changed: &Changed<'_>,
 ) -> Result<Chained, serde_json::Error> {
     let seq = meta.ledger_len + 1;
-    let is_observation = matches!(entry.command, Command::Observe(_) | Command::Sweep(_));
+    let is_observation = matches!(command, Command::Observe(_) | Command::Sweep(_));
     let (subjects, subjects_count) = subjects(changed, is_observation);
     let record = LedgerRecord {
         seq,
@@ -125,13 +126,13 @@ pub(crate) fn chain(
         term: ctx.term,
         leader: ctx.leader.to_string(),
         at_ms: meta.clock_ms,
-        user: entry.by.user.clone(),
-        through: entry.by.through.clone().unwrap_or_default(),
-        verb: entry.command.verb().to_owned(),
+        user: by.user.clone(),
+        through: by.through.clone().unwrap_or_default(),
+        verb: command.verb().to_owned(),
         detail: changed.detail.to_owned(),
         subjects,
         subjects_count,
-        digest: digest(&entry.command)?.to_string(),
+        digest: command.digest()?.to_string(),
         revision_before: changed.before.0,
         revision: changed.after.0,
     };
@@ -207,14 +208,6 @@ fn seen(record: &Record) -> String {
         words.push("nothing active".to_owned());
     }
     format!("{kind} {}", words.join(", "))
-}
-
-/// The manifests' digest stands for a submission; everything else is small enough to be digested as it is.
-fn digest(command: &Command) -> Result<Digest, serde_json::Error> {
-    match command {
-        Command::Submit(submit) => Ok(submit.digest),
-        other => Ok(Digest::of(&serde_json::to_vec(other)?)),
-    }
 }
 
 #[cfg(test)]

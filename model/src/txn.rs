@@ -1,6 +1,6 @@
 //! One command's work on the state: a layer, the counters, and the writes.
 
-use crate::command::{Entry, Target};
+use crate::command::{Command, Principal, Target};
 use crate::ledger::{self, Chained, Subject};
 use crate::record::{Cluster, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
@@ -176,8 +176,8 @@ impl<'a> Txn<'a> {
     }
 
     /// Writes a part (1..) of a record's manifests.
-    pub(crate) fn put_part(&mut self, ordinal: Ordinal, part: u16, bytes: &[u8]) {
-        self.write(Key::part(ordinal, part), Some(Row::Part(bytes.to_vec())));
+    pub(crate) fn put_part(&mut self, ordinal: Ordinal, part: u16, bytes: Vec<u8>) {
+        self.write(Key::part(ordinal, part), Some(Row::Part(bytes)));
     }
 
     fn unindex(&mut self, ordinal: Ordinal) -> Result<(), Damaged> {
@@ -194,14 +194,18 @@ impl<'a> Txn<'a> {
     }
 
     /// Closes the command: chains its ledger record, if there is anything to tell, and writes the counters.
-    pub(crate) fn finish(mut self, entry: &Entry) -> Result<(Writes, Option<Chained>), Damaged> {
-        let chained = if self.is_told { Some(self.chain(entry)?) } else { None };
-        let meta = Row::Meta(Box::new(self.meta.clone()));
-        self.write(Key::META, Some(meta));
+    pub(crate) fn finish(
+        mut self,
+        command: &Command,
+        by: &Principal,
+    ) -> Result<(Writes, Option<Chained>), Damaged> {
+        let chained = if self.is_told { Some(self.chain(command, by)?) } else { None };
+        let revision = self.meta.revision;
+        self.layer.write(Key::META, Write { revision, row: Some(Row::Meta(Box::new(self.meta))) });
         Ok((self.layer.into_writes(), chained))
     }
 
-    fn chain(&mut self, entry: &Entry) -> Result<Chained, Damaged> {
+    fn chain(&mut self, command: &Command, by: &Principal) -> Result<Chained, Damaged> {
         let changed = ledger::Changed {
             before: self.before,
             after: self.meta.revision,
@@ -209,7 +213,7 @@ impl<'a> Txn<'a> {
             removed: &self.removed,
             detail: &self.detail,
         };
-        let chained = ledger::chain(&self.meta, &self.ctx, entry, &changed)
+        let chained = ledger::chain(&self.meta, &self.ctx, command, by, &changed)
             .map_err(|error| Damaged::at(Key::META, error.to_string()))?;
         self.meta.ledger_len = chained.seq;
         self.meta.ledger_head = chained.hash;

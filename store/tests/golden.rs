@@ -185,7 +185,7 @@ fn records() {
             },
             _ => Principal { user: "ann".to_owned(), ..Principal::default() },
         };
-        let applied = apply(&view, &ctx, &Entry { clock_ms: 1_800_000_000_000, by, key, command }).unwrap();
+        let applied = apply(&view, &ctx, Entry { clock_ms: 1_800_000_000_000, by, key, command }).unwrap();
         applied.reply.unwrap();
         view.commit(applied.writes);
         ledger.extend(applied.ledger.unwrap().bytes);

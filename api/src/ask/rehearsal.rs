@@ -21,7 +21,7 @@ pub(super) async fn rehearse(ask: &Ask, proposal: Proposal) -> Result<Result<Wri
     let entry = Entry { clock_ms: ask.api.now_ms(), by, key, command };
     let voters = u32::try_from(status.voters.len()).unwrap_or(u32::MAX);
     view::with(ask.api.backend(), None, |view, revision| {
-        let mut done = match apply(view, &ctx, &entry)?.reply {
+        let mut done = match apply(view, &ctx, entry)?.reply {
             Ok(done) => done,
             Err(refusal) => return Ok(Err(refusal)),
         };

@@ -51,7 +51,7 @@ impl State {
         query::meta(&self.view).unwrap().revision
     }
 
-    fn take(&mut self, entry: &Entry) -> Result<tallyman_model::Done, tallyman_model::Refusal> {
+    fn take(&mut self, entry: Entry) -> Result<tallyman_model::Done, tallyman_model::Refusal> {
         self.index += 1;
         let ctx = Ctx { index: self.index, term: 1, leader: ReplicaId(1) };
         let applied = apply(&self.view, &ctx, entry).unwrap();
@@ -153,7 +153,7 @@ impl Memory {
     fn enter(&self, proposal: Proposal) -> Result<tallyman_model::Done, tallyman_model::Refusal> {
         let Proposal { by, key, command } = proposal;
         let entry = Entry { clock_ms: self.env.now_ms(), by, key, command };
-        let reply = self.leader.lock().unwrap().take(&entry);
+        let reply = self.leader.lock().unwrap().take(entry);
         if !*self.frozen.lock().unwrap() {
             self.catch_up();
         }

@@ -67,7 +67,7 @@ impl State {
         let ctx = Ctx { index, term, leader: tallyman_model::ReplicaId(term) };
         let verb = command.verb().to_owned();
         let entry = Entry { clock_ms: self.env.now_ms(), by, key: None, command };
-        let applied = apply(&view.0, &ctx, &entry).expect("the state is whole");
+        let applied = apply(&view.0, &ctx, entry).expect("the state is whole");
         self.verbs.lock().unwrap().push(format!("{verb}{}", if applied.reply.is_ok() { "" } else { "?" }));
         let revision = applied.reply.as_ref().map_or(Revision(0), |done| done.revision);
         view.0.commit(applied.writes);

@@ -9,6 +9,7 @@ use crate::record::{Approvals, Head, Person, Planned, Resource, RunSpec, Runnabl
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::mem::take;
 
 /// The name of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +63,12 @@ pub struct Submit {
 }
 
 impl Submit {
-    pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
+    /// What the runnable keeps is moved into it: a refused submission is whole, one that was taken is not.
+    pub(crate) fn apply(
+        &mut self,
+        txn: &mut Txn<'_>,
+        by: &Principal,
+    ) -> Result<Result<Done, Refusal>, Damaged> {
         let unknown = self.unknown_clusters(txn)?;
         if !unknown.is_empty() {
             let mut refusal =
@@ -75,9 +81,12 @@ impl Submit {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let mut run = self.runnable(txn, by, name);
-        self.hold(&mut run, by, txn.now_ms());
-        for (part, bytes) in (1..=run.parts).zip(self.manifests.chunks(limits::PART_BYTES_MAX)) {
+        hold(&mut run, by, txn.now_ms());
+        let mut bytes = take(&mut self.manifests);
+        for part in 1..=run.parts {
+            let rest = bytes.split_off(bytes.len().min(limits::PART_BYTES_MAX));
             txn.put_part(run.head.ordinal, part, bytes);
+            bytes = rest;
         }
         let record = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, record)))
@@ -96,11 +105,11 @@ impl Submit {
         Ok(causes)
     }
 
-    fn free_name(&self, txn: &Txn<'_>) -> Result<Result<String, Refusal>, Damaged> {
+    fn free_name(&mut self, txn: &Txn<'_>) -> Result<Result<String, Refusal>, Damaged> {
         let taken = |name: &str| txn.named(Resource::Runnable, &self.namespace, name);
-        match &self.name {
+        match &mut self.name {
             ManifestName::Fixed(name) => Ok(match taken(name)? {
-                None => Ok(name.clone()),
+                None => Ok(take(name)),
                 Some(_) => Err(Refusal::new(
                     RefusalKind::AlreadyExists,
                     format!(
@@ -122,24 +131,29 @@ impl Submit {
         }
     }
 
-    fn runnable(&self, txn: &mut Txn<'_>, by: &Principal, name: String) -> Runnable {
+    fn runnable(&mut self, txn: &mut Txn<'_>, by: &Principal, name: String) -> Runnable {
         let now = txn.now_ms();
         let parts = self.manifests.len().div_ceil(limits::PART_BYTES_MAX);
         Runnable {
             head: Head {
                 ordinal: txn.new_ordinal(),
                 uid: self.uid,
-                namespace: self.namespace.clone(),
+                namespace: take(&mut self.namespace),
                 name,
-                labels: self.labels.clone(),
-                annotations: self.annotations.clone(),
+                labels: take(&mut self.labels),
+                annotations: take(&mut self.annotations),
                 created_ms: now,
                 created_by: by.user.clone(),
                 ..Head::default()
             },
-            spec: self.spec.clone(),
+            start_deadline_ms: now + self.spec.start_by_ms,
+            finish_deadline_ms: self.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms),
+            spec: take(&mut self.spec),
             digest: self.digest,
-            planned: self.planned.iter().enumerate().map(|(i, manifest)| self.plan(i, manifest)).collect(),
+            planned: (0..)
+                .zip(take(&mut self.planned))
+                .map(|(i, manifest)| manifest.plan(self.uid, i))
+                .collect(),
             main: self.main,
             parts: u16::try_from(parts).unwrap_or(u16::MAX),
             phase: Phase::Accepted,
@@ -150,8 +164,6 @@ impl Submit {
             objects: Vec::new(),
             place_due_ms: now,
             place_tries: 0,
-            start_deadline_ms: now + self.spec.start_by_ms,
-            finish_deadline_ms: self.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms),
             late: false,
             ending: None,
             cancel: None,
@@ -163,32 +175,29 @@ impl Submit {
             approvals: None,
         }
     }
+}
 
-    /// Holds a run that needs approval.
-    fn hold(&self, run: &mut Runnable, by: &Principal, now: u64) {
-        // The rule that counts: a stricter one of the tenant's would take its place here.
-        let Some(rule) = self.spec.approvals.clone() else { return };
-        let approvals = Approvals::asked(rule, Person::of(by), now);
-        settle::enter(run, now, Phase::Held, Reason::AwaitingApproval, approvals.wanted(self.digest));
-        run.approvals = Some(approvals);
-    }
-
-    /// The name of the object of manifest `i`: as written, or made from the submission's UID.
-    pub(crate) fn name_of(&self, i: usize, manifest: &SubmitManifest) -> String {
-        match &manifest.name {
+impl SubmitManifest {
+    /// The name of the object: as written, or made from the submission's UID and its place `i` in it.
+    pub(crate) fn name(&self, uid: Uid, i: usize) -> String {
+        match &self.name {
             ManifestName::Fixed(name) => name.clone(),
-            ManifestName::Generate(prefix) => generated::of_manifest(prefix, self.uid, i),
+            ManifestName::Generate(prefix) => generated::of_manifest(prefix, uid, i),
         }
     }
 
-    fn plan(&self, i: usize, manifest: &SubmitManifest) -> Planned {
-        Planned {
-            kind: manifest.kind,
-            namespace: manifest.namespace.clone(),
-            name: self.name_of(i, manifest),
-            digest: manifest.digest,
-            offset: manifest.offset,
-            length: manifest.length,
-        }
+    fn plan(self, uid: Uid, i: usize) -> Planned {
+        let name = self.name(uid, i);
+        let Self { kind, namespace, digest, offset, length, .. } = self;
+        Planned { kind, namespace, name, digest, offset, length }
     }
+}
+
+/// Holds a run that needs approval.
+fn hold(run: &mut Runnable, by: &Principal, now: u64) {
+    // The rule that counts: a stricter one of the tenant's would take its place here.
+    let Some(rule) = run.spec.approvals.clone() else { return };
+    let approvals = Approvals::asked(rule, Person::of(by), now);
+    settle::enter(run, now, Phase::Held, Reason::AwaitingApproval, approvals.wanted(run.digest));
+    run.approvals = Some(approvals);
 }

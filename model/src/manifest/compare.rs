@@ -27,14 +27,13 @@ pub fn differences(run: &Runnable, kept: &[u8], asked: &Submit) -> Vec<Cause> {
     if differing.is_empty() && has != wants {
         differing.push(immutable("spec"));
     }
-    // Names are made from the UID, so those of this run are.
-    let named = Submit { uid: run.head.uid, ..asked.clone() };
-    for (i, (plan, manifest)) in run.planned.iter().zip(&named.planned).enumerate() {
+    for (i, (plan, manifest)) in run.planned.iter().zip(&asked.planned).enumerate() {
         let of =
             |bytes: &[u8], offset, length, name: &str| resolved(piece(bytes, offset, length)?, name, plan);
-        let name = named.name_of(i, manifest);
+        // Names are made from the UID, so those of this run are.
+        let name = manifest.name(run.head.uid, i);
         let has = of(kept, plan.offset, plan.length, &plan.name);
-        let wants = of(&named.manifests, manifest.offset, manifest.length, &name);
+        let wants = of(&asked.manifests, manifest.offset, manifest.length, &name);
         if has.is_none() || has != wants {
             differing.push(immutable(&format!("spec.manifests[{i}]")));
         }

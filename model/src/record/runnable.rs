@@ -25,7 +25,7 @@ pub enum OnLate {
 }
 
 /// What was asked for, beside the manifests; immutable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunSpec {
     /// Where it may go.
     pub placement: Placement,

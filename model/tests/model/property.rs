@@ -255,7 +255,7 @@ proptest! {
         for entries in world.log.chunks(batch) {
             let mut layer = Layer::over(&batched);
             for (ctx, entry) in entries {
-                let applied = apply(&layer, ctx, entry).unwrap();
+                let applied = apply(&layer, ctx, entry.clone()).unwrap();
                 if let Some(chained) = &applied.ledger {
                     head = ledger::next_hash(&head, &chained.bytes);
                     prop_assert_eq!(head, chained.hash);

@@ -68,7 +68,7 @@ impl World {
     pub(crate) fn apply(&mut self, entry: Entry) -> Result<Done, Refusal> {
         let ctx = Ctx { index: self.log.len() as u64 + 1, term: self.term, leader: ReplicaId(self.term) };
         self.log.push((ctx, entry.clone()));
-        let applied = apply(&self.view, &ctx, &entry).unwrap();
+        let applied = apply(&self.view, &ctx, entry).unwrap();
         if applied.reply.is_err() {
             assert!(
                 applied.writes.is_empty() && applied.ledger.is_none(),

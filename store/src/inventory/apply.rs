@@ -150,7 +150,7 @@ impl Batch {
                     batch.membership = Some((id, bytes));
                     None
                 }
-                Payload::Entry(entry) => Some(batch.entry(state, &mut layer, id, &entry)?),
+                Payload::Entry(entry) => Some(batch.entry(state, &mut layer, id, *entry)?),
             });
         }
         // The counters change with every entry; only the last ones are stored.
@@ -178,7 +178,7 @@ impl Batch {
         state: &State,
         layer: &mut Layer<'_>,
         id: LogId,
-        entry: &Entry,
+        entry: Entry,
     ) -> Result<Result<Done, Refusal>, Damaged> {
         let ctx = Ctx { index: id.index, term: id.term, leader: ReplicaId(id.leader) };
         let applied = tallyman_model::apply(layer, &ctx, entry)?;

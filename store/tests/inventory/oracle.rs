@@ -172,7 +172,7 @@ impl Oracle {
         };
         for (id, entry) in entries {
             let ctx = Ctx { index: id.index, term: id.term, leader: ReplicaId(id.leader) };
-            let applied = tallyman_model::apply(&oracle.view, &ctx, entry).unwrap();
+            let applied = tallyman_model::apply(&oracle.view, &ctx, entry.clone()).unwrap();
             oracle.view.commit(applied.writes);
             oracle.replies.push(Some(applied.reply));
             oracle.ledger.extend(applied.ledger.map(|record| (record.seq, record.bytes, record.hash)));
