@@ -60,10 +60,11 @@ pub type GroupId = Uid;
 
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf].map(hex_digit));
         let mut text = [b'-'; 36];
-        let places = text.iter_mut().enumerate().filter(|(i, _)| !matches!(i, 8 | 13 | 18 | 23));
-        places.zip(digits).for_each(|((_, place), digit)| *place = digit);
+        let mut bytes = self.0.iter();
+        for group in [0..8, 9..13, 14..18, 19..23, 24..36] {
+            write_hex(&mut text[group], bytes.by_ref());
+        }
         f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
@@ -129,18 +130,19 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 64];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[byte >> 4, byte & 0xf].map(hex_digit));
-        }
-        f.write_str("sha256:")?;
-        f.write_str(std::str::from_utf8(&digits).map_err(|_| fmt::Error)?)
+        let mut text = [0; 71];
+        text[..7].copy_from_slice(b"sha256:");
+        write_hex(&mut text[7..], &mut self.0.iter());
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
-/// The digit of a value below 16.
-fn hex_digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' - 10 + value }
+/// Fills `text` with the digits of as many bytes as it has room for.
+fn write_hex<'a>(text: &mut [u8], bytes: &mut impl Iterator<Item = &'a u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xf)]]);
+    }
 }
 
 #[cfg(test)]

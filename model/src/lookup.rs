@@ -7,37 +7,39 @@ use crate::{Digest, Ordinal};
 /// Filed beside a cluster's ordinal, for what is on any of them; no record has it.
 pub(crate) const ANY_CLUSTER: u64 = 0;
 
-fn hash(parts: &[&str]) -> u64 {
+fn hash(parts: &[&[u8]]) -> u64 {
     // No part can contain the separator: names, labels and namespaces have no control characters.
-    Digest::of(parts.join("\u{0}").as_bytes()).short()
+    Digest::of(&parts.join(&0)).short()
 }
 
 /// Of a record's name.
 #[must_use]
 pub fn name_hash(resource: Resource, namespace: &str, name: &str) -> u64 {
-    hash(&[&(resource as u8).to_string(), namespace, name])
+    // Its code has one digit.
+    hash(&[&[b'0' + resource as u8], namespace.as_bytes(), name.as_bytes()])
 }
 
 /// Of a tenant.
 #[must_use]
 pub(crate) fn tenant_hash(namespace: &str) -> u64 {
-    hash(&[namespace])
+    hash(&[namespace.as_bytes()])
 }
 
 /// Of a label with its value.
 #[must_use]
 pub(crate) fn label_hash(key: &str, value: &str) -> u64 {
-    hash(&[key, "=", value])
+    hash(&[key.as_bytes(), b"=", value.as_bytes()])
 }
 
 /// Of a label's key.
 #[must_use]
 pub(crate) fn label_key_hash(key: &str) -> u64 {
-    hash(&[key])
+    hash(&[key.as_bytes()])
 }
 
 /// Of a name on a cluster.
 #[must_use]
 pub(crate) fn claim_hash(cluster: Ordinal, kind: Kind, namespace: &str, name: &str) -> u64 {
-    hash(&[&cluster.0.to_string(), kind.as_str(), namespace, name])
+    let cluster = cluster.0.to_string();
+    hash(&[cluster.as_bytes(), kind.as_str().as_bytes(), namespace.as_bytes(), name.as_bytes()])
 }
