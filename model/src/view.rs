@@ -98,6 +98,9 @@ impl View for Layer<'_> {
         let above = self.writes.range(from..to);
         // Every write of this layer may hide one entry below, so that many more are asked for.
         let hidden = above.clone().count();
+        if hidden == 0 {
+            return self.below.page(from, to, limit);
+        }
         let mut merged: BTreeMap<Key, Option<Row>> = BTreeMap::new();
         let below = self.below.page(from, to, limit.saturating_add(hidden))?;
         merged.extend(below.into_iter().map(|(key, row)| (key, Some(row))));
