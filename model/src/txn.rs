@@ -1,7 +1,7 @@
 //! One command's work on the state: a layer, the counters, and the writes.
 
 use crate::command::{Command, Principal, Target};
-use crate::ledger::{self, Chained, Subject};
+use crate::ledger::{self, Chained};
 use crate::record::{Cluster, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes, index,
@@ -18,8 +18,8 @@ pub struct Txn<'a> {
     before: Revision,
     /// Ordinals of the runnables that changed: their history gets the ledger record's number.
     touched: Vec<Ordinal>,
-    /// What was removed, for the ledger.
-    removed: Vec<Subject>,
+    /// What was removed and its last revision, for the ledger.
+    removed: Vec<(Revision, Arc<Record>)>,
     /// What the ledger says beside the verb.
     detail: String,
     /// Something changed that the ledger is to tell: more than a receipt.
@@ -138,9 +138,12 @@ impl<'a> Txn<'a> {
     }
 
     fn place(&mut self, mut record: Record) -> Result<Arc<Record>, Damaged> {
+        let ordinal = record.ordinal();
+        // What has no revision was never written.
+        let is_new = record.revision() == Revision(0);
+        let old = if is_new { None } else { self.shared(ordinal)? };
         self.meta.revision = self.meta.revision.next();
         record.stamp(self.meta.revision);
-        let ordinal = record.ordinal();
         if let Record::Runnable(run) = &mut record {
             // The record number of this command is known before its bytes are.
             if !self.touched.contains(&ordinal) {
@@ -150,12 +153,9 @@ impl<'a> Txn<'a> {
                 run.history.drain(..excess);
             }
         }
-        self.unindex(ordinal)?;
-        for key in index(&record) {
-            self.write(key, Some(Row::Mark));
-        }
         let record = Arc::new(record);
         self.write(Key::record(ordinal), Some(Row::Record(Arc::clone(&record))));
+        self.reindex(old.as_deref(), Some(&record));
         Ok(record)
     }
 
@@ -164,10 +164,8 @@ impl<'a> Txn<'a> {
         self.meta.revision = self.meta.revision.next();
         let record = self.shared(ordinal)?;
         self.is_told |= !matches!(record.as_deref(), Some(Record::Receipt(_)));
-        if let Some(subject) = record.as_deref().and_then(ledger::subject) {
-            self.removed.push(Subject { revision: self.meta.revision.0, removed: true, ..subject });
-        }
-        self.unindex(ordinal)?;
+        self.reindex(record.as_deref(), None);
+        self.removed.extend(record.map(|record| (self.meta.revision, record)));
         self.write(Key::record(ordinal), None);
         for part in 1..=parts {
             self.write(Key::part(ordinal, part), None);
@@ -180,13 +178,15 @@ impl<'a> Txn<'a> {
         self.write(Key::part(ordinal, part), Some(Row::Part(bytes)));
     }
 
-    fn unindex(&mut self, ordinal: Ordinal) -> Result<(), Damaged> {
-        if let Some(old) = self.shared(ordinal)? {
-            for key in index(&old) {
-                self.write(key, None);
-            }
+    /// Moves a record's lookups: only those that are of one of the two.
+    fn reindex(&mut self, old: Option<&Record>, new: Option<&Record>) {
+        let [old, new] = [old, new].map(|record| record.map(index).unwrap_or_default());
+        for key in old.iter().filter(|key| new.binary_search(key).is_err()) {
+            self.write(*key, None);
         }
-        Ok(())
+        for key in new.iter().filter(|key| old.binary_search(key).is_err()) {
+            self.write(*key, Some(Row::Mark));
+        }
     }
 
     fn write(&mut self, key: Key, row: Option<Row>) {
