@@ -3,11 +3,13 @@
 //! A record is one JSON document, byte-identical on all replicas. Its hash is SHA-256 over the hash before it and
 //! its bytes, so that anybody can verify the chain with the segments alone.
 
+mod json;
+
 use crate::command::{Command, Principal};
-use crate::record::{Meta, ObjectState, Record};
+use crate::record::{Head, Meta, ObjectState, Record};
 use crate::{Ctx, Digest, Key, Revision, Row, Writes};
+use json::Json;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A ledger record with its place in the chain.
@@ -31,10 +33,10 @@ pub(crate) struct Changed<'a> {
     pub(crate) detail: &'a str,
 }
 
-/// One record of the ledger. `T` is how texts are kept: borrowed to write one, owned to read one.
+/// One record of the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", bound(serialize = "T: Serialize + AsRef<str>"))]
-pub struct LedgerRecord<T = String> {
+#[serde(rename_all = "camelCase")]
+pub struct LedgerRecord {
     /// 1, 2, ... without a gap.
     pub seq: u64,
     /// Log index of the entry.
@@ -42,58 +44,58 @@ pub struct LedgerRecord<T = String> {
     /// Raft term of the entry.
     pub term: u64,
     /// The replica that led, as `r1`.
-    pub leader: T,
+    pub leader: String,
     /// The entry's time, ms since 1970.
     pub at_ms: u64,
     /// Who.
-    pub user: T,
+    pub user: String,
     /// Who acted as that user, if that was somebody else.
-    #[serde(skip_serializing_if = "is_empty", default)]
-    pub through: T,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub through: String,
     /// What, as [`Command::verb`].
-    pub verb: T,
+    pub verb: String,
     /// More about what, in words; empty if the verb says it all.
-    pub detail: T,
+    pub detail: String,
     /// The records that changed: the first ones as resource, namespace, name, UID and phase.
-    pub subjects: Vec<Subject<T>>,
+    pub subjects: Vec<Subject>,
     /// How many changed.
     pub subjects_count: u64,
     /// Of the command's content.
-    pub digest: T,
+    pub digest: String,
     /// The revision before the command.
     pub revision_before: u64,
     /// The revision after it.
     pub revision: u64,
 }
 
-/// A changed record. `T` as in [`LedgerRecord`].
+/// A changed record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", bound(serialize = "T: Serialize + AsRef<str>"))]
-pub struct Subject<T = String> {
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
     /// `runnables`, `clusters` or `replicas`.
-    pub resource: T,
+    pub resource: String,
     /// The tenant.
-    #[serde(skip_serializing_if = "is_empty", default)]
-    pub namespace: T,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub namespace: String,
     /// The name.
-    pub name: T,
+    pub name: String,
     /// The UID.
-    pub uid: T,
+    pub uid: String,
     /// A run's phase after the command.
-    #[serde(skip_serializing_if = "is_empty", default)]
-    pub phase: T,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub phase: String,
     /// Why a run is in that phase, as a word.
-    #[serde(skip_serializing_if = "is_empty", default)]
-    pub reason: T,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub reason: String,
     /// Why, in words.
-    #[serde(skip_serializing_if = "is_empty", default)]
-    pub message: T,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub message: String,
     /// The cluster of a run's last attempt.
-    #[serde(skip_serializing_if = "is_empty", default)]
-    pub cluster: T,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub cluster: String,
     /// What was seen of a run's main object, where the command is an observation.
-    #[serde(skip_serializing_if = "is_empty", default)]
-    pub seen: T,
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub seen: String,
     /// The record has left the inventory; what is said of it is what was known last.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub removed: bool,
@@ -101,18 +103,8 @@ pub struct Subject<T = String> {
     pub revision: u64,
 }
 
-/// A text of something that is there while the record is written.
-type Text<'a> = Cow<'a, str>;
-
-fn is_empty(text: &impl AsRef<str>) -> bool {
-    text.as_ref().is_empty()
-}
-
 /// Subjects named in one record: as many as one batch of observations has.
-const SUBJECTS_MAX: usize = 256;
-
-/// Most records are not longer.
-const BYTES_USUAL: usize = 1024;
+const SUBJECTS_MAX: u64 = 256;
 
 /// The hash that follows `before` for a record of these bytes.
 #[must_use]
@@ -121,6 +113,7 @@ pub fn next_hash(before: &Digest, bytes: &[u8]) -> Digest {
     Digest(sha2::Sha256::new().chain_update(before.0).chain_update(bytes).finalize().into())
 }
 
+/// Writes the [`LedgerRecord`] of a command, from where its parts are.
 pub(crate) fn chain(
     meta: &Meta,
     ctx: &Ctx,
@@ -129,73 +122,85 @@ pub(crate) fn chain(
     changed: &Changed<'_>,
 ) -> Result<Chained, serde_json::Error> {
     let seq = meta.ledger_len + 1;
-    let is_observation = matches!(command, Command::Observe(_) | Command::Sweep(_));
-    let (subjects, subjects_count) = subjects(changed, is_observation);
-    let record = LedgerRecord::<Text<'_>> {
-        seq,
-        index: ctx.index,
-        term: ctx.term,
-        leader: ctx.leader.to_string().into(),
-        at_ms: meta.clock_ms,
-        user: by.user.as_str().into(),
-        through: by.through.as_deref().unwrap_or_default().into(),
-        verb: command.verb().into(),
-        detail: changed.detail.into(),
-        subjects,
-        subjects_count,
-        digest: command.digest()?.to_string().into(),
-        revision_before: changed.before.0,
-        revision: changed.after.0,
-    };
-    let mut bytes = Vec::with_capacity(BYTES_USUAL);
-    serde_json::to_writer(&mut bytes, &record)?;
+    let mut json = Json::default();
+    json.open();
+    json.number("seq", seq)?;
+    json.number("index", ctx.index)?;
+    json.number("term", ctx.term)?;
+    json.text("leader", &ctx.leader.to_string())?;
+    json.number("atMs", meta.clock_ms)?;
+    json.text("user", &by.user)?;
+    json.text_if_any("through", by.through.as_deref().unwrap_or_default())?;
+    json.text("verb", command.verb())?;
+    json.text("detail", changed.detail)?;
+    let count = subjects(&mut json, command, changed)?;
+    json.number("subjectsCount", count)?;
+    json.text("digest", &command.digest()?.to_string())?;
+    json.number("revisionBefore", changed.before.0)?;
+    json.number("revision", changed.after.0)?;
+    json.close();
+    let bytes = json.into_bytes();
     let hash = next_hash(&meta.ledger_head, &bytes);
     Ok(Chained { seq, bytes, hash })
 }
 
-fn subjects<'a>(changed: &Changed<'a>, is_observation: bool) -> (Vec<Subject<Text<'a>>>, u64) {
+/// Writes the subjects, and counts also those that are too many to be written.
+fn subjects(json: &mut Json, command: &Command, changed: &Changed<'_>) -> Result<u64, serde_json::Error> {
+    let is_observation = matches!(command, Command::Observe(_) | Command::Sweep(_));
     let records = changed.writes.range(..Key { tag: crate::Tag::Name, a: 0, b: 0, c: 0 });
     let written = records.filter_map(|(_, write)| match &write.row {
-        Some(Row::Record(record)) => {
-            let seen = if is_observation { seen(record) } else { String::new() };
-            Some(Subject { seen: seen.into(), ..subject(record)? })
-        }
+        Some(Row::Record(record)) => Some((None, record)),
         _ => None,
     });
-    let removed = changed.removed.iter().filter_map(|(revision, record)| {
-        Some(Subject { revision: revision.0, removed: true, ..subject(record)? })
-    });
-    let mut named: Vec<_> = removed.chain(written).collect();
-    let count = u64::try_from(named.len()).unwrap_or(u64::MAX);
-    named.truncate(SUBJECTS_MAX);
-    (named, count)
+    let removed = changed.removed.iter().map(|(revision, record)| (Some(*revision), record));
+    let named =
+        removed.chain(written).filter_map(|(removed, record)| Some((removed, record, record.head()?)));
+    let mut count = 0;
+    json.key("subjects");
+    json.open_list();
+    for (removed, record, head) in named {
+        if count < SUBJECTS_MAX {
+            subject(json, record, head, removed, is_observation)?;
+        }
+        count += 1;
+    }
+    json.close_list();
+    Ok(count)
 }
 
-/// The record as the ledger names it; `None` for records that the API does not show.
-fn subject(record: &Record) -> Option<Subject<Text<'_>>> {
-    let head = record.head()?;
-    let (resource, phase, reason, message) = match record {
-        Record::Runnable(run) => ("runnables", run.phase.as_str(), run.reason.as_str(), run.message.as_str()),
-        Record::Cluster(_) => ("clusters", "", "", ""),
-        _ => ("replicas", "", "", ""),
+/// Writes a record as the ledger names it, the [`Subject`].
+fn subject(
+    json: &mut Json,
+    record: &Record,
+    head: &Head,
+    removed: Option<Revision>,
+    is_observation: bool,
+) -> Result<(), serde_json::Error> {
+    json.open();
+    let resource = match record {
+        Record::Runnable(_) => "runnables",
+        Record::Cluster(_) => "clusters",
+        _ => "replicas",
     };
-    let cluster = match record {
-        Record::Runnable(run) => run.attempts.last().map_or("", |attempt| attempt.cluster_name.as_str()),
-        _ => "",
-    };
-    Some(Subject {
-        resource: resource.into(),
-        namespace: head.namespace.as_str().into(),
-        name: head.name.as_str().into(),
-        uid: head.uid.to_string().into(),
-        phase: phase.into(),
-        reason: reason.into(),
-        message: message.into(),
-        cluster: cluster.into(),
-        seen: Text::default(),
-        removed: false,
-        revision: head.revision.0,
-    })
+    json.text("resource", resource)?;
+    json.text_if_any("namespace", &head.namespace)?;
+    json.text("name", &head.name)?;
+    json.text("uid", &head.uid.to_string())?;
+    if let Record::Runnable(run) = record {
+        json.text("phase", run.phase.as_str())?;
+        json.text_if_any("reason", run.reason.as_str())?;
+        json.text_if_any("message", &run.message)?;
+        json.text_if_any("cluster", run.attempt().map_or("", |attempt| &attempt.cluster_name))?;
+    }
+    if is_observation && removed.is_none() {
+        json.text_if_any("seen", &seen(record))?;
+    }
+    if removed.is_some() {
+        json.flag("removed");
+    }
+    json.number("revision", removed.unwrap_or(head.revision).0)?;
+    json.close();
+    Ok(())
 }
 
 /// What is known of a run's main object, in words.
@@ -227,8 +232,29 @@ fn seen(record: &Record) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::next_hash;
-    use crate::Digest;
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_record_is_written_as_the_structure_that_reads_it() {
+        let head = Head { name: "a \"\\\n\u{1}\u{7f}ä\u{2028}".to_owned(), ..Head::default() };
+        let shown = Arc::new(Record::Cluster(crate::record::Cluster { head, ..Default::default() }));
+        let by = Principal { user: "ann\t".to_owned(), through: Some("root".to_owned()), groups: Vec::new() };
+        let ctx = Ctx { index: u64::MAX, term: 2, leader: crate::ReplicaId(3) };
+        let removed = [(Revision(4), Arc::clone(&shown)), (Revision(5), shown)];
+        let changed = Changed {
+            before: Revision(3),
+            after: Revision(5),
+            writes: &Writes::new(),
+            removed: &removed,
+            detail: "",
+        };
+        let command = Command::RemoveMember(crate::command::RemoveMember { id: crate::ReplicaId(1) });
+        let bytes = chain(&Meta::default(), &ctx, &command, &by, &changed).unwrap().bytes;
+        let read: LedgerRecord = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(serde_json::to_vec(&read).unwrap(), bytes);
+        assert_eq!((read.subjects.len(), read.subjects_count, read.through.as_str()), (2, 2, "root"));
+    }
 
     #[test]
     fn a_changed_byte_changes_every_later_hash() {
