@@ -41,9 +41,9 @@ pub(crate) struct EntryRef<'a> {
     pub(crate) command: &'a Command,
 }
 
-const BLANK: u32 = 0;
-const MEMBERSHIP: u32 = 1;
-const ENTRY: u32 = 2;
+const BLANK: u8 = 0;
+const MEMBERSHIP: u8 = 1;
+const ENTRY: u8 = 2;
 
 /// A proposed entry, encoded.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,11 +91,7 @@ pub(crate) fn encode(payload: Payload) -> io::Result<Vec<u8>> {
 
 /// The entry of openraft; what was proposed stays encoded.
 pub(crate) fn decode(id: LogId, content: Vec<u8>) -> io::Result<Entry> {
-    let tag = content
-        .get(HEADER_BYTES..HEADER_BYTES + 4)
-        .and_then(|tag| tag.try_into().ok())
-        .map(u32::from_le_bytes);
-    let payload = match tag {
+    let payload = match content.get(HEADER_BYTES).copied() {
         Some(ENTRY) => Payload::Normal(Proposed(Blob(content))),
         Some(BLANK) => Payload::Blank,
         Some(MEMBERSHIP) => match codec::decode(KIND, &content).map_err(invalid)? {

@@ -61,7 +61,7 @@ impl Kind {
     /// The format that this version writes, the newest that it reads.
     #[must_use]
     pub fn format(self) -> u16 {
-        1
+        2
     }
 
     fn words(self) -> &'static str {
