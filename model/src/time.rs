@@ -34,7 +34,19 @@ pub fn format(ms: u64) -> String {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let mut text = *b"0000-00-00T00:00:00Z";
+    let [century, year_of_century] = [year / 100, year % 100];
+    let numbers = [century, year_of_century, month, day, hour, minute, second];
+    for (place, number) in [0, 2, 5, 8, 11, 14, 17].into_iter().zip(numbers) {
+        let digits = [number / 10, number].map(|number| b'0' + (number % 10) as u8);
+        text.iter_mut().skip(place).zip(digits).for_each(|(place, digit)| *place = digit);
+    }
+    // All digits: it is text.
+    let mut text = String::from_utf8(text.to_vec()).unwrap_or_default();
+    if year > 9999 {
+        text.replace_range(..4, &year.to_string());
+    }
+    text
 }
 
 #[cfg(test)]
@@ -48,6 +60,8 @@ mod tests {
             assert_eq!(parse(&format(seconds * 1000)), Some(seconds * 1000), "{seconds}");
         }
         assert_eq!(format(951_868_800_000), "2000-03-01T00:00:00Z");
+        assert_eq!(format(253_402_300_799_000), "9999-12-31T23:59:59Z");
+        assert_eq!(format(253_402_300_800_000), "10000-01-01T00:00:00Z");
         assert_eq!(parse("yesterday"), None);
     }
 }

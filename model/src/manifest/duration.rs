@@ -33,7 +33,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 pub fn write(ms: u64) -> String {
     let in_order = [("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     match in_order.iter().find(|(_, unit)| ms >= *unit && ms.is_multiple_of(*unit)) {
-        Some((name, unit)) => format!("{}{name}", ms / unit),
+        Some((name, unit)) => (ms / unit).to_string() + name,
         None if ms == 0 => "0s".to_owned(),
         None => format!("{ms}ms"),
     }
