@@ -2,14 +2,17 @@
 //! ignored.
 
 use super::fields::{Faults, Fields};
-use super::object::{self, Checked};
+use super::object;
 use super::{marks, names};
-use crate::command::{ManifestName, Submit};
+use crate::command::{ManifestName, Submit, SubmitManifest};
 use crate::record::{OnLate, Placement, RunSpec};
 use crate::selector::{Selector, Test};
 use crate::{Cause, Digest, Uid, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// What is taken for manifests before more is needed.
+const MANIFESTS_BYTES_USUAL: usize = 1024;
 
 /// Reads a runnable, `value`, that was sent to the namespace `namespace`; `uid` will be its UID.
 ///
@@ -38,12 +41,11 @@ pub fn accept(value: Value, namespace: &str, uid: Uid) -> Result<Submit, Vec<Cau
         }
     };
     root.finish(&mut faults);
-    let (Some(Some((name, labels, annotations))), Some((spec, checked, main)), true) =
+    let (Some(Some((name, labels, annotations))), Some((spec, planned, manifests, main)), true) =
         (Some(metadata), spec, faults.0.is_empty())
     else {
         return Err(faults.0);
     };
-    let (planned, manifests) = join(checked);
     let digest = digest(&spec.placement, &manifests);
     let namespace = namespace.to_owned();
     Ok(Submit { uid, namespace, name, labels, annotations, spec, digest, planned, main, manifests })
@@ -105,7 +107,10 @@ fn metadata_of(
     Some((name, labels, annotations))
 }
 
-fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> (RunSpec, Vec<Checked>, u16) {
+/// The spec, the manifests, their bytes one behind the other, and which of them is the main one.
+type Specified = (RunSpec, Vec<SubmitManifest>, Vec<u8>, u16);
+
+fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
     let mut spec = Fields::of("spec", value, faults);
     let placement = spec.take("placement").map(|value| placement_of(value, faults)).unwrap_or_default();
     let (attempts_max, backoff_ms) =
@@ -130,11 +135,11 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> (RunSpec, Vec<
             .unwrap_or(limits::TTL_AFTER_FINISHED_MS),
         approvals: spec.take("approvals").map(|value| super::approvals::rule_of(value, faults)),
     };
-    let checked = manifests_of(&mut spec, namespace, attempts_max, faults);
+    let (planned, bytes) = manifests_of(&mut spec, namespace, attempts_max, faults);
     let main = spec.take("main");
-    let main = main_of(main, &checked, faults);
+    let main = main_of(main, &planned, faults);
     spec.finish(faults);
-    (run_spec, checked, main)
+    (run_spec, planned, bytes, main)
 }
 
 fn placement_of(value: Value, faults: &mut Faults) -> Placement {
@@ -191,39 +196,46 @@ fn attempts_of(value: Value, faults: &mut Faults) -> (u32, u64) {
     (max, backoff_ms)
 }
 
-fn manifests_of(spec: &mut Fields, namespace: &str, attempts_max: u32, faults: &mut Faults) -> Vec<Checked> {
+fn manifests_of(
+    spec: &mut Fields<'_>,
+    namespace: &str,
+    attempts_max: u32,
+    faults: &mut Faults,
+) -> (Vec<SubmitManifest>, Vec<u8>) {
     let list = spec.list("manifests", faults).unwrap_or_default();
     if list.is_empty() || list.len() > limits::MANIFESTS_MAX {
         let message =
             format!("must have 1 to {} Kubernetes objects, has {}", limits::MANIFESTS_MAX, list.len());
         faults.add("spec.manifests", message);
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
-    let check =
-        |(i, value)| object::check(&format!("spec.manifests[{i}]"), value, namespace, attempts_max, faults);
-    let checked: Vec<Checked> = list.into_iter().enumerate().filter_map(check).collect();
-    for (i, one) in checked.iter().enumerate() {
-        let same = |other: &Checked| {
-            matches!(one.manifest.name, ManifestName::Fixed(_))
-                && (other.manifest.kind, &other.manifest.name) == (one.manifest.kind, &one.manifest.name)
+    let mut bytes = Vec::with_capacity(MANIFESTS_BYTES_USUAL);
+    let check = |(i, value)| {
+        let path = format_args!("spec.manifests[{i}]");
+        object::check(path, value, namespace, attempts_max, &mut bytes, faults)
+    };
+    let planned: Vec<SubmitManifest> = list.into_iter().enumerate().filter_map(check).collect();
+    for (i, one) in planned.iter().enumerate() {
+        let same = |other: &SubmitManifest| {
+            matches!(one.name, ManifestName::Fixed(_)) && (other.kind, &other.name) == (one.kind, &one.name)
         };
-        if checked.iter().take(i).any(same) {
+        if planned.iter().take(i).any(same) {
             faults.add(format!("spec.manifests[{i}]"), "has the kind and name of an earlier one");
         }
     }
-    if checked.iter().map(|one| one.bytes.len()).sum::<usize>() > limits::MANIFESTS_BYTES_MAX {
+    if bytes.len() > limits::MANIFESTS_BYTES_MAX {
         faults.add("spec.manifests", format!("at most {} bytes together", limits::MANIFESTS_BYTES_MAX));
     }
-    checked
+    (planned, bytes)
 }
 
-fn main_of(main: Option<Value>, checked: &[Checked], faults: &mut Faults) -> u16 {
+fn main_of(main: Option<Value>, planned: &[SubmitManifest], faults: &mut Faults) -> u16 {
     let completing: Vec<usize> =
-        checked.iter().enumerate().filter(|(_, one)| one.manifest.kind.completes()).map(|(i, _)| i).collect();
+        planned.iter().enumerate().filter(|(_, one)| one.kind.completes()).map(|(i, _)| i).collect();
     let position = match main {
         None => match completing.as_slice() {
             [only] => Some(*only),
-            [] if checked.is_empty() => None,
+            [] if planned.is_empty() => None,
             [] => {
                 faults.add("spec.manifests", "one of them must run to completion (a Job)");
                 None
@@ -242,13 +254,13 @@ fn main_of(main: Option<Value>, checked: &[Checked], faults: &mut Faults) -> u16
             let name = fields.text("name", faults).unwrap_or_default();
             fields.finish(faults);
             let is_it = |&i: &usize| {
-                checked.get(i).is_some_and(|one| {
-                    let is_named = match &one.manifest.name {
+                planned.get(i).is_some_and(|one| {
+                    let is_named = match &one.name {
                         ManifestName::Fixed(text) => *text == name,
                         // Also by the name that was made of it, which is what a reader sees.
                         ManifestName::Generate(prefix) => name.starts_with(prefix.as_str()),
                     };
-                    one.manifest.kind.as_str() == kind && is_named
+                    one.kind.as_str() == kind && is_named
                 })
             };
             let found = completing.iter().copied().find(is_it);
@@ -268,19 +280,11 @@ fn main_of(main: Option<Value>, checked: &[Checked], faults: &mut Faults) -> u16
     u16::try_from(position.unwrap_or(0)).unwrap_or(0)
 }
 
-fn join(checked: Vec<Checked>) -> (Vec<crate::command::SubmitManifest>, Vec<u8>) {
-    let (mut planned, mut bytes) = (Vec::new(), Vec::new());
-    for one in checked {
-        let offset = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        bytes.extend_from_slice(&one.bytes);
-        planned.push(crate::command::SubmitManifest { offset, ..one.manifest });
-    }
-    (planned, bytes)
-}
-
 /// What an approval must name: the bytes that are sent and where they may go.
 fn digest(placement: &Placement, manifests: &[u8]) -> Digest {
-    let mut bytes = serde_json::to_vec(placement).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(manifests.len() + MANIFESTS_BYTES_USUAL);
+    // A Vec takes all.
+    let _ = serde_json::to_writer(&mut bytes, placement);
     bytes.push(0);
     bytes.extend_from_slice(manifests);
     Digest::of(&bytes)

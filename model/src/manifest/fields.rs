@@ -20,14 +20,14 @@ impl Faults {
 }
 
 /// An object whose fields are taken one by one.
-pub(super) struct Fields {
-    path: String,
+pub(super) struct Fields<'a> {
+    path: &'a str,
     map: Map<String, Value>,
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
     /// The fields of `value`; none, with a fault, if it is not an object.
-    pub(super) fn of(path: &str, value: Value, faults: &mut Faults) -> Self {
+    pub(super) fn of(path: &'a str, value: Value, faults: &mut Faults) -> Self {
         let map = match value {
             Value::Object(map) => map,
             other => {
@@ -35,7 +35,7 @@ impl Fields {
                 Map::new()
             }
         };
-        Self { path: path.to_owned(), map }
+        Self { path, map }
     }
 
     pub(super) fn path(&self, field: &str) -> String {
@@ -94,16 +94,22 @@ impl Fields {
 
     /// A map of strings, as labels and annotations are.
     pub(super) fn strings(&mut self, field: &str, faults: &mut Faults) -> BTreeMap<String, String> {
-        let Some(value) = self.take(field) else { return BTreeMap::new() };
-        let inner = Fields::of(&self.path(field), value, faults);
+        let map = match self.take(field) {
+            None => return BTreeMap::new(),
+            Some(Value::Object(map)) => map,
+            Some(other) => {
+                faults.add(self.path(field), format!("must be an object, not {}", kind_of(&other)));
+                return BTreeMap::new();
+            }
+        };
         let mut strings = BTreeMap::new();
-        for (key, value) in inner.map {
+        for (key, value) in map {
             match value {
                 Value::String(text) => {
                     strings.insert(key, text);
                 }
                 other => faults.add(
-                    format!("{}.{key}", inner.path),
+                    format!("{}.{key}", self.path(field)),
                     format!("must be a string, not {}; quote it", kind_of(&other)),
                 ),
             }

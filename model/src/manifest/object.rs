@@ -6,6 +6,7 @@ use crate::command::{ManifestName, SubmitManifest};
 use crate::record::Kind;
 use crate::{Digest, limits};
 use serde_json::{Map, Value};
+use std::fmt::Arguments;
 
 /// Set by the server of a cluster; a manifest that was read from one may carry them.
 const SERVER_FIELDS: [&str; 7] = [
@@ -20,23 +21,19 @@ const SERVER_FIELDS: [&str; 7] = [
 /// Written by `kubectl apply`; it repeats the whole manifest.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// A manifest in the form in which it is kept: as it was written, without what a server sets. So what is read equals
-/// what was sent, and a client that compares the two finds no change.
-pub(super) struct Checked {
-    pub(super) manifest: SubmitManifest,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// Checks one manifest of a submission in `namespace` whose main object is tried up to `attempts_max` times.
+/// Checks one manifest of a submission in `namespace` whose main object is tried up to `attempts_max` times, and puts
+/// it behind `bytes` in the form in which it is kept: as it was written, without what a server sets. So what is read
+/// equals what was sent, and a client that compares the two finds no change.
 pub(super) fn check(
-    path: &str,
+    path: Arguments<'_>,
     value: Value,
     namespace: &str,
     attempts_max: u32,
+    bytes: &mut Vec<u8>,
     faults: &mut Faults,
-) -> Option<Checked> {
+) -> Option<SubmitManifest> {
     let Value::Object(mut map) = value else {
-        faults.add(path, format!("must be a Kubernetes object, not {}", kind_of(&value)));
+        faults.add(path.to_string(), format!("must be a Kubernetes object, not {}", kind_of(&value)));
         return None;
     };
     let kind = kind(path, &map, faults)?;
@@ -46,44 +43,45 @@ pub(super) fn check(
         return None;
     };
     let before = faults.0.len();
-    let path = format!("{path}.metadata");
+    let path = format_args!("{path}.metadata");
     strip(metadata);
-    own_marks(&path, metadata, faults);
+    own_marks(path, metadata, faults);
     if let Some(other) = metadata.get("namespace").filter(|other| other.as_str() != Some(namespace)) {
         faults.add(
             format!("{path}.namespace"),
             format!("is {other}; it must be the submission's, {namespace:?}"),
         );
     }
-    let name = name(&path, kind, metadata, attempts_max, faults);
+    let name = name(path, kind, metadata, attempts_max, faults);
     if faults.0.len() > before {
         return None;
     }
-    let bytes = serde_json::to_vec(&Value::Object(map)).ok()?;
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let digest = Digest::of(&bytes);
-    let namespace = namespace.to_owned();
-    Some(Checked {
-        manifest: SubmitManifest { kind, namespace, name: name?, digest, offset: 0, length },
-        bytes,
-    })
+    let start = bytes.len();
+    serde_json::to_writer(&mut *bytes, &Value::Object(map)).ok()?;
+    let own = bytes.get(start..)?;
+    let [offset, length] = [start, own.len()].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    let (namespace, digest) = (namespace.to_owned(), Digest::of(own));
+    Some(SubmitManifest { kind, namespace, name: name?, digest, offset, length })
 }
 
-fn kind(path: &str, map: &Map<String, Value>, faults: &mut Faults) -> Option<Kind> {
+fn kind(path: Arguments<'_>, map: &Map<String, Value>, faults: &mut Faults) -> Option<Kind> {
     let word = |field: &str| map.get(field).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (word("apiVersion"), word("kind"));
     if api_version.is_empty() || kind.is_empty() {
-        faults.add(path, "must have apiVersion and kind");
+        faults.add(path.to_string(), "must have apiVersion and kind");
         return None;
     }
     if kind == "Secret" {
-        faults.add(path, "Secrets are not taken: make it on the cluster and refer to it by name");
+        faults.add(path.to_string(), "Secrets are not taken: make it on the cluster and refer to it by name");
         return None;
     }
     let known = Kind::parse(api_version, kind);
     if known.is_none() {
         let kinds: Vec<_> = Kind::ALL.iter().map(|kind| format!("{} {kind}", kind.api_version())).collect();
-        faults.add(path, format!("{api_version} {kind} cannot be sent; these can: {}", kinds.join(", ")));
+        faults.add(
+            path.to_string(),
+            format!("{api_version} {kind} cannot be sent; these can: {}", kinds.join(", ")),
+        );
     }
     known
 }
@@ -98,7 +96,7 @@ fn strip(metadata: &mut Map<String, Value>) {
 }
 
 /// What only Tallyman sets on the objects that it makes.
-fn own_marks(path: &str, metadata: &Map<String, Value>, faults: &mut Faults) {
+fn own_marks(path: Arguments<'_>, metadata: &Map<String, Value>, faults: &mut Faults) {
     for (field, why) in [
         ("ownerReferences", "the object would go with its owner without Tallyman knowing"),
         ("finalizers", "the object could not be removed by Tallyman"),
@@ -137,7 +135,7 @@ fn own_marks(path: &str, metadata: &Map<String, Value>, faults: &mut Faults) {
 }
 
 fn name(
-    path: &str,
+    path: Arguments<'_>,
     kind: Kind,
     metadata: &Map<String, Value>,
     attempts_max: u32,
@@ -168,7 +166,7 @@ fn name(
             }
         },
         _ => {
-            faults.add(path, "must have a name or a generateName, as a string");
+            faults.add(path.to_string(), "must have a name or a generateName, as a string");
             None
         }
     }
