@@ -15,7 +15,7 @@ use crate::watch::Form;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, Uri};
 use serde_json::Value;
 use std::sync::Arc;
 use tallyman_model::command::{IdempotencyKey, Principal};
@@ -24,7 +24,7 @@ use tallyman_model::{Command, Digest, Done, Refusal, ReplicaId, Revision};
 use tallyman_raft::{Proposal, ReadError, ReadMode, Status};
 use tokio::time::Instant;
 
-const KEY_HEADER: &str = "idempotency-key";
+const KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// The annotation of a runnable that is the key under which it is submitted.
 const KEY_ANNOTATION: &str = "tallyman.dev/idempotency-key";
 /// Bytes of an idempotency key.
@@ -323,7 +323,7 @@ impl Ask {
 
 /// Takes the key out of the annotations of what is submitted: for clients that can send no header.
 pub(crate) fn annotated_key(submitted: &mut Value) -> Option<String> {
-    let annotations = submitted.pointer_mut("/metadata/annotations")?.as_object_mut()?;
+    let annotations = submitted.get_mut("metadata")?.get_mut("annotations")?.as_object_mut()?;
     annotations.get(KEY_ANNOTATION)?.as_str()?;
     match annotations.remove(KEY_ANNOTATION)? {
         Value::String(key) => Some(key),

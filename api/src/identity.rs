@@ -5,10 +5,12 @@ mod tokens;
 pub use tokens::{Tokens, TokensError};
 
 use crate::status::Failure;
-use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use axum::http::{HeaderMap, HeaderName};
 use tallyman_model::command::Principal;
 
+const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
+const IMPERSONATE_GROUP: HeaderName = HeaderName::from_static("impersonate-group");
 /// The group whose members may do everything, operator requests included.
 pub const MASTERS: &str = "system:masters";
 /// Groups of one impersonated user.
@@ -78,9 +80,9 @@ fn impersonated(principal: Principal, headers: &HeaderMap) -> Result<Principal, 
             || Failure::bad_request(format!("impersonation: names have 1 to {NAME_BYTES_MAX} characters"));
         text.map(str::to_owned).ok_or_else(wrong)
     };
-    let user = headers.get("impersonate-user").map(name).transpose()?;
+    let user = headers.get(IMPERSONATE_USER).map(name).transpose()?;
     let groups: Vec<String> =
-        headers.get_all("impersonate-group").iter().map(name).collect::<Result<_, _>>()?;
+        headers.get_all(IMPERSONATE_GROUP).iter().map(name).collect::<Result<_, _>>()?;
     let Some(user) = user else {
         if groups.is_empty() {
             return Ok(principal);

@@ -149,7 +149,8 @@ fn entries(
 /// # Errors
 /// 413: they are too large together.
 pub(crate) fn annotations_fit(noun: Noun, name: &str, document: &Value) -> Result<(), Failure> {
-    let annotations = document.pointer("/metadata/annotations").and_then(Value::as_object);
+    let annotations = document.get("metadata").and_then(|metadata| metadata.get("annotations"));
+    let annotations = annotations.and_then(Value::as_object);
     let bytes_of = |(key, value): (&String, &Value)| key.len() + value.as_str().map_or(0, str::len);
     let bytes: usize = annotations.into_iter().flatten().map(bytes_of).sum();
     let bytes_max = limits::ANNOTATIONS_BYTES_MAX;

@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// What `Prefer` headers say. What cannot be read is no preference.
@@ -17,7 +18,7 @@ pub(crate) struct Prefer {
 impl Prefer {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut prefer = Self::default();
-        let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
         for (name, value) in
             values.flat_map(|value| value.split([',', ';'])).filter_map(|one| one.split_once('='))
         {

@@ -59,7 +59,8 @@ pub(super) struct Strict<'a>(pub(super) &'a Allowance);
 impl Strict<'_> {
     fn enter<E: Error>(self) -> Result<(), E> {
         spend(&self.0.containers, 1, TOO_MANY)?;
-        spend(&self.0.depth, 1, &too_deep())
+        self.0.depth.set(self.0.depth.get().checked_sub(1).ok_or_else(|| E::custom(too_deep()))?);
+        Ok(())
     }
 
     fn leave(self) {

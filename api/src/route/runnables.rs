@@ -79,8 +79,8 @@ pub(super) async fn create(
         return many::create(&ask, &namespace, value).await;
     }
     let key = ask.key(&namespace, &bytes, annotated_key(&mut value))?;
-    let name =
-        value.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let name = value.get("metadata").and_then(|metadata| metadata.get("name"));
+    let name = name.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     metadata::annotations_fit(Noun::Runnables, &name, &value)?;
     let submit = manifest::accept(value, &namespace, api.options.env.uid())
         .map_err(|causes| Failure::faults(Noun::Runnables, &name, causes))?;
