@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use std::time::Duration;
 use strict::{Allowance, Strict};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// The largest body that is taken.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -122,8 +122,8 @@ pub(crate) async fn read(
     let mut dropped = 0;
     let mut no_room = None;
     loop {
-        let frame = timeout_at(deadline, timeout(times.pause_max, body.frame())).await;
-        let Ok(Ok(frame)) = frame else {
+        let frame = timeout_at(deadline.min(Instant::now() + times.pause_max), body.frame()).await;
+        let Ok(frame) = frame else {
             return Err(if dropped > 0 { oversized() } else { stalled(times) });
         };
         let Some(frame) = frame else { break };
