@@ -2,9 +2,8 @@
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
 use super::{Limits, ServeOptions, Spare};
-use axum::Router;
+use crate::route::Routes;
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
@@ -21,7 +20,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use tower::Service;
 
 /// How often a silent HTTP/2 client is asked whether it is there, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -33,13 +31,13 @@ const BUFFER_BYTES_EXTRA: usize = 64 * 1024;
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    routes: Routes,
     options: Arc<ServeOptions>,
     spare: Option<Spare>,
     drain: watch::Receiver<bool>,
 ) {
     let limits = if spare.is_some() { options.limits.of_spare() } else { options.limits };
-    let caller = Caller { peer, router, spare };
+    let caller = Caller { routes, spare };
     // Answers are written whole; waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set nodelay");
@@ -57,10 +55,9 @@ pub(super) async fn serve(
     }
 }
 
-/// Who is at the other end, and what answers.
+/// What answers, and whether it may.
 struct Caller {
-    peer: SocketAddr,
-    router: Router,
+    routes: Routes,
     spare: Option<Spare>,
 }
 
@@ -106,14 +103,12 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Guarded>, Infallibl
 fn answer(caller: Caller, activity: Arc<Activity>) -> impl Fn(Request<Incoming>) -> Answering {
     move |request| {
         let guard = activity.request();
-        let mut router = caller.router.clone();
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(caller.peer));
         if let Some(spare) = caller.spare {
             request.extensions_mut().insert(spare);
         }
-        let answered = router.call(request);
-        Box::pin(async move { Ok(answered.await?.map(|body| Guarded { body, guard })) })
+        let answered = caller.routes.clone().answer(request);
+        Box::pin(async move { Ok(answered.await.map(|body| Guarded { body, guard })) })
     }
 }
 
@@ -131,6 +126,7 @@ where
     loop {
         let ended = end.unwrap_or_else(Instant::now);
         tokio::select! {
+            biased;
             // How it ended is the client's matter: it has its answers, or has gone.
             _ = connection.as_mut() => return,
             _ = look.tick() => match activity.verdict(&limits) {
