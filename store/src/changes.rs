@@ -25,19 +25,20 @@ use crate::codec::{Blob, CodecError};
 const FILES: u64 = 8;
 const EXTENSION: &str = "changes";
 
-/// One changed row.
+/// One changed row, with its bytes as `B` holds them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+#[serde(bound(serialize = "", deserialize = "Blob<B>: Deserialize<'de>"))]
+pub struct Change<B: AsRef<[u8]> = Vec<u8>> {
     /// The revision that the change took.
     pub revision: u64,
     /// The log index of the entry that made it.
     pub index: u64,
     /// The row's key.
-    pub key: Blob,
+    pub key: Blob<B>,
     /// The row before; `None`: there was none.
-    pub before: Option<Blob>,
+    pub before: Option<Blob<B>>,
     /// The row after; `None`: it is gone.
-    pub after: Option<Blob>,
+    pub after: Option<Blob<B>>,
 }
 
 /// Why changes could not be read or written.
@@ -136,7 +137,7 @@ impl Changes {
     ///
     /// # Errors
     /// The write failed: the change file must be reset before it is used again.
-    pub fn append(&self, batch: &[Change]) -> Result<(), ChangesError> {
+    pub fn append<B: AsRef<[u8]>>(&self, batch: &[Change<B>]) -> Result<(), ChangesError> {
         let Some(newest) = batch.last().map(|change| change.revision) else { return Ok(()) };
         let mut ring = self.ring_mut();
         let full = ring.files.back().is_none_or(|file| file.len() >= self.bytes_max / FILES);

@@ -102,20 +102,37 @@ pub enum CodecError {
 /// # Errors
 /// [`CodecError::TooLong`] or [`CodecError::Fields`]: nothing was encoded.
 pub fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = vec![0; HEADER_BYTES];
-    options().serialize_into(&mut bytes, value).map_err(|source| CodecError::Fields { kind, source })?;
-    let len = bytes.len() - HEADER_BYTES;
+    let size =
+        options().serialized_size(value).map_err(|source| CodecError::Fields { kind, source })? as usize;
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + size);
+    encode_into(kind, value, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Appends `value` in an envelope to `bytes`.
+///
+/// # Errors
+/// As [`encode`]; part of an envelope may have been appended.
+pub fn encode_into<T: Serialize>(kind: Kind, value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    let begin = bytes.len();
+    bytes.extend_from_slice(&[0; HEADER_BYTES]);
+    // A limit would make it go through the value once more, to count; the length is looked at below.
+    options()
+        .with_no_limit()
+        .serialize_into(&mut *bytes, value)
+        .map_err(|source| CodecError::Fields { kind, source })?;
+    let (header, payload) = bytes[begin..].split_at_mut(HEADER_BYTES);
+    let len = payload.len();
     if len > PAYLOAD_BYTES_MAX {
         return Err(CodecError::TooLong { kind, len });
     }
-    let (header, payload) = bytes.split_at_mut(HEADER_BYTES);
     header[..4].copy_from_slice(&MAGIC);
     header[4..6].copy_from_slice(&kind.format().to_le_bytes());
     header[6..8].copy_from_slice(&(kind as u16).to_le_bytes());
     header[8..12].copy_from_slice(&(len as u32).to_le_bytes());
     let crc = crc32c::crc32c_append(crc32c::crc32c(&header[4..12]), payload);
     header[12..].copy_from_slice(&crc.to_le_bytes());
-    Ok(bytes)
+    Ok(())
 }
 
 /// The value of an envelope that is all of `bytes`.

@@ -88,9 +88,9 @@ impl ChangeFile {
     }
 
     /// Called by one thread at a time.
-    pub(super) fn append(&self, batch: &[Change]) -> Result<(), ChangesError> {
+    pub(super) fn append<B: AsRef<[u8]>>(&self, batch: &[Change<B>]) -> Result<(), ChangesError> {
         let start = self.len();
-        let length = |row: &Option<Blob>| row.as_ref().map_or(0, |row| row.0.len());
+        let length = |row: &Option<Blob<B>>| row.as_ref().map_or(0, |row| row.0.as_ref().len());
         let rows = batch.iter().map(|change| length(&change.before) + length(&change.after) + FRAME_BYTES);
         // One allocation: growing one by one to the length of a batch copies it several times.
         let mut bytes = Vec::with_capacity(rows.sum());
@@ -102,8 +102,8 @@ impl ChangeFile {
                 remember(&mut places, last, change.revision, position);
             }
             last = Some(change.revision);
-            let encoded = codec::encode(Kind::Change, change);
-            bytes.extend(encoded.map_err(|source| self.damaged(position, source))?);
+            codec::encode_into(Kind::Change, change, &mut bytes)
+                .map_err(|source| self.damaged(position, source))?;
         }
         self.file.write_all_at(&bytes, start).map_err(|source| self.io(source))?;
         self.len.store(start + bytes.len() as u64, Ordering::Release);

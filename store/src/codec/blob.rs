@@ -3,13 +3,14 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
 use std::fmt;
 
-/// Bytes that are encoded at once: serde handles a plain `Vec<u8>` byte by byte.
+/// Bytes that are encoded at once: serde handles a plain `Vec<u8>` byte by byte. What is only written may hold them
+/// in another way, so that they need not be copied first.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Blob(pub Vec<u8>);
+pub struct Blob<B = Vec<u8>>(pub B);
 
-impl fmt::Debug for Blob {
+impl<B: AsRef<[u8]>> fmt::Debug for Blob<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
+        write!(f, "{} bytes", self.0.as_ref().len())
     }
 }
 
@@ -25,9 +26,9 @@ impl From<&[u8]> for Blob {
     }
 }
 
-impl Serialize for Blob {
+impl<B: AsRef<[u8]>> Serialize for Blob<B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        serializer.serialize_bytes(self.0.as_ref())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Committed entries become rows.
 
 use super::Inventory;
+use super::rows::Bytes;
 use super::state::{BOOKKEEPING, Bookkeeping, State, row_hash};
 use super::view::{self, ROW_KEY_BYTES};
 use crate::changes::Change;
@@ -69,11 +70,10 @@ impl Inventory {
             state_hash: batch.hash.to_be_bytes(),
         };
         let bookkeeping = codec::encode(Kind::InventoryMeta, &bookkeeping).map_err(|error| failed(&error))?;
-        let rows =
-            batch.rows.into_iter().map(|(key, stored)| (key.to_vec(), stored.map(Arc::unwrap_or_clone)));
         let mut state = self.shared.state_mut();
-        self.shared.scrub().follow(&batch.moved);
-        let is_due = state.rows.write(rows.chain([(BOOKKEEPING.to_vec(), Some(bookkeeping))]));
+        self.shared.scrub().follow(batch.rows.iter().map(|(key, staged)| (key, staged.moved)));
+        let rows = batch.rows.into_iter().map(|(key, staged)| (Bytes::from(&key), staged.after));
+        let is_due = state.rows.write(rows.chain([(BOOKKEEPING.into(), Some(bookkeeping.into()))]));
         for (key, write) in batch.writes.into_iter().filter(|(key, _)| !key.is_row()) {
             match write.row {
                 Some(_) => state.index.set(key),
@@ -110,14 +110,21 @@ struct Batch {
     membership: Option<(LogId, Vec<u8>)>,
     hash: u128,
     meta: Meta,
-    /// The rows as they will be stored.
-    rows: BTreeMap<[u8; ROW_KEY_BYTES], Option<Arc<Vec<u8>>>>,
-    /// By how much each row moves the state hash.
-    moved: BTreeMap<[u8; ROW_KEY_BYTES], u128>,
+    rows: BTreeMap<[u8; ROW_KEY_BYTES], Staged>,
     /// All rows and lookups that change.
     writes: Writes,
-    changes: Vec<Change>,
+    changes: Vec<Change<Bytes>>,
     lines: Vec<LedgerLine>,
+    /// Where rows are encoded.
+    scratch: Vec<u8>,
+}
+
+/// A row that a batch changes.
+struct Staged {
+    /// As it will be stored.
+    after: Option<Bytes>,
+    /// By how much it moves the state hash.
+    moved: u128,
 }
 
 impl Batch {
@@ -132,10 +139,10 @@ impl Batch {
             hash: state.hash,
             meta: state.meta.clone(),
             rows: BTreeMap::new(),
-            moved: BTreeMap::new(),
             writes: Writes::new(),
             changes: Vec::new(),
             lines: Vec::new(),
+            scratch: Vec::new(),
         };
         let mut layer = Layer::over(state);
         for _ in 0..BATCH_ENTRIES_MAX {
@@ -155,8 +162,9 @@ impl Batch {
         }
         // The counters change with every entry; only the last ones are stored.
         if batch.meta != state.meta {
-            let stored = view::encode(Key::META, &Row::Meta(Box::new(batch.meta.clone())))?;
-            batch.replace(state, Key::META, Some(Arc::new(stored)))?;
+            let row = Row::Meta(Box::new(batch.meta.clone()));
+            let stored = view::encode(Key::META, &row, &mut batch.scratch)?;
+            batch.replace(state, Key::META, Some(stored))?;
         }
         batch.writes = layer.into_writes();
         Ok(batch)
@@ -189,16 +197,17 @@ impl Batch {
         }
         let begin = self.changes.len();
         for (key, write) in applied.writes.iter().filter(|(key, _)| key.is_row() && **key != Key::META) {
-            let after = write.row.as_ref().map(|row| view::encode(*key, row)).transpose()?.map(Arc::new);
+            let after =
+                write.row.as_ref().map(|row| view::encode(*key, row, &mut self.scratch)).transpose()?;
             let before = self.replace(state, *key, after.clone())?;
             // A record has a revision of its own; its parts are of the command as a whole.
             let revision = if key.b == 0 { write.revision } else { self.meta.revision };
             self.changes.push(Change {
                 revision: revision.0,
                 index: id.index,
-                key: Blob(key.row_bytes().to_vec()),
-                before: before.map(|stored| Blob(Arc::unwrap_or_clone(stored))),
-                after: after.map(|stored| Blob(stored.to_vec())),
+                key: Blob(Bytes::from(&key.row_bytes())),
+                before: before.map(Blob),
+                after: after.map(Blob),
             });
         }
         if let Some(changes) = self.changes.get_mut(begin..) {
@@ -212,24 +221,16 @@ impl Batch {
     }
 
     /// Stages a row, moves the state hash, and gives what was there before.
-    fn replace(
-        &mut self,
-        state: &State,
-        key: Key,
-        after: Option<Arc<Vec<u8>>>,
-    ) -> Result<Option<Arc<Vec<u8>>>, Damaged> {
+    fn replace(&mut self, state: &State, key: Key, after: Option<Bytes>) -> Result<Option<Bytes>, Damaged> {
         let bytes = key.row_bytes();
-        let before = match self.rows.get(&bytes) {
-            Some(staged) => staged.clone(),
-            None => state.stored(key)?.map(Arc::new),
+        let (before, moved) = match self.rows.get(&bytes) {
+            Some(staged) => (staged.after.clone(), staged.moved),
+            None => (state.stored(key)?, 0),
         };
-        let hash =
-            |stored: &Option<Arc<Vec<u8>>>| stored.as_ref().map_or(0, |stored| row_hash(&bytes, stored));
+        let hash = |stored: &Option<Bytes>| stored.as_ref().map_or(0, |stored| row_hash(&bytes, stored));
         let by = hash(&after).wrapping_sub(hash(&before));
         self.hash = self.hash.wrapping_add(by);
-        let moved = self.moved.entry(bytes).or_default();
-        *moved = moved.wrapping_add(by);
-        self.rows.insert(bytes, after);
+        self.rows.insert(bytes, Staged { after, moved: moved.wrapping_add(by) });
         Ok(before)
     }
 }

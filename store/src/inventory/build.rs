@@ -5,7 +5,7 @@
 //! scan saw too early or too late is mended, and the file is exactly the state at B.
 
 use super::restore::PAGE_ROWS;
-use super::rows::RowsError;
+use super::rows::{Bytes, RowsError};
 use super::state::Shared;
 use super::view::row_key;
 use crate::changes::{Change, ChangesError};
@@ -96,7 +96,7 @@ impl SnapshotBuilder {
 
     fn scan(&self, writer: &mut SnapshotWriter) -> Result<(), BuildError> {
         let rows = Arc::clone(&self.shared.state().rows);
-        let mut after: Option<Vec<u8>> = None;
+        let mut after: Option<Bytes> = None;
         loop {
             let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let page = rows.page(from, Bound::Unbounded, PAGE_ROWS)?;

@@ -1,7 +1,7 @@
 //! Rows are read and verified, or made from a snapshot.
 
 use super::install;
-use super::rows::{Backend, Rows, RowsError};
+use super::rows::{Backend, Bytes, Rows, RowsError};
 use super::state::{BOOKKEEPING, Bookkeeping, State, row_hash};
 use super::view;
 use crate::codec::{self, CodecError, Kind};
@@ -56,7 +56,7 @@ pub(super) fn verify(rows: Arc<Rows>) -> Result<State, Unusable> {
         };
     };
     let bookkeeping: Bookkeeping = codec::decode(Kind::InventoryMeta, &bookkeeping)?;
-    let mut after: Option<Vec<u8>> = None;
+    let mut after: Option<Bytes> = None;
     loop {
         let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let page = rows.page(from, Bound::Unbounded, PAGE_ROWS)?;
@@ -111,7 +111,9 @@ pub(super) fn restore(
     while let Some(frame) = reader.next()? {
         match frame {
             Frame::Rows(frame) => {
-                let frame = frame.into_iter().map(|(key, stored)| (key.0, stored.map(|stored| stored.0)));
+                let frame = frame
+                    .into_iter()
+                    .map(|(key, stored)| (key.0.into(), stored.map(|stored| stored.0.into())));
                 if rows.write(frame) {
                     rows.settle()?;
                 }
@@ -130,7 +132,8 @@ pub(super) fn restore(
         state_hash: contents.state_hash,
     };
     // Last: rows without it are not believed.
-    let _ = rows.write([(BOOKKEEPING.to_vec(), Some(codec::encode(Kind::InventoryMeta, &bookkeeping)?))]);
+    let _ =
+        rows.write([(BOOKKEEPING.into(), Some(codec::encode(Kind::InventoryMeta, &bookkeeping)?.into()))]);
     rows.settle()?;
     let state = verify(rows)?;
     if state.revision() != contents.revision {

@@ -39,8 +39,10 @@ pub enum RowsError {
     },
 }
 
+/// Bytes that are handed on without a copy: those of a row are in a batch, its changes, the cache of sled.
+pub(super) type Bytes = sled::IVec;
 /// A key with its stored bytes.
-pub(super) type Stored = (Vec<u8>, Vec<u8>);
+pub(super) type Stored = (Bytes, Bytes);
 
 /// Cache of sled, in bytes. Its real memory is several times that.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -52,7 +54,7 @@ const FLUSH_INTERVAL_MS: u64 = 500;
 #[derive(Debug)]
 pub(super) enum Rows {
     Sled { rows: Behind, dir: PathBuf },
-    Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
+    Memory(RwLock<BTreeMap<Bytes, Bytes>>),
 }
 
 impl Rows {
@@ -69,7 +71,7 @@ impl Rows {
         Ok(Self::Sled { rows: Behind::over(config.open().map_err(database)?), dir: dir.to_owned() })
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, RowsError> {
         match self {
             Self::Sled { rows, .. } => rows.get(key),
             Self::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
@@ -96,7 +98,7 @@ impl Rows {
     /// Takes a batch, all of it or nothing; `None` removes. Not durable. True: it is time to
     /// [`settle`](Self::settle).
     #[must_use]
-    pub(super) fn write(&self, batch: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> bool {
+    pub(super) fn write(&self, batch: impl IntoIterator<Item = (Bytes, Option<Bytes>)>) -> bool {
         match self {
             Self::Sled { rows, .. } => rows.write(batch),
             Self::Memory(map) => {

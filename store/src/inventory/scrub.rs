@@ -1,9 +1,9 @@
 //! The stored rows are read again while the replica works, and their hash compared with the one that is kept.
 
 use super::restore::PAGE_ROWS;
+use super::rows::Bytes;
 use super::state::{Shared, StateHash, row_hash};
 use super::view::{self, ROW_KEY_BYTES};
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use tallyman_model::{Damaged, Key};
@@ -11,16 +11,16 @@ use tallyman_model::{Damaged, Key};
 /// How far a scrub has come: the rows up to `reached` hash to `sum`, whatever was applied meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    reached: Option<Vec<u8>>,
+    reached: Option<Bytes>,
     sum: u128,
 }
 
 impl Progress {
-    /// A batch changed rows: by how much the hash of each moved.
-    pub(super) fn follow(&mut self, moved: &BTreeMap<[u8; ROW_KEY_BYTES], u128>) {
+    /// A batch changed rows: by how much the hash of each moved, in key order.
+    pub(super) fn follow<'a>(&mut self, moved: impl Iterator<Item = (&'a [u8; ROW_KEY_BYTES], u128)>) {
         let Some(reached) = &self.reached else { return };
-        for (_, by) in moved.iter().take_while(|(key, _)| key.as_slice() <= reached.as_slice()) {
-            self.sum = self.sum.wrapping_add(*by);
+        for (_, by) in moved.take_while(|(key, _)| key.as_slice() <= reached.as_ref()) {
+            self.sum = self.sum.wrapping_add(by);
         }
     }
 }
@@ -66,6 +66,7 @@ impl Scrub {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::Bytes;
     use crate::inventory::{Backend, Inventory, InventoryOptions, Payload, ToApply};
     use crate::log::LogId;
     use std::collections::BTreeMap;
@@ -144,7 +145,7 @@ mod tests {
         flipped[30] ^= 1;
         // Flipped, gone, and intact but another one.
         for wrong in [Some(flipped), None, rows.get(&other).unwrap()] {
-            let _ = rows.write([(key.to_vec(), wrong)]);
+            let _ = rows.write([(Bytes::from(&key), wrong)]);
             let mut scrub = inventory.scrub();
             let found = loop {
                 match scrub.step(1000) {
@@ -156,7 +157,7 @@ mod tests {
             assert!(found);
             *inventory.shared.scrub() = super::Progress::default();
         }
-        let _ = rows.write([(key.to_vec(), original)]);
+        let _ = rows.write([(Bytes::from(&key), original)]);
         let mut scrub = inventory.scrub();
         assert!(scrub.step(1000).unwrap().is_none() && scrub.step(1000).unwrap().is_some());
     }

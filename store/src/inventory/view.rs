@@ -1,6 +1,6 @@
 //! The state as the model sees it.
 
-use super::rows::{RowsError, Stored};
+use super::rows::{Bytes, RowsError, Stored};
 use super::state::State;
 use crate::codec::{self, Kind};
 use std::ops::Bound;
@@ -14,7 +14,7 @@ const FIRST_LOOKUP: Key = Key { tag: Tag::Name, a: 0, b: 0, c: 0 };
 
 impl State {
     /// The stored bytes of a row.
-    pub(super) fn stored(&self, key: Key) -> Result<Option<Vec<u8>>, Damaged> {
+    pub(super) fn stored(&self, key: Key) -> Result<Option<Bytes>, Damaged> {
         // Nothing can be stored under an ordinal that was not given yet; most rows that are written are new.
         if key.ordinal() > self.meta.ordinal {
             return Ok(None);
@@ -64,7 +64,7 @@ impl View for State {
 
 /// The model's key of a stored row; `None` for the store's own row.
 pub(super) fn row_key((key, stored): &Stored) -> Option<(Key, &[u8])> {
-    let key: [u8; ROW_KEY_BYTES] = key.as_slice().try_into().ok()?;
+    let key: [u8; ROW_KEY_BYTES] = key.as_ref().try_into().ok()?;
     Some((Key::from_row_bytes(key), stored))
 }
 
@@ -72,8 +72,11 @@ pub(super) fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
     codec::decode(Kind::Row, stored).map_err(|error| Damaged::at(key, chained(&error)))
 }
 
-pub(super) fn encode(key: Key, row: &Row) -> Result<Vec<u8>, Damaged> {
-    codec::encode(Kind::Row, row).map_err(|error| Damaged::at(key, chained(&error)))
+/// Encodes a row in `scratch`, whose memory is used again.
+pub(super) fn encode(key: Key, row: &Row, scratch: &mut Vec<u8>) -> Result<Bytes, Damaged> {
+    scratch.clear();
+    codec::encode_into(Kind::Row, row, scratch).map_err(|error| Damaged::at(key, chained(&error)))?;
+    Ok(Bytes::from(scratch.as_slice()))
 }
 
 pub(super) fn unreadable(key: Key, error: &RowsError) -> Damaged {

@@ -81,15 +81,7 @@ pub(super) struct Content {
 #[derive(Serialize)]
 struct EntryRef<'a> {
     id: LogId,
-    bytes: RawBytes<'a>,
-}
-
-struct RawBytes<'a>(&'a [u8]);
-
-impl Serialize for RawBytes<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0)
-    }
+    bytes: Blob<&'a [u8]>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +92,7 @@ struct Entry {
 
 /// The envelope of one entry.
 pub(crate) fn encode_entry(id: LogId, bytes: &[u8]) -> Result<Vec<u8>, codec::CodecError> {
-    codec::encode(Kind::LogEntry, &EntryRef { id, bytes: RawBytes(bytes) })
+    codec::encode(Kind::LogEntry, &EntryRef { id, bytes: Blob(bytes) })
 }
 
 /// raft-log's types, filled with ours.

@@ -5,7 +5,7 @@
 //! are some. Nothing depends on that: sled is never what makes a write durable, rows reach it in whole batches with
 //! the store's own row among them, and that says from which entry on the log is to be applied again.
 
-use super::{RowsError, Stored, database};
+use super::{Bytes, RowsError, Stored, database};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,7 +18,7 @@ const BYTES_WAITING_MAX: usize = 1024 * 1024;
 /// kill, to far less than the log keeps.
 const BATCHES_WAITING_MAX: usize = 64;
 
-type Map = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+type Map = BTreeMap<Bytes, Option<Bytes>>;
 
 /// Rows of which the last ones are not in sled yet. One thread writes.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+    fn get(&self, key: &[u8]) -> Option<&Option<Bytes>> {
         self.rows.get(key).or_else(|| self.moving.get(key))
     }
 
@@ -80,12 +80,12 @@ impl Behind {
         self.waiting.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, RowsError> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, RowsError> {
         // What is not found here is in sled already: it leaves only when it is there.
         if let Some(found) = self.waiting().get(key) {
             return Ok(found.clone());
         }
-        Ok(self.db.get(key).map_err(database)?.map(|value| value.to_vec()))
+        self.db.get(key).map_err(database)
     }
 
     pub(super) fn page(
@@ -105,15 +105,13 @@ impl Behind {
             };
             let is_above = match (above.peek(), &next_below) {
                 (None, None) => break,
-                (Some((key, _)), Some(other)) => key.as_slice() <= other.as_ref(),
+                (Some((key, _)), Some(other)) => key <= other,
                 (waits, _) => waits.is_some(),
             };
             if !is_above {
-                found.extend(
-                    below.next().transpose().map_err(database)?.map(|(k, v)| (k.to_vec(), v.to_vec())),
-                );
+                found.extend(below.next().transpose().map_err(database)?);
             } else if let Some((key, value)) = above.next() {
-                if next_below.is_some_and(|other| other.as_ref() == key.as_slice()) {
+                if next_below.is_some_and(|other| other == key) {
                     below.next();
                 }
                 found.extend(value.map(|value| (key, value)));
@@ -123,10 +121,10 @@ impl Behind {
     }
 
     /// Takes a whole batch; `None` removes. True: [`settle`](Self::settle) has something to do.
-    pub(super) fn write(&self, rows: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> bool {
+    pub(super) fn write(&self, rows: impl IntoIterator<Item = (Bytes, Option<Bytes>)>) -> bool {
         let mut waiting = self.waiting_mut();
         for (key, value) in rows {
-            waiting.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            waiting.bytes += key.len() + value.as_ref().map_or(0, |value| value.len());
             waiting.rows.insert(key, value);
         }
         waiting.batches += 1;
@@ -149,8 +147,8 @@ impl Behind {
         let mut batch = sled::Batch::default();
         for (key, value) in moving.iter() {
             match value {
-                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-                None => batch.remove(key.as_slice()),
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
             }
         }
         self.db.apply_batch(batch).map_err(database)?;
@@ -172,6 +170,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn bytes<const N: usize>(bytes: [u8; N]) -> Bytes {
+        bytes.as_slice().into()
+    }
+
     fn all(rows: &Behind, limit: usize) -> Vec<Stored> {
         rows.page(Bound::Unbounded, Bound::Unbounded, limit).unwrap()
     }
@@ -179,12 +181,12 @@ mod tests {
     #[test]
     fn a_removed_row_that_waits_hides_the_one_in_sled() {
         let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap());
-        assert!(!rows.write([(vec![1], Some(vec![1])), (vec![2], Some(vec![2]))]));
+        assert!(!rows.write([(bytes([1]), Some(bytes([1]))), (bytes([2]), Some(bytes([2])))]));
         rows.settle().unwrap();
-        rows.write([(vec![1], None)]);
-        assert_eq!((rows.get(&[1]).unwrap(), all(&rows, 9)), (None, vec![(vec![2], vec![2])]));
+        rows.write([(bytes([1]), None)]);
+        assert_eq!((rows.get(&[1]).unwrap(), all(&rows, 9)), (None, vec![(bytes([2]), bytes([2]))]));
         rows.settle().unwrap();
-        assert_eq!((rows.get(&[1]).unwrap(), all(&rows, 9)), (None, vec![(vec![2], vec![2])]));
+        assert_eq!((rows.get(&[1]).unwrap(), all(&rows, 9)), (None, vec![(bytes([2]), bytes([2]))]));
     }
 
     proptest! {
@@ -192,20 +194,20 @@ mod tests {
         #[test]
         fn rows_read_the_same_whether_they_wait_or_not(steps in proptest::collection::vec((0..12u8, any::<Option<u8>>(), any::<bool>()), 1..60), from in 0..12u8, limit in 0..8usize) {
             let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap());
-            let mut truth: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            let mut truth: BTreeMap<Bytes, Bytes> = BTreeMap::new();
             for (key, value, settles) in steps {
-                rows.write([(vec![key], value.map(|value| vec![value]))]);
+                rows.write([(bytes([key]), value.map(|value| bytes([value])))]);
                 match value {
-                    Some(value) => truth.insert(vec![key], vec![value]),
-                    None => truth.remove(&vec![key]),
+                    Some(value) => truth.insert(bytes([key]), bytes([value])),
+                    None => truth.remove(&bytes([key])),
                 };
                 if settles {
                     rows.settle().unwrap();
                 }
-                prop_assert_eq!(rows.get(&[key]).unwrap(), truth.get(&vec![key]).cloned());
+                prop_assert_eq!(rows.get(&[key]).unwrap(), truth.get(&bytes([key])).cloned());
                 let from = [from];
                 let page = rows.page(Bound::Excluded(&from), Bound::Unbounded, limit).unwrap();
-                let wanted: Vec<Stored> = truth.range(vec![from[0] + 1]..).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect();
+                let wanted: Vec<Stored> = truth.range(bytes([from[0] + 1])..).take(limit).map(|(k, v)| (k.clone(), v.clone())).collect();
                 prop_assert_eq!(page, wanted);
             }
         }
