@@ -12,6 +12,7 @@
 //! ```
 
 mod apply;
+mod bytes;
 pub mod command;
 mod env;
 mod id;

@@ -15,7 +15,7 @@ pub enum Row {
     Record(Arc<Record>),
     /// A part of a runnable's manifests as JSON bytes, under [`Key::part`], at most
     /// [`PART_BYTES_MAX`](crate::limits::PART_BYTES_MAX).
-    Part(Vec<u8>),
+    Part(#[serde(with = "crate::bytes")] Vec<u8>),
     /// A lookup: the key says it all. Never stored.
     Mark,
 }

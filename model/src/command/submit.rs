@@ -59,6 +59,7 @@ pub struct Submit {
     /// Which of them decides how the run ends.
     pub main: u16,
     /// The manifests as JSON, joined.
+    #[serde(with = "crate::bytes")]
     pub manifests: Vec<u8>,
 }
 
