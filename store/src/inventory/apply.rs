@@ -62,7 +62,7 @@ impl Inventory {
 
     fn commit(&mut self, batch: Batch) -> Result<(), Damaged> {
         let failed = |what: &dyn Display| Damaged::at(Key::META, what.to_string());
-        self.shared.ledger.append(&batch.lines).map_err(|error| failed(&error))?;
+        self.shared.ledger.append_made(&batch.lines).map_err(|error| failed(&error))?;
         self.shared.changes.append(&batch.changes).map_err(|error| failed(&error))?;
         let bookkeeping = Bookkeeping {
             applied: batch.applied,
