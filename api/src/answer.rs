@@ -5,17 +5,14 @@ use crate::ask::Written;
 use crate::overload::Admission;
 use crate::params;
 use crate::render::Stale;
-use crate::route;
-use crate::status::Failure;
-use axum::Router;
-use axum::body::{Body, HttpBody};
-use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, WARNING};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{CONTENT_TYPE, ETAG, WARNING};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tallyman_model::Revision;
 use tokio::time::Instant;
-use tower::Service;
 
 const REVISION: HeaderName = HeaderName::from_static("tallyman-revision");
 const SERVED_BY: HeaderName = HeaderName::from_static("tallyman-served-by");
@@ -31,9 +28,6 @@ const STALE_REPLICA_MS_MAX: u64 = 10_000;
 const WARNING_CHARS_MAX: usize = 500;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// Headers of an answer.
-const HEADERS_USUAL: usize = 12;
-
 /// A JSON answer that shows the state at `revision`; the oldest picture of a cluster in it is so old.
 pub(crate) fn json(
     status: StatusCode,
@@ -44,7 +38,6 @@ pub(crate) fn json(
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.reserve(HEADERS_USUAL);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(REVISION, HeaderValue::from(revision.0));
     headers.insert(OLDEST, HeaderValue::from(oldest_cluster_ms));
@@ -56,7 +49,9 @@ pub(crate) fn with_etag(mut response: Response, revision: Revision) -> Response 
     if revision == Revision(0) {
         return response;
     }
-    insert(response.headers_mut(), ETAG, format!("\"{revision}\""));
+    if let Ok(value) = HeaderValue::from_str(&format!("\"{revision}\"")) {
+        response.headers_mut().insert(ETAG, value);
+    }
     response
 }
 
@@ -71,8 +66,8 @@ pub(crate) fn not_modified(revision: Revision, of_record: Revision, oldest_clust
 pub(crate) fn written(mut response: Response, written: &Written) -> Response {
     let headers = response.headers_mut();
     headers.insert(REVISION, HeaderValue::from(written.done.revision.0));
-    insert(headers, LEADER, written.led_by.to_string());
-    insert(headers, ON_DISK, format!("{}/{}", written.on_disk, written.voters));
+    insert(headers, LEADER, &written.led_by.to_string());
+    insert(headers, ON_DISK, &format!("{}/{}", written.on_disk, written.voters));
     if written.done.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -99,51 +94,42 @@ pub(crate) fn warn_of_stale(headers: &mut HeaderMap, stale: &Stale) {
     }
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: String) {
-    if let Ok(value) = HeaderValue::try_from(value) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
 }
 
 /// Around every request: what the answer does not say yet, and the count of it.
-pub(crate) async fn around(api: &Shared, mut router: Router, mut request: Request) -> Response {
+pub(crate) async fn around(State(api): State<Shared>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
-    let route = route::of(request.uri().path());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
     let lenient = ["fieldValidation=Ignore", "fieldValidation=Warn"]
         .iter()
         .any(|asked| request.uri().query().is_some_and(|query| query.contains(asked)));
+    let route = matched.as_ref().map_or("", MatchedPath::as_str);
     let admission = Admission::of(&request, route);
-    let admitted = match params::check(request.uri().path()) {
-        Ok(()) => admission.enter(&api.overload).await,
+    let admitted = match params::decode(request.uri().path()) {
+        Ok(_) => admission.enter(&api.overload).await,
         Err(failure) => Err(failure),
     };
     let mut response = match admitted {
         Ok(()) => {
             request.extensions_mut().insert(admission.clone());
-            let Ok(response) = router.call(request).await;
+            let response = next.run(request).await;
             admission.leave();
             response
         }
-        Err(failure) => refused(failure, &method),
+        Err(failure) => failure.into_response(),
     };
     if response.status() == StatusCode::UNPROCESSABLE_ENTITY && lenient {
         let words = "unknown fields are refused whatever fieldValidation says (kubectl --validate)";
         warn(response.headers_mut(), words);
     }
     let shows_state = response.status().is_success() && response.headers().contains_key(REVISION);
-    complete(api, response.headers_mut(), shows_state);
+    complete(&api, response.headers_mut(), shows_state);
     api.metrics.count(route, &method, response.status(), begun.elapsed());
-    response
-}
-
-/// A refusal that no route has seen: what the router does to each answer is done here.
-fn refused(failure: Failure, method: &Method) -> Response {
-    let mut response = failure.into_response();
-    if let (true, Some(bytes)) = (method == Method::HEAD, response.body().size_hint().exact()) {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes));
-        *response.body_mut() = Body::empty();
-    }
     response
 }
 
@@ -156,13 +142,13 @@ fn complete(api: &Api, headers: &mut HeaderMap, shows_state: bool) {
         headers.insert(OLDEST, HeaderValue::from(0_u32));
     }
     match status.id {
-        Some(id) => insert(headers, SERVED_BY, id.to_string()),
-        None => insert(headers, SERVED_BY, "none".to_owned()),
+        Some(id) => insert(headers, SERVED_BY, &id.to_string()),
+        None => insert(headers, SERVED_BY, "none"),
     }
     if !headers.contains_key(LEADER) {
         match status.leader {
-            Some(leader) => insert(headers, LEADER, leader.to_string()),
-            None => insert(headers, LEADER, "none".to_owned()),
+            Some(leader) => insert(headers, LEADER, &leader.to_string()),
+            None => insert(headers, LEADER, "none"),
         }
     }
     let lag_ms = api.backend().lag_ms();

@@ -55,6 +55,6 @@ pub use body::BodyTimes;
 pub use identity::Identity;
 pub use overload::Bounds;
 pub use render::CONDITIONS;
-pub use route::{ROUTES, Routes, router};
+pub use route::{ROUTES, router};
 pub use server::{ExposureError, Limits, ServeOptions, check_exposure, serve};
 pub use tls::{Tls, TlsError};

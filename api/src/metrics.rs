@@ -117,7 +117,8 @@ impl Metrics {
     }
 
     /// Counts an answered request.
-    pub(crate) fn count(&self, route: &'static str, method: &Method, code: StatusCode, took: Duration) {
+    pub(crate) fn count(&self, route: &str, method: &Method, code: StatusCode, took: Duration) {
+        let route = crate::route::ROUTES.iter().find(|known| **known == route).copied().unwrap_or("other");
         let method = match method.as_str() {
             "GET" => "GET",
             "POST" => "POST",

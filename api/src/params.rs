@@ -227,14 +227,6 @@ fn unbuilt(name: &str, value: &str) -> Failure {
     failure
 }
 
-/// Judges the percent-encoding of a path.
-///
-/// # Errors
-/// As of [`decode`].
-pub(crate) fn check(path: &str) -> Result<(), Failure> {
-    if path.contains('%') { decode(path).map(drop) } else { Ok(()) }
-}
-
 /// Percent-decoding of a part of a URL.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::status::Failure;
 use crate::{answer, discovery, health, k8s, openapi};
 use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use std::sync::Arc;
 
@@ -95,49 +95,10 @@ pub const ROUTES: [&str; 36] = [
     OPENAPI_PART,
 ];
 
-/// What metrics call a path that nothing is served under.
-const OTHER: &str = "other";
-
-/// The route of a path, as in [`ROUTES`].
-pub(crate) fn of(path: &str) -> &'static str {
-    ROUTES.iter().find(|route| leads_to(route, path)).copied().unwrap_or(OTHER)
-}
-
-fn leads_to(mut route: &str, mut path: &str) -> bool {
-    while let Some((before, (name, after))) =
-        route.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
-    {
-        let Some(rest) = path.strip_prefix(before).filter(|rest| !rest.is_empty()) else { return false };
-        if name.starts_with('*') {
-            return true;
-        }
-        let end = rest.find('/').unwrap_or(rest.len());
-        if end == 0 {
-            return false;
-        }
-        (route, path) = (after, &rest[end..]);
-    }
-    route == path
-}
-
-/// The API of one replica, as it is served.
-#[derive(Clone)]
-pub struct Routes {
-    api: Shared,
-    router: Router,
-}
-
-impl Routes {
-    /// Answers one request.
-    pub(crate) async fn answer(self, request: Request) -> Response {
-        answer::around(&self.api, self.router, request).await
-    }
-}
-
 /// The API of one replica.
-pub fn router(options: ApiOptions) -> Routes {
+pub fn router(options: ApiOptions) -> Router {
     let api: Shared = Arc::new(Api::new(options));
-    let router = Router::new()
+    Router::new()
         .route(ROOT, get(health::root))
         .route(LIVEZ, get(health::livez))
         .route(READYZ, get(health::readyz))
@@ -182,8 +143,8 @@ pub fn router(options: ApiOptions) -> Routes {
         .route(OPENAPI_PART, get(openapi::part))
         .fallback(nothing)
         .method_not_allowed_fallback(no_method)
-        .with_state(Arc::clone(&api));
-    Routes { api, router }
+        .layer(from_fn_with_state(Arc::clone(&api), answer::around))
+        .with_state(api)
 }
 
 async fn nothing(request: Request) -> Failure {
@@ -192,27 +153,4 @@ async fn nothing(request: Request) -> Failure {
 
 async fn no_method(request: Request) -> Failure {
     Failure::no_such_method(request.method().as_str(), request.uri().path())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{OTHER, ROUTES, of};
-
-    #[test]
-    fn each_route_is_told_from_its_paths() {
-        for route in ROUTES {
-            let path = route.replace("{*", "{").replace("{name}", "a").replace("{namespace}", "b");
-            assert_eq!(of(&path.replace("{path}", "c/d").replace("{part}", "c")), route);
-        }
-        for other in [
-            "",
-            "/nothing",
-            "/k8s/",
-            "/apis/",
-            "/apis/tallyman.dev/v1/clusters/",
-            "/api/v1/namespaces//events",
-        ] {
-            assert_eq!(of(other), OTHER, "{other}");
-        }
-    }
 }

@@ -6,8 +6,8 @@ mod exposure;
 
 pub use exposure::{ExposureError, check_exposure};
 
-use crate::route::Routes;
 use crate::tls::Tls;
+use axum::Router;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -79,20 +79,20 @@ pub struct ServeOptions {
 /// The delay after a failed accept: the process has no file descriptor left, and others must be closed first.
 const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 
-/// Serves `routes` on `listener` until `drain` says true, and then until the answers that are under way have been
+/// Serves `router` on `listener` until `drain` says true, and then until the answers that are under way have been
 /// given or `drain_max` has passed. If the sender of `drain` is dropped it ends at once.
 pub fn serve(
     listener: TcpListener,
-    routes: Routes,
+    router: Router,
     options: ServeOptions,
     drain: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    tokio::spawn(accept(listener, routes, options, drain))
+    tokio::spawn(accept(listener, router, options, drain))
 }
 
 async fn accept(
     listener: TcpListener,
-    routes: Routes,
+    router: Router,
     options: ServeOptions,
     mut drain: watch::Receiver<bool>,
 ) {
@@ -118,7 +118,7 @@ async fn accept(
             None => break,
             Some((Ok((stream, peer)), permit, spare)) => {
                 let options = Arc::clone(&options);
-                let serving = connection::serve(stream, peer, routes.clone(), options, spare, drain.clone());
+                let serving = connection::serve(stream, peer, router.clone(), options, spare, drain.clone());
                 tokio::spawn(async move {
                     serving.await;
                     drop(permit);

@@ -2,7 +2,7 @@
 
 use super::activity::{Activity, InFlight, Noted, Verdict};
 use super::{Limits, ServeOptions, Spare};
-use crate::route::Routes;
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tower::Service;
 
 /// How often a silent HTTP/2 client is asked whether it is there, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -31,13 +32,13 @@ const BUFFER_BYTES_EXTRA: usize = 64 * 1024;
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    routes: Routes,
+    router: Router,
     options: Arc<ServeOptions>,
     spare: Option<Spare>,
     drain: watch::Receiver<bool>,
 ) {
     let limits = if spare.is_some() { options.limits.of_spare() } else { options.limits };
-    let caller = Caller { routes, spare };
+    let caller = Caller { router, spare };
     // Answers are written whole; waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "failed to set nodelay");
@@ -57,7 +58,7 @@ pub(super) async fn serve(
 
 /// What answers, and whether it may.
 struct Caller {
-    routes: Routes,
+    router: Router,
     spare: Option<Spare>,
 }
 
@@ -103,12 +104,13 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Guarded>, Infallibl
 fn answer(caller: Caller, activity: Arc<Activity>) -> impl Fn(Request<Incoming>) -> Answering {
     move |request| {
         let guard = activity.request();
+        let mut router = caller.router.clone();
         let mut request = request.map(Body::new);
         if let Some(spare) = caller.spare {
             request.extensions_mut().insert(spare);
         }
-        let answered = caller.routes.clone().answer(request);
-        Box::pin(async move { Ok(answered.await.map(|body| Guarded { body, guard })) })
+        let answered = router.call(request);
+        Box::pin(async move { Ok(answered.await?.map(|body| Guarded { body, guard })) })
     }
 }
 
@@ -126,7 +128,6 @@ where
     loop {
         let ended = end.unwrap_or_else(Instant::now);
         tokio::select! {
-            biased;
             // How it ended is the client's matter: it has its answers, or has gone.
             _ = connection.as_mut() => return,
             _ = look.tick() => match activity.verdict(&limits) {
