@@ -14,6 +14,7 @@ pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod many;
 pub(crate) mod operator;
+pub(crate) mod reason;
 pub(crate) mod retry;
 pub(crate) mod submit;
 pub(crate) mod version;

@@ -12,7 +12,7 @@
 //! ```
 
 mod apply;
-mod bytes;
+pub mod bytes;
 pub mod command;
 mod env;
 mod id;

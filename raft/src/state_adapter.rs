@@ -13,13 +13,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_store::inventory::{AppliedState, Inventory, SnapshotBuilder, ToApply};
+use tallyman_store::inventory::{AppliedState, BATCH_ENTRIES_MAX, Inventory, SnapshotBuilder, ToApply};
 use tallyman_store::ledger::Seal;
 use tallyman_store::snapshot::{IncomingSnapshot, SnapshotFile};
 use tokio::sync::{mpsc, oneshot};
 
-/// A batch holds at most this many entries.
-const BATCH_ENTRIES_MAX: usize = 64;
 /// Requests that wait for the inventory's thread.
 const REQUESTS_MAX: usize = 16;
 /// Bytes of a snapshot that are copied at once.

@@ -2,14 +2,13 @@
 
 use super::ChangeOptions;
 use super::many::{Many, Outcomes, Target};
-use crate::client::{Client, Request, request};
+use super::reason::Reason;
+use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::OutputOptions;
 use crate::runnable;
 use crate::screen::Screen;
 use crate::waiting::{For, wait_one};
-use reqwest::Method;
-use serde_json::json;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -28,9 +27,8 @@ Exit codes: 3 not found, 4 it has ended already, 7 unknown (repeat it with the k
 pub(crate) struct Cancel {
     #[command(flatten)]
     many: Many,
-    /// Why, for the record
-    #[arg(long, default_value = "", value_name = "WORDS", hide_default_value = true)]
-    reason: String,
+    #[command(flatten)]
+    reason: Reason,
     /// Wait until they are seen to have stopped
     #[arg(long)]
     wait: bool,
@@ -52,18 +50,8 @@ impl Cancel {
 
     async fn one(&self, client: &Client, target: &Target) -> Result<(), Failure> {
         let reference = target.reference();
-        let path = format!("{}/cancel", request::runnable(&target.namespace, &target.name));
-        let body = if self.reason.is_empty() { json!({}) } else { json!({"reason": self.reason}) };
-        let request = Request::send(Method::POST, path, &body).keyed(self.change.key());
-        let repeat = format!("tallyman cancel {reference}{}", self.words());
-        let answer = match client.change(request, &repeat).await {
-            Err(failure) if failure.is_printed() && self.wait => {
-                return wait_one(client, (&target.namespace, &target.name), &For::Finished, None)
-                    .await
-                    .map(|_| ());
-            }
-            answer => answer?,
-        };
+        let asked = self.reason.ask(client, "cancel", target, &self.change, self.wait).await?;
+        let Some(answer) = asked else { return Ok(()) };
         let mut run = answer.body.clone();
         let screen = Screen::stdout();
         if self.wait {
@@ -83,9 +71,5 @@ impl Cancel {
             false => self.output.print(&run, &runnable::COLUMNS)?,
         }
         Ok(())
-    }
-
-    fn words(&self) -> String {
-        if self.reason.is_empty() { String::new() } else { format!(" --reason '{}'", self.reason) }
     }
 }

@@ -2,14 +2,14 @@
 
 use super::ChangeOptions;
 use super::many::{Many, Outcomes, Target};
-use crate::client::{Client, Request, request};
+use super::reason::Reason;
+use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::OutputOptions;
 use crate::runnable;
 use crate::screen::Screen;
 use crate::waiting::{For, wait_one};
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tallyman_model::Phase;
 
 const AFTER_HELP: &str = "\
@@ -27,9 +27,8 @@ Exit codes: 3 not found, 4 it has not ended or ended well, 7 unknown (repeat it 
 pub(crate) struct Retry {
     #[command(flatten)]
     many: Many,
-    /// Why, for the record
-    #[arg(long, default_value = "", value_name = "WORDS", hide_default_value = true)]
-    reason: String,
+    #[command(flatten)]
+    reason: Reason,
     /// Wait for the end; the exit code is 8 if it ends without success
     #[arg(long)]
     wait: bool,
@@ -52,18 +51,8 @@ impl Retry {
 
     async fn one(&self, client: &Client, target: &Target) -> Result<(), Failure> {
         let reference = target.reference();
-        let path = format!("{}/retry", request::runnable(&target.namespace, &target.name));
-        let body = if self.reason.is_empty() { json!({}) } else { json!({"reason": self.reason}) };
-        let request = Request::send(Method::POST, path, &body).keyed(self.change.key());
-        let repeat = format!("tallyman retry {reference}{}", self.words());
-        let answer = match client.change(request, &repeat).await {
-            Err(failure) if failure.is_printed() && self.wait => {
-                return wait_one(client, (&target.namespace, &target.name), &For::Finished, None)
-                    .await
-                    .map(|_| ());
-            }
-            answer => answer?,
-        };
+        let asked = self.reason.ask(client, "retry", target, &self.change, self.wait).await?;
+        let Some(answer) = asked else { return Ok(()) };
         let screen = Screen::stdout();
         let is_table = self.output.output.is_table();
         if is_table {
@@ -79,9 +68,5 @@ impl Retry {
             false => self.output.print(&run, &runnable::COLUMNS)?,
         }
         Ok(())
-    }
-
-    fn words(&self) -> String {
-        if self.reason.is_empty() { String::new() } else { format!(" --reason '{}'", self.reason) }
     }
 }

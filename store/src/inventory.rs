@@ -23,7 +23,7 @@ mod scrub;
 mod state;
 mod view;
 
-pub use apply::{Payload, Reply, ToApply};
+pub use apply::{BATCH_ENTRIES_MAX, Payload, Reply, ToApply};
 pub use build::{BuildError, SnapshotBuilder};
 pub use error::{InstallError, OpenError};
 pub use rows::Backend;

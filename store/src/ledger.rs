@@ -137,25 +137,24 @@ impl Ledger {
     /// A line does not follow the last one: nothing was appended. Or the write failed: the ledger must be opened
     /// again.
     pub fn append(&self, lines: &[LedgerLine]) -> Result<(), LedgerError> {
-        self.append_checking(lines, lines.len())
+        self.append_checking(lines, true)
     }
 
-    /// As [`append`](Self::append), for lines whose hashes were just made one from the other: the first is held
-    /// against the head of the chain, the others are not hashed once more.
+    /// As [`append`](Self::append), for lines whose hashes were just made one from the other: the first of a segment
+    /// or of the call is held against the head of the chain, the others are not hashed once more.
     pub(crate) fn append_made(&self, lines: &[LedgerLine]) -> Result<(), LedgerError> {
-        self.append_checking(lines, 1)
+        self.append_checking(lines, false)
     }
 
-    fn append_checking(&self, lines: &[LedgerLine], mut check: usize) -> Result<(), LedgerError> {
+    fn append_checking(&self, lines: &[LedgerLine], every: bool) -> Result<(), LedgerError> {
         let mut inner = self.write();
         let mut rest = lines;
         while !rest.is_empty() {
             let room = self.segment_records.saturating_sub(inner.open.count());
             let (now, later) = rest.split_at(rest.len().min(usize::try_from(room).unwrap_or(usize::MAX)));
-            inner.open.append(now, self.chain, check)?;
+            inner.open.append(now, self.chain, every)?;
             self.seal_if_full(&mut inner)?;
             rest = later;
-            check = check.saturating_sub(now.len());
         }
         Ok(())
     }

@@ -28,14 +28,7 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields of `value`; none, with a fault, if it is not an object.
     pub(super) fn of(path: &'a str, value: Value, faults: &mut Faults) -> Self {
-        let map = match value {
-            Value::Object(map) => map,
-            other => {
-                faults.add(path, format!("must be an object, not {}", kind_of(&other)));
-                Map::new()
-            }
-        };
-        Self { path, map }
+        Self { path, map: object(value, || path.to_owned(), faults) }
     }
 
     pub(super) fn path(&self, field: &str) -> String {
@@ -94,14 +87,8 @@ impl<'a> Fields<'a> {
 
     /// A map of strings, as labels and annotations are.
     pub(super) fn strings(&mut self, field: &str, faults: &mut Faults) -> BTreeMap<String, String> {
-        let map = match self.take(field) {
-            None => return BTreeMap::new(),
-            Some(Value::Object(map)) => map,
-            Some(other) => {
-                faults.add(self.path(field), format!("must be an object, not {}", kind_of(&other)));
-                return BTreeMap::new();
-            }
-        };
+        let Some(value) = self.take(field) else { return BTreeMap::new() };
+        let map = object(value, || self.path(field), faults);
         let mut strings = BTreeMap::new();
         for (key, value) in map {
             match value {
@@ -121,6 +108,17 @@ impl<'a> Fields<'a> {
     pub(super) fn finish(self, faults: &mut Faults) {
         for field in self.map.keys() {
             faults.add(self.path(field), "unknown field");
+        }
+    }
+}
+
+/// The fields of `value`; none, with a fault at `path`, if it is not an object.
+fn object(value: Value, path: impl FnOnce() -> String, faults: &mut Faults) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        other => {
+            faults.add(path(), format!("must be an object, not {}", kind_of(&other)));
+            Map::new()
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Bytes as one field.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use tallyman_model::bytes;
 
 /// Bytes that are encoded at once: serde handles a plain `Vec<u8>` byte by byte. What is only written may hold them
 /// in another way, so that they need not be copied first.
@@ -28,25 +29,12 @@ impl From<&[u8]> for Blob {
 
 impl<B: AsRef<[u8]>> Serialize for Blob<B> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0.as_ref())
+        bytes::serialize(self.0.as_ref(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Blob;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Blob, E> {
-                Ok(Blob(bytes.to_vec()))
-            }
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Blob, E> {
-                Ok(Blob(bytes))
-            }
-        }
-        deserializer.deserialize_byte_buf(Bytes)
+        bytes::deserialize(deserializer).map(Self)
     }
 }

@@ -15,7 +15,7 @@ use tallyman_model::record::Meta;
 use tallyman_model::{Ctx, Damaged, Done, Entry, Key, Layer, Refusal, ReplicaId, Row, Writes};
 
 /// Entries of one batch. Readers wait while it becomes visible.
-const BATCH_ENTRIES_MAX: usize = 64;
+pub const BATCH_ENTRIES_MAX: usize = 64;
 /// A batch takes no further entry when it has changed this many rows.
 const BATCH_ROWS: usize = 256;
 
