@@ -6,24 +6,52 @@ mod fair;
 use crate::limits::{ACTIVE_COUNTED_MAX, PLACE_AT_ONCE_MAX, PLACE_WINDOW_MAX, REST_MS};
 use crate::sites;
 use crate::term::{Stuck, Term};
-use choose::{Candidate, choose};
+use choose::{Candidate, choose, is_same_offer};
 use futures::StreamExt;
 use futures::stream;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::command::{Choice, Place};
 use tallyman_model::record::{Cluster, Record, Runnable};
-use tallyman_model::{Command, Damaged, Lane, Ordinal, View, query};
+use tallyman_model::{Command, Damaged, Key, Lane, Ordinal, View, query};
 use tokio::sync::Notify;
 
 pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
+    let mut clusters = term.clusters.subscribe();
+    let mut offered: Option<Arc<Vec<Cluster>>> = None;
+    // From where on those are still to be looked at that wait and are not due.
+    let mut waiting: Option<Key> = None;
     loop {
-        bell.notified().await;
-        while let Some(decisions) = decide(&term).filter(|decisions| !decisions.is_empty()) {
+        tokio::select! {
+            () = bell.notified() => {}
+            // The term holds its sender.
+            _ = clusters.changed() => {}
+        }
+        let known = clusters.borrow_and_update().clone();
+        if let Some(known) = known
+            && !offered.as_ref().is_some_and(|offered| is_same_offer(offered, &known))
+        {
+            offered = Some(known);
+            waiting = Some(Key::lane(Lane::Place, Ordinal(0), term.now_ms() + 1, Ordinal(0)));
+        }
+        loop {
+            let mut decisions = decide(&term).unwrap_or_default();
+            let page = waiting.and_then(|from| offer(&term, from));
+            let next = page.map(|(taken, next)| {
+                decisions.extend(taken);
+                next
+            });
+            if decisions.is_empty() && next.is_none() {
+                break;
+            }
             let proposals = decisions.into_iter().map(|place| place_one(&term, place));
             let answers: Vec<_> = stream::iter(proposals).buffer_unordered(PLACE_AT_ONCE_MAX).collect().await;
-            if answers.iter().all(Result::is_err) {
+            if !answers.is_empty() && answers.iter().all(Result::is_err) {
                 tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+            }
+            match next {
+                Some(next) if !answers.contains(&Err(Stuck::Untaken)) => waiting = next,
+                _ => {}
             }
         }
     }
@@ -44,11 +72,7 @@ async fn place_one(term: &Term, place: Place) -> Result<(), Stuck> {
 fn decide(term: &Term) -> Option<Vec<Place>> {
     let now_ms = term.now_ms();
     let due = term.look(|view| query::due(view, Lane::Place, Ordinal(0), now_ms, PLACE_WINDOW_MAX))?;
-    let run = |record| match record {
-        Record::Runnable(run) => Some(run),
-        _ => None,
-    };
-    let runs = fair::by_tenant(term.records(&due)?.into_iter().filter_map(run).collect(), PLACE_AT_ONCE_MAX);
+    let runs = fair::by_tenant(runs(term, &due)?, PLACE_AT_ONCE_MAX);
     let known = term.clusters.borrow().clone();
     if let Some(known) = known {
         let decided = decide_on(term, &runs, &known)?;
@@ -58,6 +82,27 @@ fn decide(term: &Term) -> Option<Vec<Place>> {
     }
     // A cluster may have come, or come back, in the last moment.
     decide_on(term, &runs, &sites::clusters(term)?)
+}
+
+/// What is decided on the next runs, from `from` on, that wait and are not due, where a cluster takes them now; and
+/// where to go on. Those that still none takes cost nothing.
+fn offer(term: &Term, from: Key) -> Option<(Vec<Place>, Option<Key>)> {
+    let to = Key::lane(Lane::Place, Ordinal(0), u64::MAX, Ordinal(u64::MAX));
+    let keys = term.look(|view| view.page(from, to, PLACE_WINDOW_MAX))?;
+    let next = keys.last().map(|(key, _)| Key::lane(Lane::Place, Ordinal(0), key.b, key.ordinal().next()));
+    let ordinals: Vec<_> = keys.iter().map(|(key, _)| key.ordinal()).collect();
+    let runs = fair::by_tenant(runs(term, &ordinals)?, PLACE_WINDOW_MAX);
+    let mut decided = decide_on(term, &runs, &sites::clusters(term)?)?;
+    decided.retain(|place| matches!(place.choice, Choice::On(_)));
+    Some((decided, next))
+}
+
+fn runs(term: &Term, ordinals: &[Ordinal]) -> Option<Vec<Runnable>> {
+    let run = |record| match record {
+        Record::Runnable(run) => Some(run),
+        _ => None,
+    };
+    Some(term.records(ordinals)?.into_iter().filter_map(run).collect())
 }
 
 /// Runs that are given a cluster count there for those after them.

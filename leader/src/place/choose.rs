@@ -55,6 +55,15 @@ fn hindrance(cluster: &Cluster) -> Option<&'static str> {
     }
 }
 
+/// True if all that a choice depends on is the same of both.
+pub(super) fn is_same_offer(one: &[Cluster], other: &[Cluster]) -> bool {
+    let of = |cluster: &Cluster| (cluster.head.ordinal, hindrance(cluster));
+    let is_same = |(one, other): (&Cluster, &Cluster)| {
+        of(one) == of(other) && one.head.name == other.head.name && one.head.labels == other.head.labels
+    };
+    one.len() == other.len() && one.iter().zip(other).all(is_same)
+}
+
 fn nowhere(all: &[Candidate], allowed: &[&Candidate]) -> String {
     if all.is_empty() {
         return "no cluster is registered".to_owned();

@@ -3,7 +3,7 @@
 use crate::world::World;
 use serde_json::json;
 use std::time::Duration;
-use tallyman_model::command::{Cancel, Delete, Retry, Target};
+use tallyman_model::command::{Cancel, Delete, Retry, Target, UpdateCluster};
 use tallyman_model::manifest::marks;
 use tallyman_model::record::{Kind, ObjectState};
 use tallyman_model::{Command, Phase, Reason};
@@ -142,6 +142,43 @@ async fn runs_spread_over_the_clusters() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn runs_that_no_cluster_takes_cost_nothing_and_all_go_as_soon_as_one_does() {
+    const RUNS: usize = 1_500;
+    let mut world = World::new(1, &["east"]);
+    world.lead(None);
+    cordon(&world, true);
+    for i in 0..RUNS {
+        world.submit(&format!("run-{i}"), |_| {});
+    }
+    world
+        .until("all said why they wait", |world| {
+            world.get(&format!("run-{}", RUNS - 1)).reason == Reason::NoCluster
+        })
+        .await;
+    let placings = |world: &World| {
+        world.state.verbs.lock().unwrap().iter().filter(|verb| verb.starts_with("place")).count()
+    };
+    assert_eq!(placings(&world), RUNS, "each is told once");
+    world.pass(Duration::from_secs(240)).await;
+    assert_eq!(placings(&world), RUNS);
+    cordon(&world, false);
+    let asked = tokio::time::Instant::now();
+    let is_placed = |world: &World, i: usize| world.get(&format!("run-{i}")).attempt().is_some();
+    world.until("all are placed", |world| (0..RUNS).all(|i| is_placed(world, i))).await;
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    // Whoever leads next looks at those that wait, too: it may have come to lead because that cluster came back.
+    cordon(&world, true);
+    world.submit("late", |_| {});
+    world.until("it says why", |world| world.get("late").reason == Reason::NoCluster).await;
+    world.life = None;
+    cordon(&world, false);
+    world.lead(None);
+    let asked = tokio::time::Instant::now();
+    world.until("it is placed", |world| world.get("late").attempt().is_some()).await;
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_did_not_start_in_time_fails() {
     let world = World::led();
     world.east().with(|inner| inner.namespaces.clear());
@@ -149,6 +186,15 @@ async fn a_run_that_did_not_start_in_time_fails() {
     world.until("the reason", |world| world.get("report").reason == Reason::NamespaceMissing).await;
     world.until_phase("report", Phase::Failed).await;
     assert_eq!(world.get("report").reason, Reason::StartByPassed);
+}
+
+fn cordon(world: &World, cordoned: bool) {
+    let name = "east".to_owned();
+    world.ok(Command::UpdateCluster(UpdateCluster {
+        name,
+        cordoned: Some(cordoned),
+        ..UpdateCluster::default()
+    }));
 }
 
 pub(crate) fn cancel(world: &World, name: &str) {

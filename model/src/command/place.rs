@@ -44,14 +44,19 @@ impl Place {
             return Ok(Err(Refusal::outdated("the runnable is not approved")));
         }
         match &self.choice {
-            Choice::Nowhere(message) => wait(txn, &mut run, Reason::NoCluster, message.clone()),
+            Choice::Nowhere(message) => {
+                wait(txn, &mut run, Reason::NoCluster, message.clone(), CLUSTER_DELAY_MS)
+            }
             Choice::On(ordinal) => {
                 let Some(cluster) = txn.cluster(*ordinal)?.filter(|cluster| allows(&run, cluster)) else {
                     return Ok(Err(Refusal::outdated("the cluster takes no work")));
                 };
                 let objects = self.objects(&run, *ordinal);
                 match holder(txn, &run, &objects)? {
-                    Some(message) => wait(txn, &mut run, Reason::NameHeld, message),
+                    Some(message) => {
+                        let delay_ms = settle::retry_delay_ms(run.place_tries).min(NAME_DELAY_MS_MAX);
+                        wait(txn, &mut run, Reason::NameHeld, message, delay_ms);
+                    }
                     None => self.place(txn, &mut run, &cluster, objects),
                 }
             }
@@ -141,15 +146,18 @@ impl crate::record::Placement {
     }
 }
 
-fn wait(txn: &Txn<'_>, run: &mut Runnable, reason: Reason, message: String) {
+fn wait(txn: &Txn<'_>, run: &mut Runnable, reason: Reason, message: String, delay_ms: u64) {
     let now = txn.now_ms();
-    run.place_due_ms = now + settle::retry_delay_ms(run.place_tries).min(PLACE_DELAY_MS_MAX);
+    run.place_due_ms = now + delay_ms;
     run.place_tries = run.place_tries.saturating_add(1);
     settle::enter(run, now, Phase::Accepted, reason, message);
 }
 
-/// The longest a waiting run is left alone: a released name or a returned cluster is used soon.
-const PLACE_DELAY_MS_MAX: u64 = 10_000;
+/// The longest a run is left alone whose name is held: one that is released is used soon.
+const NAME_DELAY_MS_MAX: u64 = 10_000;
+/// How long a run is left alone that no cluster takes: until what it says of the clusters is looked at again. When
+/// one takes work again the leader looks at all that wait, so there may be many of them at little cost.
+const CLUSTER_DELAY_MS: u64 = 300_000;
 
 /// Who holds one of the names, in words. Equal bytes of a member are shared, not held.
 fn holder(txn: &Txn<'_>, run: &Runnable, objects: &[Object]) -> Result<Option<String>, Damaged> {
