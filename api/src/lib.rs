@@ -56,5 +56,5 @@ pub use identity::Identity;
 pub use overload::Bounds;
 pub use render::CONDITIONS;
 pub use route::{ROUTES, router};
-pub use server::{ExposureError, Limits, ServeOptions, check_exposure, serve};
+pub use server::{ExposureError, Limits, ServeOptions, check_exposure, listen, serve};
 pub use tls::{Tls, TlsError};

@@ -8,9 +8,11 @@ pub use exposure::{ExposureError, check_exposure};
 
 use crate::tls::Tls;
 use axum::Router;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -78,6 +80,22 @@ pub struct ServeOptions {
 
 /// The delay after a failed accept: the process has no file descriptor left, and others must be closed first.
 const ACCEPT_DELAY: Duration = Duration::from_millis(50);
+
+/// Connections that the kernel holds until they are accepted. When thousands come at once and find no place, each tries
+/// again after seconds, twice as many each time.
+const BACKLOG: u32 = 4_096;
+
+/// Listens on `address`.
+///
+/// # Errors
+/// The address is taken, or is not of this machine.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A replica that starts again need not wait for what is left of its old connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves `router` on `listener` until `drain` says true, and then until the answers that are under way have been
 /// given or `drain_max` has passed. If the sender of `drain` is dropped it ends at once.

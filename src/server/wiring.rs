@@ -14,11 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_api::identity::Tokens;
-use tallyman_api::{ApiOptions, Identity, ServeOptions, Tls, router, serve};
+use tallyman_api::{ApiOptions, Identity, ServeOptions, Tls, listen, router, serve};
 use tallyman_leader::{Kubeconfigs, Leader};
 use tallyman_model::Env;
 use tallyman_raft::{Backend, Group, GroupOptions, OnFatal, PeerTls, Role, StartError, Timing};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -52,7 +51,7 @@ impl Replica {
         let tls = config.tls.as_ref().map(|tls| Tls::load(&tls.cert, &tls.key)).transpose();
         let tls = tls.map_err(|error| failed(&error, "check tls.cert and tls.key"))?;
         // The port first: a replica that nobody can ask must not join.
-        let listener = TcpListener::bind(config.api_listen).await.map_err(|error| {
+        let listener = listen(config.api_listen).map_err(|error| {
             let message = format!("failed to listen on {}: {error}", config.api_listen);
             Failure::new(Exit::Failed, message, listen_hint(config.api_listen, "api_listen", &error))
         })?;

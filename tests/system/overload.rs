@@ -5,11 +5,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Watchers that are open at a time.
@@ -137,8 +137,12 @@ async fn thousands_of_watchers_that_do_not_read_cost_little_and_slow_nobody() {
     .await;
 }
 
-/// One answer on a connection that stays open: its status, and whether it says when to come back.
-async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> Option<(u16, bool)> {
+/// One answer on a connection that stays open: its status, and after how many seconds it says to come back.
+async fn exchange(
+    stream: &mut TcpStream,
+    request: &[u8],
+    buffer: &mut Vec<u8>,
+) -> Option<(u16, Option<u64>)> {
     stream.write_all(request).await.ok()?;
     buffer.clear();
     let (head, length) = loop {
@@ -157,7 +161,8 @@ async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) 
             return None;
         }
     }
-    Some((head.get(9..12)?.parse().ok()?, head.contains("retry-after:")))
+    let retry_after_s = head.lines().find_map(|line| line.strip_prefix("retry-after: ")?.parse().ok());
+    Some((head.get(9..12)?.parse().ok()?, retry_after_s))
 }
 
 /// What came of the requests of all writers.
@@ -170,21 +175,24 @@ struct Score {
     others: Vec<u16>,
 }
 
-/// Writes as fast as it is answered, until `over`.
-async fn write_on(address: String, over: Arc<AtomicBool>, done: Arc<AtomicU64>) -> Score {
+/// Writes as fast as it is answered, until `over`; comes back after a refusal when it was told to.
+async fn write_on(address: String, mut over: watch::Receiver<bool>, done: Arc<AtomicU64>) -> Score {
     let body = idle("b-", 64).to_string();
     let target = path("namespaces/flood/runnables");
     let length = body.len();
     let request =
         format!("POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}");
     let (mut score, mut buffer) = (Score::default(), Vec::new());
-    'connect: while !over.load(Relaxed) {
+    'connect: while !*over.borrow() {
         let Ok(mut stream) = TcpStream::connect(&address).await else { continue };
-        while !over.load(Relaxed) {
+        while !*over.borrow() {
             let begun = Instant::now();
             match exchange(&mut stream, request.as_bytes(), &mut buffer).await {
                 Some((201, _)) => score.taken.push(begun.elapsed()),
-                Some((429 | 503, true)) => score.refused.push(begun.elapsed()),
+                Some((429 | 503, Some(seconds))) => {
+                    score.refused.push(begun.elapsed());
+                    let _ = timeout(Duration::from_secs(seconds), over.wait_for(|over| *over)).await;
+                }
                 Some((504, _)) => score.unknown += 1,
                 Some((status, _)) => score.others.push(status),
                 None => continue 'connect,
@@ -201,9 +209,9 @@ async fn ten_times_too_many_writers_are_refused_fast_and_it_is_over_with_them() 
     raise_files();
     let dev = Dev::start(&[]).await;
     let follower = dev.followers().await.remove(0);
-    let (over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (over, done) = (watch::Sender::new(false), Arc::new(AtomicU64::new(0)));
     let writers: Vec<_> = (0..2_500)
-        .map(|_| tokio::spawn(write_on(address(&follower), Arc::clone(&over), Arc::clone(&done))))
+        .map(|_| tokio::spawn(write_on(address(&follower), over.subscribe(), Arc::clone(&done))))
         .collect();
     until("the load is there", async || (done.load(Relaxed) > 2_000).then_some(())).await;
     // Meanwhile: whether it lives, what it knows, and the work of others.
@@ -221,7 +229,7 @@ async fn ten_times_too_many_writers_are_refused_fast_and_it_is_over_with_them() 
         others += usize::from(answer.status == 201);
         sleep(Duration::from_millis(50)).await;
     }
-    over.store(true, Relaxed);
+    over.send_replace(true);
     let mut score = Score::default();
     for writer in writers {
         let one = timeout(PATIENCE, writer).await.expect("every writer is answered").unwrap();
