@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// Watchers that are open at a time.
 const WATCHERS: usize = 2_000;
 /// What one of them may add to the memory of its replica, in KiB: its connection, its events, and what was asked.
-const WATCHER_KIB_MAX: u64 = 160;
+const WATCHER_KIB_MAX: u64 = 96;
 
 /// One of these at a time: each takes the machine to its limit.
 static ALONE: Mutex<()> = Mutex::const_new(());

@@ -1,10 +1,11 @@
 //! What a connection is doing, as its deadlines need it.
 
 use super::Limits;
+use futures::task::AtomicWaker;
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,6 +22,10 @@ pub(super) enum Verdict {
     Stuck,
 }
 
+/// Bytes of an answer that may be under way on a connection whose streams are not interleaved before more of it is
+/// made: what a client does not read stays on this side of the pieces, not in buffers.
+const UNSENT_BYTES_MAX: usize = 16 * 1024;
+
 /// Times are ms since `begun`, plus 1; 0: not so.
 pub(super) struct Activity {
     begun: Instant,
@@ -34,6 +39,10 @@ pub(super) struct Activity {
     /// not read does not hold up the connection. It ends it all the same, because a stream cannot be ended from here.
     unread: Mutex<BTreeMap<u64, u64>>,
     requests: AtomicU64,
+    /// Bytes that were given since all that was given had been sent.
+    unsent: AtomicUsize,
+    /// Whoever waits to give more.
+    giver: AtomicWaker,
 }
 
 impl Activity {
@@ -48,6 +57,8 @@ impl Activity {
             stalled_since: AtomicU64::new(0),
             unread: Mutex::default(),
             requests: AtomicU64::new(0),
+            unsent: AtomicUsize::new(0),
+            giver: AtomicWaker::new(),
         })
     }
 
@@ -100,10 +111,22 @@ impl InFlight {
         }
     }
 
-    /// A part of the answer was given.
-    pub(super) fn gave(&self) {
+    /// Whether the next part may be made. HTTP/2 bounds by itself what waits.
+    pub(super) fn poll_room(&self, cx: &Context<'_>) -> Poll<()> {
+        let activity = &self.activity;
+        if activity.multiplexed || activity.unsent.load(Relaxed) < UNSENT_BYTES_MAX {
+            return Poll::Ready(());
+        }
+        activity.giver.register(cx.waker());
+        Poll::Pending
+    }
+
+    /// A part of the answer was given, so many bytes of it.
+    pub(super) fn gave(&self, bytes: usize) {
         if self.activity.multiplexed {
             self.activity.unread().insert(self.number, self.activity.now());
+        } else {
+            self.activity.unsent.fetch_add(bytes, Relaxed);
         }
     }
 }
@@ -173,8 +196,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Noted<T> {
         self.inner.is_write_vectored()
     }
 
+    /// hyper flushes what is below its own buffer when that is empty: all that was given has been sent.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.inner).poll_flush(cx))?;
+        if this.activity.unsent.swap(0, Relaxed) >= UNSENT_BYTES_MAX {
+            this.activity.giver.wake();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -160,9 +160,11 @@ impl hyper::body::Body for Guarded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.guard.asked();
+        ready!(self.guard.poll_room(cx));
         let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(_)) = &polled {
-            self.guard.gave();
+        if let Poll::Ready(Some(frame)) = &polled {
+            let data = frame.as_ref().ok().and_then(Frame::data_ref);
+            self.guard.gave(data.map_or(0, Bytes::len));
         }
         polled
     }
