@@ -29,7 +29,7 @@ use std::process::ExitCode;
 /// A write makes thousands of small allocations on one thread and frees them on another, which glibc and musl are slow
 /// at.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let ended = match cli::Cli::try_parse() {
