@@ -107,8 +107,12 @@ impl Dev {
 
     /// The same, not waited for.
     pub(crate) fn spawn_in(dir: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(binary()), dir, arguments)
+    }
+
+    /// The same with a command that runs the program, under another one for example.
+    pub(crate) fn spawn(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
         let _ = fs::remove_file(dir.join("dev.json"));
-        let mut command = Command::new(binary());
         command.args(["dev", "--parent-pipe", "--dir"]).arg(dir).args(arguments);
         fs::create_dir_all(dir).unwrap();
         let log = |name: &str| {
@@ -120,7 +124,7 @@ impl Dev {
         Self { child, _says: LastWords::of(dir), dir: dir.to_owned(), http: client(), _temporary: None }
     }
 
-    async fn wait_ready(&self) {
+    pub(crate) async fn wait_ready(&self) {
         until("all replicas are ready", async || {
             let replicas = self.replicas();
             if replicas.is_empty() {

@@ -25,6 +25,11 @@ impl Choices {
         Self(seed)
     }
 
+    /// The same for one of many, whose seed follows from one that was printed.
+    pub(crate) fn quietly(seed: u64) -> Self {
+        Self(seed)
+    }
+
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -81,7 +86,7 @@ async fn write(
     stop: &AtomicBool,
     acknowledged: &AtomicU64,
 ) -> Vec<Acknowledged> {
-    let mut choices = Choices(seed.wrapping_add(writer));
+    let mut choices = Choices::quietly(seed.wrapping_add(writer));
     let mut all: Vec<Acknowledged> = Vec::new();
     let mut number = 0;
     while !stop.load(Ordering::SeqCst) {
