@@ -7,11 +7,15 @@ pub use memory::Index;
 use crate::record::{Kind, Object, ObjectState, Record, Resource, Runnable};
 use crate::{Key, Lane, Ordinal, Tag, Uid, lookup};
 
+/// As many lookups as most records have.
+const KEYS_USUAL: usize = 16;
+
 /// The lookups of a record: a pure function of it, so that an index rebuilt from rows is the one that was kept.
 #[must_use]
 pub fn index(record: &Record) -> Vec<Key> {
     let ordinal = record.ordinal();
-    let mut keys = vec![Key::lookup(Tag::Resource, record.resource() as u64, ordinal)];
+    let mut keys = Vec::with_capacity(KEYS_USUAL);
+    keys.push(Key::lookup(Tag::Resource, record.resource() as u64, ordinal));
     if let Some(head) = record.head() {
         let name = lookup::name_hash(record.resource(), &head.namespace, &head.name);
         keys.push(Key::lookup(Tag::Name, name, ordinal));

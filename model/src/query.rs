@@ -141,7 +141,7 @@ pub fn watch(view: &dyn View, cluster: Ordinal, kind: Kind) -> Result<Option<Wat
 /// # Errors
 /// [`Damaged`], also when a part is missing.
 pub fn manifests(view: &dyn View, run: &Runnable) -> Result<Vec<u8>, Damaged> {
-    let mut bytes = Vec::new();
+    let mut bytes = run.manifests.clone();
     for part in 1..=run.parts {
         let key = Key::part(run.head.ordinal, part);
         match view.get(key)? {

@@ -89,6 +89,7 @@ impl Submit {
             txn.put_part(run.head.ordinal, part, bytes);
             bytes = rest;
         }
+        run.manifests = bytes;
         let record = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, record)))
     }
@@ -134,7 +135,10 @@ impl Submit {
 
     fn runnable(&mut self, txn: &mut Txn<'_>, by: &Principal, name: String) -> Runnable {
         let now = txn.now_ms();
-        let parts = self.manifests.len().div_ceil(limits::PART_BYTES_MAX);
+        let parts = match self.manifests.len() {
+            0..=limits::MANIFESTS_INLINE_BYTES_MAX => 0,
+            length => length.div_ceil(limits::PART_BYTES_MAX),
+        };
         Runnable {
             head: Head {
                 ordinal: txn.new_ordinal(),
@@ -157,6 +161,7 @@ impl Submit {
                 .collect(),
             main: self.main,
             parts: u16::try_from(parts).unwrap_or(u16::MAX),
+            manifests: Vec::new(),
             phase: Phase::Accepted,
             reason: Reason::None,
             message: String::new(),

@@ -160,8 +160,12 @@ pub struct Runnable {
     pub planned: Vec<Planned>,
     /// Which of them decides how it ended.
     pub main: u16,
-    /// How many parts the joined manifests are stored in.
+    /// How many parts the joined manifests are stored in; 0: they are here.
     pub parts: u16,
+    /// The joined manifests, if they are no longer than
+    /// [`MANIFESTS_INLINE_BYTES_MAX`](crate::limits::MANIFESTS_INLINE_BYTES_MAX): one row costs less than two.
+    #[serde(with = "crate::bytes")]
+    pub manifests: Vec<u8>,
     /// Where it is.
     pub phase: Phase,
     /// Why.

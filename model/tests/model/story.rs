@@ -452,3 +452,24 @@ fn marks_that_are_taken_off_again_at_once_are_put_back_ever_more_slowly() {
     }
     assert_eq!(delays, [500, 1000, 2000, 4000, 8000]);
 }
+
+#[test]
+fn short_manifests_are_kept_in_their_record_and_longer_ones_beside_it() {
+    let mut world = World::new();
+    // The lengths of all names are the same, so that only the filler counts.
+    let mut rows_of = |name: &str, filler: usize| {
+        let run = world
+            .submit(name, |value| value["spec"]["manifests"][0]["data"]["a"] = "x".repeat(filler).into());
+        let ordinal = run.head.ordinal;
+        let rows = world.view.page(Key::record(ordinal), Key::record(ordinal.next()), 100).unwrap();
+        let bytes = query::manifests(&world.view, &run).unwrap();
+        assert!(bytes.windows(filler).any(|window| window == "x".repeat(filler).as_bytes()), "{name}");
+        (rows.len(), bytes.len())
+    };
+    let (rows, bytes) = rows_of("run-1", 1);
+    assert_eq!(rows, 1);
+    let longest = limits::MANIFESTS_INLINE_BYTES_MAX - bytes + 1;
+    assert_eq!(rows_of("run-2", longest), (1, limits::MANIFESTS_INLINE_BYTES_MAX));
+    assert_eq!(rows_of("run-3", longest + 1).0, 2);
+    assert_eq!(rows_of("run-4", 2 * limits::PART_BYTES_MAX).0, 4);
+}

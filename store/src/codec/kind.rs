@@ -61,7 +61,10 @@ impl Kind {
     /// The format that this version writes, the newest that it reads.
     #[must_use]
     pub fn format(self) -> u16 {
-        2
+        match self {
+            Kind::Row => 3,
+            _ => 2,
+        }
     }
 
     fn words(self) -> &'static str {
