@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of raft-log's checksum behind the fields of a record.
 const RECORD_CHECKSUM_BYTES: usize = 8;
+/// Where the envelope of the vote is in the state that a file begins with: behind type, version, presence and length.
+const STATE_VOTE_AT: usize = 14;
 
 /// The lengths of the entries that are held, and their sum.
 #[derive(Debug, Default)]
@@ -123,7 +125,9 @@ fn drop_unbegun(config: &Config, chunks: &mut Vec<u64>, watermark: Watermark) ->
         let io = |source| OpenError::Io { path: path.clone(), source };
         let bytes = fs::read(&path).map_err(io)?;
         let begun = RaftLogRecord::<LogTypes>::decode(bytes.as_slice()).is_ok();
-        if begun || *newest < watermark.position || holds_a_record(&bytes) {
+        // The vote of its torn first record is no record that follows it.
+        let behind = bytes.get(STATE_VOTE_AT + 1..).unwrap_or_default();
+        if begun || *newest < watermark.position || holds_a_record(behind) {
             break;
         }
         tracing::warn!(path = %path.display(), bytes = bytes.len(), "a file of the log that was not begun is removed");
