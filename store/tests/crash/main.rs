@@ -1,7 +1,7 @@
 //! Crash states: what may be on disk after a power cut, enumerated from the system calls of a real run, and opened.
 //! Each is recovered with everything that was acknowledged, or refused; never opened with something missing or wrong.
 //! Needs strace, so it is asked for: `cargo test -p tallyman-store --test crash -- --ignored --nocapture`.
-//! `CRASH_STATES` (12,000) says how many.
+//! `CRASH_STATES` (12,000) says how many of the log; of the inventory it is a sixth.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test may panic")]
 
 mod disk;
@@ -9,6 +9,7 @@ mod disk;
 #[allow(dead_code, reason = "the other test uses the rest")]
 mod oracle;
 mod recording;
+mod whole_inventory;
 mod whole_log;
 
 use std::path::{Path, PathBuf};
