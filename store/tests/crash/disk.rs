@@ -5,7 +5,7 @@
 //!   in any order, torn anywhere. A file may be as long as it was at any of those points, with zeros where nothing
 //!   arrived.
 //! - Names: in the order in which they were made, renamed and removed, as a journal keeps them, up to any point
-//!   behind the last one that is synced: by an fsync of its directory, or of a file that had been made.
+//!   behind the last one whose directory was synced. An fsync of a file says nothing of its name.
 
 use crate::oracle::Numbers;
 use crate::recording::{Done, Inode, Op};
@@ -160,7 +160,6 @@ fn names(done: &[Done], mode: Mode, numbers: &mut Numbers) -> Names {
 fn covers(sync: &Done, name: &Done) -> bool {
     match (&sync.op, &name.op) {
         (Op::SyncDir { path: dir }, Op::Name { path, .. } | Op::Dir { path }) => path.parent() == Some(dir),
-        (Op::Sync { inode }, Op::Name { inode: Some(made), .. }) => inode == made,
         _ => false,
     }
 }
