@@ -166,7 +166,7 @@ fn the_log_of_every_crash_state_is_recovered_with_all_that_was_durable_or_refuse
     let seed = setting("CRASH_SEED", std::process::id().into());
     eprintln!("{} operations, seed {seed}", done.len());
     let mut numbers = Numbers::new(seed);
-    let (mut recovered, mut refused, mut lengths) = (0, 0, BTreeMap::new());
+    let (mut recovered, mut refused, mut lengths) = (0, BTreeMap::new(), BTreeMap::new());
     for state in 0..states {
         let count = 1 + numbers.below(done.len() as u64) as usize;
         let mode = [Mode::InOrder, Mode::SyncedOnly, Mode::Any, Mode::Any][numbers.below(4) as usize];
@@ -189,14 +189,16 @@ fn the_log_of_every_crash_state_is_recovered_with_all_that_was_durable_or_refuse
                 assert_eq!(read(dir.path()).unwrap().0, found, "{what}\n{}", keep(dir));
             }
             // Sectors that arrived out of order look like damage.
-            Err(OpenError::Damaged { .. }) if mode == Mode::Any => refused += 1,
+            Err(OpenError::Damaged { what, .. }) if mode == Mode::Any => {
+                *refused.entry(what).or_insert(0) += 1
+            }
             Err(error) => {
                 panic!("state {state}, {mode:?} after {count} operations: {error} {error:?}\n{}", keep(dir))
             }
         }
     }
     eprintln!(
-        "log: {states} crash states: {recovered} recovered, {refused} refused, 0 wrong; entries held {lengths:?}"
+        "log: {states} crash states: {recovered} recovered, {refused:?} refused, 0 wrong; entries held {lengths:?}"
     );
     assert!(recovered > states / 2);
 }
