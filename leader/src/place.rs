@@ -28,6 +28,9 @@ pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
             _ = clusters.changed() => {}
         }
         let known = clusters.borrow_and_update().clone();
+        if term.is_paused() {
+            continue;
+        }
         if let Some(known) = known
             && !offered.as_ref().is_some_and(|offered| is_same_offer(offered, &known))
         {

@@ -72,6 +72,7 @@ impl Site {
     fn is_open(&self) -> bool {
         *self.confirmed.borrow()
             && !self.breaker.is_open()
+            && !self.term.is_paused()
             && contact::current(self).is_some_and(|record| record.writable())
     }
 

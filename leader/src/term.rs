@@ -45,6 +45,11 @@ impl Term {
         look(self.log.as_ref(), f)
     }
 
+    /// True while the group goes on from a backup and nobody has confirmed what the clusters show.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.look(|view| Ok(query::meta(view)?.unconfirmed().is_some())).unwrap_or(true)
+    }
+
     /// The records under `ordinals` that are there, read a few at a time.
     pub(crate) fn records(&self, ordinals: &[Ordinal]) -> Option<Vec<Record>> {
         let mut records = Vec::with_capacity(ordinals.len());

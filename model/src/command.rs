@@ -3,8 +3,10 @@
 mod add_cluster;
 mod add_member;
 mod approve;
+mod begin_lineage;
 mod cancel;
 mod conclude;
+mod confirm_lineage;
 mod contact;
 mod delete;
 mod expire;
@@ -26,8 +28,10 @@ mod update_member;
 pub use add_cluster::AddCluster;
 pub use add_member::AddMember;
 pub use approve::Approve;
+pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
 pub use conclude::{Conclude, Outcome};
+pub use confirm_lineage::ConfirmLineage;
 pub use contact::Contact;
 pub use delete::Delete;
 pub use expire::Expire;
@@ -136,11 +140,15 @@ pub enum Command {
     RemoveMember(RemoveMember),
     /// Decide on a held run.
     Approve(Approve),
+    /// Go on from a backup, or from what one replica has.
+    BeginLineage(BeginLineage),
+    /// Let a group send again that goes on from a backup.
+    ConfirmLineage(ConfirmLineage),
 }
 
 impl Command {
     /// All verbs.
-    pub const VERBS: [&str; 20] = [
+    pub const VERBS: [&str; 22] = [
         "found",
         "submit",
         "cancel",
@@ -161,6 +169,8 @@ impl Command {
         "update-member",
         "remove-member",
         "approve",
+        "begin-lineage",
+        "confirm-lineage",
     ];
 
     /// The verb: in the ledger, in metrics and in logs.
@@ -187,6 +197,8 @@ impl Command {
             Command::UpdateMember(_) => "update-member",
             Command::RemoveMember(_) => "remove-member",
             Command::Approve(_) => "approve",
+            Command::BeginLineage(_) => "begin-lineage",
+            Command::ConfirmLineage(_) => "confirm-lineage",
         }
     }
 
@@ -230,6 +242,8 @@ impl Command {
             Command::UpdateMember(update) => update.apply(txn),
             Command::RemoveMember(remove) => remove.apply(txn),
             Command::Approve(approve) => approve.apply(txn, by),
+            Command::BeginLineage(begin) => begin.apply(txn),
+            Command::ConfirmLineage(confirm) => confirm.apply(txn),
         }
     }
 }

@@ -14,7 +14,7 @@ pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Credentials, Stray};
 pub use kind::Kind;
 pub use member::{Member, MemberState};
-pub use meta::{Lineage, Meta};
+pub use meta::{Lineage, Meta, Origin};
 pub use object::{Action, Condition, Intent, Object, ObjectState, Permit, Seen};
 pub use receipt::Receipt;
 pub use runnable::{Asked, Attempt, AttemptPhase, Ending, OnLate, Placement, Planned, RunSpec, Runnable};

@@ -53,13 +53,18 @@ impl<'a> Txn<'a> {
     }
 
     pub(crate) fn is_changed(&self) -> bool {
-        !self.layer.writes().is_empty()
+        self.is_told || !self.layer.writes().is_empty()
     }
 
     /// What the ledger is to say beside the verb.
     pub(crate) fn say(&mut self, detail: impl Into<String>) {
         self.detail = detail.into();
         crate::rule::truncate(&mut self.detail);
+    }
+
+    /// The counters changed in a way that the ledger is to tell, though no record did.
+    pub(crate) fn tell(&mut self) {
+        self.is_told = true;
     }
 
     pub(crate) fn new_ordinal(&mut self) -> Ordinal {

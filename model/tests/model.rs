@@ -5,6 +5,8 @@
 mod approvals;
 #[path = "model/late.rs"]
 mod late;
+#[path = "model/lineage.rs"]
+mod lineage;
 #[path = "model/property.rs"]
 mod property;
 #[path = "model/story.rs"]

@@ -5,6 +5,7 @@ mod crash;
 mod faults;
 mod fuse;
 mod group;
+mod lineage;
 mod memory_log;
 mod random;
 mod sim;

@@ -21,7 +21,7 @@ pub struct AddMember {
 }
 
 /// Replicas that one group can have had at a time.
-const MEMBERS_MAX: usize = 64;
+pub(super) const MEMBERS_MAX: usize = 64;
 
 impl AddMember {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {

@@ -1,8 +1,8 @@
 //! Decide to make one kube write, before it is made.
 //!
 //! Reads the runnable and the cluster; writes the runnable. Refused as `Outdated` when the permit is not of the term
-//! that the entry is in, the write is not what is due, it would create something of a run that is not approved, or the
-//! cluster may not be written to.
+//! that the entry is in, the write is not what is due, it would create something of a run that is not approved, the
+//! cluster may not be written to, or the group goes on from a backup and nobody has confirmed that.
 
 use super::settle;
 use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Runnable};
@@ -26,6 +26,9 @@ impl Intend {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
         if (self.permit.term, self.permit.leader) != (txn.ctx.term, txn.ctx.leader) {
             return Ok(Err(Refusal::outdated("the permit is of another leadership")));
+        }
+        if txn.meta.unconfirmed().is_some() {
+            return Ok(Err(Refusal::outdated("the group's lineage is not confirmed")));
         }
         let Some(mut run) = txn.runnable(self.run)? else {
             return Ok(Err(Refusal::outdated("the runnable is gone")));

@@ -2,7 +2,7 @@
 //!
 //! Reads the runnable, the cluster and the claims; writes the runnable with a new attempt, or with why it waits.
 //! Refused as `Outdated` when the run does not wait for that attempt any more or is not approved, or the cluster
-//! takes no work.
+//! takes no work, or the group goes on from a backup and nobody has confirmed that.
 
 use super::settle;
 use crate::record::{Attempt, AttemptPhase, Cluster, Object, ObjectState, Record, Runnable};
@@ -33,6 +33,10 @@ pub struct Place {
 
 impl Place {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        if txn.meta.unconfirmed().is_some() {
+            // Which cluster has it already is known only when all have been looked at.
+            return Ok(Err(Refusal::outdated("the group's lineage is not confirmed")));
+        }
         let Some(mut run) = txn.runnable(self.run)? else {
             return Ok(Err(Refusal::outdated("the runnable is gone")));
         };

@@ -1,15 +1,45 @@
 //! The model's own counters, one row.
 
-use crate::{Digest, GroupId, Ordinal, Revision};
+use crate::{Digest, GroupId, Ordinal, Revision, Uid};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// A jump of the revision: after a restore or a forced recovery, tokens from inside the gap are refused.
+/// Where a lineage comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// A backup.
+    Restored,
+    /// The directory of one replica, when a majority of the others was lost for good.
+    Recovered,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Origin::Restored => "restored",
+            Origin::Recovered => "recovered",
+        })
+    }
+}
+
+/// One unbroken life of the group's log, after the first: it began with a restore or a forced recovery. The revision
+/// jumped, and tokens from inside the gap are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lineage {
+    /// Random. Replicas of another lineage are strangers.
+    pub id: Uid,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// When it began, ms since 1970.
+    pub at_ms: u64,
+    /// The ledger record that says that it began.
+    pub record: u64,
     /// The last revision that was kept.
     pub last_kept: Revision,
     /// The first revision after the jump.
     pub base: Revision,
+    /// An operator has looked at what the clusters show against what was kept. Until then nothing is sent to them.
+    pub confirmed: bool,
 }
 
 /// The counters that every command reads. Written with every change.
@@ -31,4 +61,12 @@ pub struct Meta {
     pub ledger_head: Digest,
     /// Jumps of the revision, oldest first.
     pub lineages: Vec<Lineage>,
+}
+
+impl Meta {
+    /// The lineage that waits to be confirmed: nothing is sent to any cluster before.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<&Lineage> {
+        self.lineages.last().filter(|lineage| !lineage.confirmed)
+    }
 }
