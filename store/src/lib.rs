@@ -8,10 +8,12 @@
 //! | [`ledger`] | the audit record, sealed in segments | replayed from the log or shipped by a peer |
 //! | [`changes`] | the last changes of rows, for watches, old pages and snapshots | starts again at the current revision |
 //! | [`inventory`] | rows in sled, lookups in memory, the state at the last applied entry | made again from snapshot and log |
+//! | [`backup`] | a snapshot and the ledger before it, in one file outside of the data directory | another one is taken |
 //! | [`snapshot`] | the whole state at one log id, in one file | the one before it, or a peer's |
 //!
 //! Everything persisted is inside the envelope of [`codec`], so that a flipped bit is found and never read as data.
 
+pub mod backup;
 pub mod changes;
 pub mod codec;
 mod files;

@@ -2,9 +2,10 @@
 
 use crate::changes::ChangesError;
 use crate::codec::{self, Kind};
-use crate::inventory::{Shared, State, StateHash};
+use crate::inventory::{Shared, SnapshotBuilder, State, StateHash};
 use crate::ledger::LedgerError;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tallyman_model::{Damaged, Digest, Key, Layer, Record, Revision, Row, View, Write, Writes, index};
 use thiserror::Error;
@@ -150,6 +151,12 @@ impl Reader {
     /// There is none, or it is not what was sealed.
     pub fn ledger_segment(&self, first: u64) -> Result<Vec<u8>, LedgerError> {
         self.shared.ledger.segment(first)
+    }
+
+    /// Builds a snapshot in `dir`, beside those that the replica keeps for itself.
+    #[must_use]
+    pub fn snapshot_builder(&self, dir: PathBuf) -> SnapshotBuilder {
+        SnapshotBuilder::new(Arc::clone(&self.shared), dir)
     }
 
     /// The hash of all rows.

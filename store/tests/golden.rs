@@ -273,6 +273,59 @@ fn short_log() -> Vec<Command> {
 }
 
 #[test]
+fn backups() {
+    use tallyman_store::backup::{Outgoing, Taking, inspect, verify};
+    use tallyman_store::{Inventory, InventoryOptions, Payload, ToApply};
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| InventoryOptions {
+        ledger_segment_records: 2,
+        ..InventoryOptions::new(dir.path().join(name))
+    };
+    let mut inventory = Inventory::open(at("data")).unwrap();
+    let by = Principal { user: "ann".to_owned(), ..Principal::default() };
+    let entries = (1..).zip(short_log().into_iter().take(3)).map(|(index, command)| {
+        let entry = Entry { clock_ms: 1_800_000_000_000, by: by.clone(), key: None, command };
+        ToApply { id: LogId { term: 1, leader: 1, index }, payload: Payload::Entry(Box::new(entry)) }
+    });
+    inventory.apply(entries.collect()).unwrap();
+    let taking = Taking {
+        dir: dir.path().join("backup"),
+        name: "night".to_owned(),
+        lineage: [5; 16],
+        replica: 1,
+        taken_ms: 1_800_000_000_001,
+    };
+    let mut outgoing = Outgoing::take(inventory.reader(), taking).unwrap();
+    let mut bytes = Vec::new();
+    while let Some(piece) = outgoing.next_piece().unwrap() {
+        bytes.extend(piece);
+    }
+    drop(outgoing);
+    assert_eq!(fs::read_dir(dir.path().join("backup")).unwrap().count(), 0, "nothing of it is kept");
+    assert_golden("backup.bin", &bytes);
+    let golden = golden_path("backup.bin");
+    let said = inspect(&golden).unwrap();
+    assert_eq!((said.head.name.as_str(), said.head.ledger_records, said.parts.len()), ("night", 3, 2));
+    let (verified, restored) = verify(&golden, at("restored")).unwrap();
+    assert_eq!(verified, said);
+    assert_eq!(restored.reader().state_hash(), inventory.reader().state_hash());
+
+    // Whatever byte is flipped, and wherever it is cut, it is not taken for a backup.
+    let damaged = dir.path().join("damaged");
+    for position in (0..bytes.len()).step_by(5) {
+        let mut flipped = bytes.clone();
+        flipped[position] ^= 1 << (position % 8);
+        fs::write(&damaged, &flipped).unwrap();
+        let found = tallyman_store::backup::unpack(&damaged, &at(&format!("flipped{position}")));
+        assert!(found.is_err(), "a flip at {position} is not found");
+        if position % 35 == 0 {
+            fs::write(&damaged, &bytes[..position]).unwrap();
+            assert!(inspect(&damaged).is_err(), "a cut at {position} is not found");
+        }
+    }
+}
+
+#[test]
 fn every_kind_is_there() {
     let mut all = Vec::new();
     for entry in fs::read_dir(golden_path("")).unwrap() {

@@ -36,11 +36,13 @@ pub enum Kind {
     LogContent = 14,
     /// A message between replicas. Sent, never stored.
     PeerMessage = 15,
+    /// A part of a backup: its beginning, what a stretch of bytes in it is, or its end.
+    Backup = 16,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 16] = [
         Kind::LogEntry,
         Kind::Vote,
         Kind::Identity,
@@ -56,6 +58,7 @@ impl Kind {
         Kind::InventoryMark,
         Kind::LogContent,
         Kind::PeerMessage,
+        Kind::Backup,
     ];
 
     /// The format that this version writes, the newest that it reads.
@@ -84,6 +87,7 @@ impl Kind {
             Kind::InventoryMark => "inventory mark",
             Kind::LogContent => "log content",
             Kind::PeerMessage => "peer message",
+            Kind::Backup => "backup",
         }
     }
 }

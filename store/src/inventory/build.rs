@@ -16,6 +16,7 @@ use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tallyman_model::Key;
+use tallyman_model::record::Meta;
 use thiserror::Error;
 
 /// Snapshots that are kept: the newest, and one in case that it is damaged.
@@ -49,7 +50,7 @@ pub struct SnapshotBuilder {
 }
 
 impl SnapshotBuilder {
-    pub(super) fn new(shared: Arc<Shared>, dir: PathBuf) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, dir: PathBuf) -> Self {
         Self { shared, dir }
     }
 
@@ -59,10 +60,15 @@ impl SnapshotBuilder {
     /// # Errors
     /// A [`BuildError`]; nothing was changed.
     pub fn build(self) -> Result<SnapshotFile, BuildError> {
+        self.build_with_meta().map(|(file, _)| file)
+    }
+
+    /// As [`build`](Self::build), with the model's counters as they are in it.
+    pub(crate) fn build_with_meta(self) -> Result<(SnapshotFile, Meta), BuildError> {
         let mut writer = SnapshotWriter::create(&self.dir, concat!("tallyman ", env!("CARGO_PKG_VERSION")))?;
         let mut revision = self.shared.state().revision();
         self.scan(&mut writer)?;
-        let (contents, ledger_len) = loop {
+        let (contents, counters) = loop {
             revision = self.follow(&mut writer, revision)?;
             let state = self.shared.state();
             let mut rest = self.shared.changes.read(revision, PAGE_ROWS)?;
@@ -74,7 +80,8 @@ impl SnapshotBuilder {
             write_changes(&mut writer, &rest)?;
             let meta = Key::META.row_bytes();
             writer.row(&meta, state.rows.get(&meta)?.as_deref())?;
-            let ledger_len = state.meta.ledger_len;
+            let counters = state.meta.clone();
+            let ledger_len = counters.ledger_len;
             let mut seals = self.shared.ledger.sealed();
             seals.retain(|seal| seal.last <= ledger_len);
             let contents = Contents {
@@ -84,14 +91,14 @@ impl SnapshotBuilder {
                 state_hash: state.hash.to_be_bytes(),
                 seals,
             };
-            break (contents, ledger_len);
+            break (contents, counters);
         };
-        self.tail(&mut writer, contents.seals.last().map_or(1, |seal| seal.last + 1), ledger_len)?;
+        self.tail(&mut writer, contents.seals.last().map_or(1, |seal| seal.last + 1), counters.ledger_len)?;
         // The log behind the snapshot may be purged, and then nothing else has these records.
         self.shared.ledger.sync()?;
         let file = writer.finish(contents)?;
         snapshot::keep_newest(&self.dir, SNAPSHOTS_KEPT)?;
-        Ok(file)
+        Ok((file, counters))
     }
 
     fn scan(&self, writer: &mut SnapshotWriter) -> Result<(), BuildError> {

@@ -1,0 +1,149 @@
+//! A backup as it is sent.
+
+use super::{BackupError, Head, Mark, io_error};
+use crate::codec::{self, CodecError, Kind};
+use crate::ledger::Seal;
+use crate::snapshot::{self, SnapshotFile};
+use crate::{Reader, files};
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Bytes of the snapshot that are read at once.
+const PIECE_BYTES: usize = 1024 * 1024;
+
+/// A backup that is being sent, piece by piece. Nothing of it is kept when it is dropped.
+#[derive(Debug)]
+pub struct Outgoing {
+    reader: Reader,
+    head: Head,
+    snapshot: SnapshotFile,
+    segments: VecDeque<Seal>,
+    stage: Stage,
+    sha256: Sha256,
+    sent: u64,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Head,
+    Segments,
+    Snapshot { offset: u64 },
+    End,
+    Done,
+}
+
+/// Who takes a backup, and where its snapshot waits to be sent.
+#[derive(Clone, Debug)]
+pub struct Taking {
+    /// A directory of its own; what is in it is removed.
+    pub dir: PathBuf,
+    /// The group's name.
+    pub name: String,
+    /// See [`Head`].
+    pub lineage: [u8; 16],
+    /// The replica.
+    pub replica: u64,
+    /// The time, ms since 1970.
+    pub taken_ms: u64,
+}
+
+impl Outgoing {
+    /// Takes the state of this moment. Blocks for as long as reading all rows takes; apply goes on meanwhile.
+    ///
+    /// # Errors
+    /// A [`BackupError`]; nothing is left.
+    pub fn take(reader: Reader, taking: Taking) -> Result<Self, BackupError> {
+        let Taking { dir, name, lineage, replica, taken_ms } = taking;
+        empty(&dir)?;
+        let (snapshot, meta) = reader.snapshot_builder(dir).build_with_meta()?;
+        let contents = &snapshot.contents;
+        let head = Head {
+            made_by: concat!("tallyman ", env!("CARGO_PKG_VERSION")).to_owned(),
+            name,
+            group: meta.group.0,
+            lineage,
+            replica,
+            taken_ms,
+            last: contents.last,
+            revision: contents.revision,
+            state_hash: contents.state_hash,
+            ledger_records: meta.ledger_len,
+            ledger_head: meta.ledger_head.0,
+        };
+        let segments = contents.seals.iter().cloned().collect();
+        Ok(Self { reader, head, snapshot, segments, stage: Stage::Head, sha256: Sha256::new(), sent: 0 })
+    }
+
+    /// What it is of.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The next bytes of it; `None` when all were given. Blocks while it reads.
+    ///
+    /// # Errors
+    /// It cannot be gone on with: what was given so far is no backup.
+    pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, BackupError> {
+        let piece = match self.stage {
+            Stage::Head => {
+                self.stage = Stage::Segments;
+                self.mark(&Mark::Head(Box::new(self.head.clone())))?
+            }
+            Stage::Segments => match self.segments.pop_front() {
+                Some(seal) => {
+                    let bytes = self.reader.ledger_segment(seal.first)?;
+                    let mut piece = self.mark(&Mark::Segment { seal, bytes: bytes.len() as u64 })?;
+                    piece.extend_from_slice(&bytes);
+                    piece
+                }
+                None => {
+                    self.stage = Stage::Snapshot { offset: 0 };
+                    self.mark(&Mark::Snapshot { bytes: self.snapshot.bytes })?
+                }
+            },
+            Stage::Snapshot { offset } => {
+                let piece = self.snapshot.piece(offset, PIECE_BYTES)?;
+                let offset = offset + piece.len() as u64;
+                self.stage =
+                    if offset < self.snapshot.bytes { Stage::Snapshot { offset } } else { Stage::End };
+                piece
+            }
+            Stage::End => {
+                self.stage = Stage::Done;
+                let sha256 = self.sha256.clone().finalize().into();
+                self.mark(&Mark::End { bytes: self.sent, sha256 })?
+            }
+            Stage::Done => return Ok(None),
+        };
+        self.sha256.update(&piece);
+        self.sent += piece.len() as u64;
+        Ok(Some(piece))
+    }
+
+    fn mark(&self, mark: &Mark) -> Result<Vec<u8>, BackupError> {
+        codec::encode(Kind::Backup, mark).map_err(|source| self.part(source))
+    }
+
+    fn part(&self, source: CodecError) -> BackupError {
+        BackupError::Part { path: self.snapshot.path.clone(), position: self.sent, source }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        // What cannot be removed now goes when the next one is taken.
+        let _ = fs::remove_file(&self.snapshot.path);
+    }
+}
+
+/// Makes `dir`, and removes what an interrupted backup left in it.
+fn empty(dir: &Path) -> Result<(), BackupError> {
+    files::prepare_dir(dir).map_err(io_error(dir))?;
+    for path in snapshot::all(dir)? {
+        fs::remove_file(&path).map_err(io_error(path))?;
+    }
+    Ok(())
+}
