@@ -1,5 +1,6 @@
 //! One replica of the group.
 
+pub(crate) mod backup;
 pub(crate) mod bootstrap;
 pub(crate) mod clock;
 pub(crate) mod core;
@@ -17,8 +18,8 @@ pub(crate) mod status;
 pub(crate) mod who;
 
 use crate::{
-    Committed, GroupOptions, InitError, Permit, Proposal, ProposeError, Published, ReadError, ReadMode,
-    Reader, StartError, Status, TransferError,
+    Backup, BackupError, Committed, GroupOptions, InitError, Permit, Proposal, ProposeError, Published,
+    ReadError, ReadMode, Reader, StartError, Status, TransferError,
 };
 use inner::Inner;
 use std::net::SocketAddr;
@@ -136,6 +137,14 @@ impl Group {
     /// A [`TransferError`].
     pub async fn transfer_leader(&self, to: Option<ReplicaId>) -> Result<ReplicaId, TransferError> {
         self.inner.transfer_leader(to).await
+    }
+
+    /// Takes a backup of this replica's state now, beside everything else; one at a time.
+    ///
+    /// # Errors
+    /// A [`BackupError`]; nothing is left of it.
+    pub async fn backup(&self) -> Result<Backup, BackupError> {
+        self.inner.backup().await
     }
 
     /// Takes a snapshot of this replica's state now, and drops the log that it covers. It is ready some time later.

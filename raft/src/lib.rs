@@ -13,6 +13,7 @@
 //! | `group` | the replica: propose, read, membership, founding, handover, status |
 //! | `transport` | the listener, connections, frames and messages between replicas |
 //! | `network`, `log_adapter`, `state_adapter`, `content` | openraft over transport, log and inventory |
+//! | `lineage` | going on from a backup, or from one replica's directory, offline |
 //! | `permit` | the proof of leadership that is checked before anything is done to the outside |
 
 mod content;
@@ -20,6 +21,7 @@ mod directory;
 mod error;
 mod group;
 mod lag;
+pub mod lineage;
 mod log_adapter;
 mod members;
 mod network;
@@ -35,11 +37,13 @@ mod types;
 
 pub use error::{InitError, NotSent, ProposeError, ReadError, StartError, TransferError};
 pub use group::Group;
+pub use group::backup::Backup;
 pub use group::options::{GroupOptions, OnFatal};
 pub use group::propose::{Committed, Proposal};
 pub use group::read::ReadMode;
 pub use group::status::{Published, Role, Status};
 pub use permit::Permit;
+pub use tallyman_store::backup::BackupError;
 pub use tallyman_store::ledger::LedgerError;
 pub use tallyman_store::log::FlushGate;
 pub use tallyman_store::{Backend, Change, Reader, StateHash, TooOld};

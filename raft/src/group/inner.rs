@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) founding: tokio::sync::Mutex<()>,
     /// Held while this leader lets a replica in.
     pub(crate) joining: tokio::sync::Mutex<()>,
+    /// Held while a backup is taken from this replica.
+    pub(crate) backup: Arc<tokio::sync::Mutex<()>>,
     /// The founding entry is applied.
     pub(crate) founded: AtomicBool,
     pub(crate) leadership: watch::Sender<Option<Permit>>,

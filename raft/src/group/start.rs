@@ -6,6 +6,7 @@ use super::who::{Fatal, Ids, Who};
 use super::{bootstrap, read};
 use crate::directory::Directory;
 use crate::lag::Lag;
+use crate::lineage;
 use crate::log_adapter::LogStore;
 use crate::permit::SuspendClock;
 use crate::state_adapter::StateStore;
@@ -72,6 +73,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         becoming: tokio::sync::Mutex::default(),
         founding: tokio::sync::Mutex::default(),
         joining: tokio::sync::Mutex::default(),
+        backup: Arc::default(),
         founded: false.into(),
         leadership: watch::Sender::new(None),
         status: watch::Sender::new(Status::default()),
@@ -121,7 +123,12 @@ struct Opened {
 
 /// Opens log and inventory. Blocks for as long as reading them takes.
 fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError> {
-    let home = Home::open(&options.dir)?;
+    let mut home = Home::open(&options.dir)?;
+    if lineage::is_ready(&options.dir) {
+        lineage::finish(&options.dir).map_err(io("what was restored cannot be taken over"))?;
+        drop(home);
+        home = Home::open(&options.dir)?;
+    }
     let directory = Directory::open(&options.dir, &options.group, &*options.env)
         .map_err(io("its directory's number cannot be read"))?;
     if directory.group != options.group {

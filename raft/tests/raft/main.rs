@@ -6,6 +6,7 @@
 mod cluster;
 mod disk;
 mod founding;
+mod lineage;
 mod members;
 mod reads;
 mod tls;
