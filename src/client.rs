@@ -263,6 +263,39 @@ impl Client {
         }
     }
 
+    /// Reads an answer that is no JSON document into `file`, from the first server that gives it, and says which.
+    ///
+    /// # Errors
+    /// Refused, no server answered, or it broke off: then what is in the file is not all of it.
+    pub(crate) async fn download(
+        &self,
+        request: &Request,
+        answer_s_max: u64,
+        file: &mut std::fs::File,
+    ) -> Result<String, Failure> {
+        self.print_curl(request)?;
+        let deadline = Instant::now() + Duration::from_secs(answer_s_max);
+        let mut lost = Lost::default();
+        for (_, server) in self.in_turn() {
+            let tried = match self.send(request, server, deadline, answer_s_max).await {
+                Ok(response) if response.status().is_success() => {
+                    stream::save(response, file).await?;
+                    return Ok(server.to_owned());
+                }
+                Ok(response) => self.answer(response, server).await,
+                Err(tried) => tried,
+            };
+            match tried {
+                Tried::Answered(answer) => return Err(refused::failure(&answer, request)),
+                Tried::NotSent { why, .. }
+                | Tried::Nobody { why }
+                | Tried::NotServed { why }
+                | Tried::Unknown { why } => lost.add(server, why),
+            }
+        }
+        Err(lost.of_read(self))
+    }
+
     /// Whether the server in that place is there and serves.
     pub(crate) async fn is_ready(&self, place: usize) -> bool {
         let Some(server) = self.servers.get(place) else { return false };

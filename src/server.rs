@@ -2,7 +2,7 @@
 
 mod descriptors;
 mod end;
-mod wiring;
+pub(crate) mod wiring;
 
 use crate::config::{Config, Overrides};
 use crate::exit::{Exit, Failure};

@@ -3,6 +3,8 @@
 
 #[path = "system/approvals.rs"]
 mod approvals;
+#[path = "system/backup.rs"]
+mod backup;
 #[path = "system/bad_input.rs"]
 mod bad_input;
 #[path = "system/bench.rs"]

@@ -5,7 +5,8 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 use tallyman_model::{Digest, ReplicaId, Revision, View};
 use tallyman_raft::{
-    Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Status, TooOld, TransferError,
+    Backup, BackupError, Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Status,
+    TooOld, TransferError,
 };
 use thiserror::Error;
 
@@ -105,6 +106,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Makes a group of `expect` blank replicas, once.
     fn init(&self, expect: usize) -> BoxFuture<'_, Result<Vec<ReplicaId>, InitError>>;
+
+    /// Takes a backup of this replica's state.
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, BackupError>>;
 
     /// Hands leadership to a replica, or to the one that is furthest.
     fn transfer_leader(&self, to: Option<ReplicaId>) -> BoxFuture<'_, Result<ReplicaId, TransferError>>;

@@ -7,8 +7,8 @@ use futures::{FutureExt, TryFutureExt};
 use std::time::Duration;
 use tallyman_model::{Digest, ReplicaId, Revision, View};
 use tallyman_raft::{
-    self as raft, Change, Committed, Group, InitError, LedgerError, NotSent, Proposal, ReadError, ReadMode,
-    Status, TooOld, TransferError,
+    self as raft, Backup, BackupError, Change, Committed, Group, InitError, LedgerError, NotSent, Proposal,
+    ReadError, ReadMode, Status, TooOld, TransferError,
 };
 
 /// When trying again makes sense where only an operator or time can help.
@@ -86,6 +86,10 @@ impl Backend for Group {
 
     fn init(&self, expect: usize) -> BoxFuture<'_, Result<Vec<ReplicaId>, InitError>> {
         self.init(expect).boxed()
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, BackupError>> {
+        self.backup().boxed()
     }
 
     fn transfer_leader(&self, to: Option<ReplicaId>) -> BoxFuture<'_, Result<ReplicaId, TransferError>> {

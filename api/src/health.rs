@@ -3,10 +3,12 @@
 use crate::api::{Shared, waiting};
 use crate::metrics::CONTENT_TYPE as METRICS_TYPE;
 use crate::status::Failure;
+use crate::view;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use tallyman_model::query;
 use tallyman_raft::Role;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -67,6 +69,15 @@ pub(crate) async fn readyz(State(api): State<Shared>, request: Request) -> Respo
     let verbose =
         request.uri().query().is_some_and(|query| query.split('&').any(|one| one.starts_with("verbose")));
     let mut text = String::new();
+    let paused = view::with(api.backend(), None, |view, _| Ok(query::meta(view)?.unconfirmed().copied()));
+    if let Ok(Some(lineage)) = paused.as_ref().map(Option::as_ref)
+        && (verbose || !ready)
+    {
+        let origin = lineage.origin;
+        text.push_str(&format!(
+            "[+]sending paused: the group is {origin}, and nothing is sent to any cluster before `tallyman operator confirm`\n"
+        ));
+    }
     if verbose || !ready {
         for (name, check) in &checks {
             match check {

@@ -3,11 +3,13 @@
 mod auditrecords;
 mod clusters;
 mod events;
+mod lineage;
 pub(crate) mod namespaces;
 mod operator;
 mod replicas;
 mod reviews;
 mod runnables;
+mod snapshot;
 
 use crate::api::{Api, ApiOptions, Shared};
 use crate::status::Failure;
@@ -54,9 +56,12 @@ pub(crate) const AUDITRECORD: &str = "/apis/tallyman.dev/v1/auditrecords/{name}"
 pub(crate) const INIT: &str = "/operator/init";
 pub(crate) const TRANSFER: &str = "/operator/transfer-leader";
 pub(crate) const STATUS: &str = "/operator/status";
+pub(crate) const SNAPSHOT: &str = "/operator/snapshot";
+pub(crate) const LINEAGE: &str = "/operator/lineage";
+pub(crate) const CONFIRM_LINEAGE: &str = "/operator/confirm";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 36] = [
+pub const ROUTES: [&str; 39] = [
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -88,6 +93,9 @@ pub const ROUTES: [&str; 36] = [
     INIT,
     TRANSFER,
     STATUS,
+    SNAPSHOT,
+    LINEAGE,
+    CONFIRM_LINEAGE,
     WHOAMI,
     MAY,
     RULES,
@@ -136,6 +144,9 @@ pub fn router(options: ApiOptions) -> Router {
         .route(INIT, post(operator::init))
         .route(TRANSFER, post(operator::transfer_leader))
         .route(STATUS, get(operator::status))
+        .route(SNAPSHOT, get(snapshot::take))
+        .route(LINEAGE, get(lineage::report))
+        .route(CONFIRM_LINEAGE, post(lineage::confirm))
         .route(WHOAMI, post(reviews::whoami))
         .route(MAY, post(reviews::may))
         .route(RULES, post(reviews::rules))

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::ops::{Deref, DerefMut};
 use tallyman_model::{Cause, Damaged, Refusal, RefusalKind, Revision, Uid};
-use tallyman_raft::{InitError, LedgerError, ReadError, TooOld, TransferError};
+use tallyman_raft::{BackupError, InitError, LedgerError, ReadError, TooOld, TransferError};
 
 /// When trying again makes sense after a leader was lost: elections take less.
 pub(crate) const RETRY_AFTER_S: u32 = 1;
@@ -345,6 +345,18 @@ impl From<InitError> for Failure {
         match error {
             InitError::NoLeader => Self::new(StatusCode::GATEWAY_TIMEOUT, "Timeout", error.to_string()),
             refused => Self::conflict(refused.to_string()),
+        }
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Busy => Self::too_many(error.to_string(), RETRY_AFTER_S),
+            error => {
+                tracing::error!(%error, why = ?error, "failed to take a backup");
+                Self::unavailable("this replica cannot take a backup; ask another one", 5)
+            }
         }
     }
 }

@@ -3,6 +3,9 @@
 use crate::exit::{Exit, Failure};
 use serde_json::Value;
 use std::collections::VecDeque;
+use std::io::Write;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The longest line of a watch.
 const LINE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -61,6 +64,27 @@ impl Lines {
             return Err(garbled("a line is too long"));
         }
         Ok(())
+    }
+}
+
+/// How long a server may be silent while it sends.
+const SILENT_S_MAX: u64 = 60;
+
+/// Writes a body to a file as it comes.
+pub(super) async fn save(mut response: reqwest::Response, file: &mut std::fs::File) -> Result<(), Failure> {
+    let broken = |why: &str| {
+        Failure::new(Exit::Failed, format!("the answer broke off: {why}"), "try again, or another server")
+    };
+    let limit = Duration::from_secs(SILENT_S_MAX);
+    loop {
+        match timeout(limit, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => file.write_all(&chunk).map_err(|error| {
+                Failure::new(Exit::Failed, format!("failed to write the file: {error}"), "check the disk")
+            })?,
+            Ok(Ok(None)) => return Ok(()),
+            Ok(Err(error)) => return Err(broken(&super::reason(&error))),
+            Err(_) => return Err(broken("nothing came for a minute")),
+        }
     }
 }
 

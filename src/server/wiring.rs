@@ -55,7 +55,7 @@ impl Replica {
             let message = format!("failed to listen on {}: {error}", config.api_listen);
             Failure::new(Exit::Failed, message, listen_hint(config.api_listen, "api_listen", &error))
         })?;
-        let group = Group::start(group_options(config, Arc::clone(&env), on_fatal)).await;
+        let group = Group::start(group_options(config, Arc::clone(&env), Some(on_fatal))).await;
         let group = group.map_err(|error| failed(&error, &start_hint(&error, &config.data_dir)))?;
         let options = tallyman_leader::Options::new(Arc::clone(&env));
         let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
@@ -110,7 +110,8 @@ fn identity(config: &Config) -> Result<Identity, Failure> {
     }
 }
 
-fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: OnFatal) -> GroupOptions {
+/// What the group's part of a replica is started with.
+pub(crate) fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: Option<OnFatal>) -> GroupOptions {
     GroupOptions {
         dir: config.data_dir.clone(),
         group: config.group.clone(),
@@ -127,7 +128,7 @@ fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: OnFatal) -> Group
         env,
         backend: Backend::default(),
         timing: Timing::default(),
-        on_fatal: Some(on_fatal),
+        on_fatal,
         flush_gate: None,
     }
 }

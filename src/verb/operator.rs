@@ -1,6 +1,9 @@
 //! `tallyman operator ...`: the group of replicas.
 
 mod init;
+mod lineage;
+mod recover;
+mod snapshot;
 mod status;
 
 use super::ChangeOptions;
@@ -26,7 +29,8 @@ const AFTER_HELP: &str = "\
 Examples:
   tallyman operator status
   tallyman operator init --expect 3
-  tallyman operator transfer-leader --to r2";
+  tallyman operator transfer-leader --to r2
+  tallyman operator snapshot save night.tallyman";
 const INIT_HELP: &str = "\
 Examples:
   tallyman operator init --expect 3
@@ -85,6 +89,10 @@ enum Verb {
         #[command(flatten)]
         change: ChangeOptions,
     },
+    Snapshot(snapshot::Snapshot),
+    Recover(recover::Recover),
+    Report(lineage::Report),
+    Confirm(lineage::Confirm),
 }
 
 impl Operator {
@@ -94,6 +102,10 @@ impl Operator {
             Verb::Init { expect, wait: Some(limit) } => init::until_made(client, expect, limit).await,
             Verb::Status { output } => status::show(client, &output).await,
             Verb::TransferLeader { to, change } => transfer(client, to, &change).await,
+            Verb::Snapshot(snapshot) => snapshot.run(client).await,
+            Verb::Recover(recover) => recover.run(),
+            Verb::Report(report) => report.run(client).await,
+            Verb::Confirm(confirm) => confirm.run(client).await,
         }
     }
 }

@@ -270,6 +270,27 @@ const OPERATIONS: &[Operation] = &[
         Nothing,
         "Says what this replica knows of itself, without a leader. For operators.",
     ),
+    plain(
+        route::SNAPSHOT,
+        "get",
+        Nothing,
+        "Gives a backup of this replica, as application/octet-stream. For operators.",
+    ),
+    plain(
+        route::LINEAGE,
+        "get",
+        Nothing,
+        "Compares what the clusters show with the backup that the group goes on from. For operators.",
+    ),
+    plain(
+        route::CONFIRM_LINEAGE,
+        "post",
+        Fields(&[
+            ("lineage", "The lineage whose report was looked at."),
+            ("without", "Clusters that are not waited for."),
+        ]),
+        "Lets a group send again that goes on from a backup. For operators.",
+    ),
 ];
 
 /// The paths of one document.

@@ -4,11 +4,12 @@ use crate::answer;
 use crate::api::{Shared, waiting};
 use crate::ask::Ask;
 use crate::status::Failure;
+use crate::view;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
-use tallyman_model::{Cause, ReplicaId};
+use tallyman_model::{Cause, ReplicaId, query, time};
 use tallyman_raft::Role;
 
 /// Replicas of a new group.
@@ -56,6 +57,15 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
     let ids = |ids: &[ReplicaId]| ids.iter().map(ReplicaId::to_string).collect::<Vec<_>>();
     let (ledger_records, ledger_head) = api.backend().ledger_head();
     let hash = api.backend().state_hash();
+    let lineage = view::with(api.backend(), None, |view, _| Ok(query::meta(view)?.lineages.last().copied()))?;
+    let lineage = lineage.map(|lineage| {
+        json!({
+            "id": lineage.id.to_string(),
+            "origin": lineage.origin.to_string(),
+            "at": time::format(lineage.at_ms),
+            "confirmed": lineage.confirmed,
+        })
+    });
     let waiting_for = match status.role {
         Role::Blank => Some(waiting(&status)),
         _ => {
@@ -79,17 +89,18 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
         "refusedByPeer": status.refused_by_peer,
         "fatal": status.fatal,
         "ledger": {"records": ledger_records, "hash": ledger_head.to_string()},
+        "lineage": lineage,
         "stateHash": {"index": hash.index, "revision": hash.revision.to_string(), "hash": hash.hash},
     });
     Ok(respond(&ask, &document))
 }
 
-fn respond(ask: &Ask, document: &Value) -> Response {
+pub(super) fn respond(ask: &Ask, document: &Value) -> Response {
     answer::json(StatusCode::OK, document.to_string().into_bytes(), ask.api.backend().revision(), 0)
 }
 
 /// What is no command cannot be rehearsed.
-fn for_real(ask: &Ask) -> Result<(), Failure> {
+pub(super) fn for_real(ask: &Ask) -> Result<(), Failure> {
     if ask.dry_run {
         return Err(wrong("dryRun", "is not served here; nothing was done".to_owned()));
     }
@@ -97,7 +108,7 @@ fn for_real(ask: &Ask) -> Result<(), Failure> {
 }
 
 /// The one field that a request has.
-fn only<'a>(value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
+pub(super) fn only<'a>(value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
     let map = value.as_object().ok_or_else(|| wrong(field, "send an object with this field".to_owned()))?;
     if let Some(other) = map.keys().find(|known| *known != field) {
         return Err(wrong(other, format!("unknown field; only {field} is taken")));
@@ -105,6 +116,6 @@ fn only<'a>(value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
     map.get(field).ok_or_else(|| wrong(field, "must be there".to_owned()))
 }
 
-fn wrong(field: &str, message: String) -> Failure {
+pub(super) fn wrong(field: &str, message: String) -> Failure {
     Failure::invalid(format!("{field}: {message}"), vec![Cause { field: field.to_owned(), message }])
 }

@@ -21,8 +21,14 @@ const AUTHORIZATION: &str = "authorization.k8s.io/v1";
 const READABLE: [&str; 10] =
     ["/", "/api", "/api/*", "/apis", "/apis/*", "/livez", "/metrics", "/openapi/*", "/readyz", "/version"];
 /// Paths that are for operators, and how they are asked.
-const OPERATED: [(&str, &str); 3] =
-    [("get", "/operator/status"), ("post", "/operator/init"), ("post", "/operator/transfer-leader")];
+const OPERATED: [(&str, &str); 6] = [
+    ("get", "/operator/lineage"),
+    ("get", "/operator/snapshot"),
+    ("get", "/operator/status"),
+    ("post", "/operator/confirm"),
+    ("post", "/operator/init"),
+    ("post", "/operator/transfer-leader"),
+];
 
 /// `POST .../selfsubjectreviews`: who the server takes the client for.
 pub(super) async fn whoami(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {

@@ -11,8 +11,8 @@ use tallyman_model::{
     Command, Ctx, Digest, Entry, Env, Key, MemoryView, ReplicaId, Revision, Row, Uid, View, apply, query,
 };
 use tallyman_raft::{
-    Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Role, Status, TooOld,
-    TransferError,
+    Backup, BackupError, Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Role,
+    Status, TooOld, TransferError,
 };
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -311,6 +311,10 @@ impl Backend for Memory {
             Ok([1, 2, 3].map(ReplicaId).to_vec())
         }
         .boxed()
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Backup, BackupError>> {
+        async move { Err(BackupError::Busy) }.boxed()
     }
 
     fn transfer_leader(&self, to: Option<ReplicaId>) -> BoxFuture<'_, Result<ReplicaId, TransferError>> {

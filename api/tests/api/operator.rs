@@ -5,7 +5,9 @@ use crate::memory::Memory;
 use crate::samples::RUNNABLES;
 use serde_json::json;
 use tallyman_api::backend::Backend;
-use tallyman_model::ReplicaId;
+use tallyman_model::command::{AddMember, BeginLineage};
+use tallyman_model::record::Origin;
+use tallyman_model::{Command, ReplicaId, Uid};
 use tallyman_raft::{Role, Status};
 
 #[tokio::test]
@@ -40,8 +42,45 @@ async fn only_masters_are_operators() {
     let ann = [("impersonate-user", "ann")];
     server.send("GET", "/operator/status", &ann, "").await.refused(403, "Forbidden");
     server.send("POST", "/operator/init", &ann, "{}").await.refused(403, "Forbidden");
+    for path in ["/operator/snapshot", "/operator/lineage"] {
+        server.send("GET", path, &ann, "").await.refused(403, "Forbidden");
+    }
+    server.send("POST", "/operator/confirm", &ann, "{}").await.refused(403, "Forbidden");
     let master = [("impersonate-user", "ann"), ("impersonate-group", "system:masters")];
     server.send("GET", "/operator/status", &master, "").await.done(200);
+}
+
+#[tokio::test]
+async fn a_lineage_is_reported_and_confirmed_by_its_id() {
+    let server = start().await;
+    assert_eq!(server.get("/operator/lineage").await.done(200)["lineage"], json!(null));
+    for wrong in [
+        json!([]),
+        json!({}),
+        json!({"lineage": "x"}),
+        json!({"lineage": Uid([5; 16]).to_string(), "without": "east"}),
+        json!({"lineage": Uid([5; 16]).to_string(), "force": true}),
+    ] {
+        server.post("/operator/confirm", &wrong).await.refused(422, "Invalid");
+    }
+    let confirm = json!({"lineage": Uid([5; 16]).to_string()});
+    server.post("/operator/confirm", &confirm).await.refused(409, "Conflict");
+    server.memory.run(Command::BeginLineage(BeginLineage {
+        lineage: Uid([5; 16]),
+        origin: Origin::Recovered,
+        source: "the directory of r1".to_owned(),
+        member: AddMember {
+            directory: Uid([5; 16]),
+            datacenter: "dc1".to_owned(),
+            peer_address: "localhost:8001".to_owned(),
+            api_url: "http://localhost:7001".to_owned(),
+        },
+    }));
+    assert_eq!(server.get("/operator/status").await.done(200)["lineage"]["confirmed"], json!(false));
+    let report = server.get("/operator/lineage").await.done(200);
+    assert_eq!((&report["origin"], &report["confirmed"]), (&json!("recovered"), &json!(false)));
+    server.post("/operator/confirm", &confirm).await.done(200);
+    assert_eq!(server.get("/operator/lineage").await.done(200)["confirmed"], json!(true));
 }
 
 #[tokio::test]

@@ -131,6 +131,14 @@ impl Group<'_> {
     /// What it means: who leads, what may still be lost, and whether anything can be written.
     fn words(&self) -> Vec<String> {
         let mut lines = self.words_of_loss();
+        if let Some(lineage) = self.bodies().find_map(|body| body.get("lineage")?.as_object())
+            && lineage.get("confirmed") == Some(&Value::Bool(false))
+        {
+            let origin = lineage.get("origin").and_then(Value::as_str).unwrap_or("restored");
+            lines.push(format!(
+                "sends: no (the group is {origin}: tallyman operator report, then tallyman operator confirm)"
+            ));
+        }
         lines.push(match self.hindrance() {
             None => "writes: yes".to_owned(),
             Some(why) => format!("writes: no ({why})"),
