@@ -1,5 +1,6 @@
 //! How the process ends: a code for scripts, and for people what happened and what to try.
 
+use std::error::Error;
 use std::process::ExitCode;
 
 /// The exit codes. Scripts rely on them.
@@ -67,6 +68,11 @@ impl Failure {
         Self { exit, message: message.into(), attempt: attempt.into() }
     }
 
+    /// An error with all that caused it.
+    pub(crate) fn of(error: &dyn Error, attempt: &str) -> Self {
+        Self::new(Exit::Failed, chain(error), attempt)
+    }
+
     /// Ends the process at once and silently: all that was asked for has been printed.
     pub(crate) fn printed(exit: Exit) -> Self {
         Self::new(exit, "", "")
@@ -85,6 +91,17 @@ impl Failure {
             (false, false) => format!("error: {}\ntry: {}\n", self.message, self.attempt),
         }
     }
+}
+
+/// An error with all that caused it, in one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    words
 }
 
 #[cfg(test)]

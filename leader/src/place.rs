@@ -52,9 +52,10 @@ pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
             if !answers.is_empty() && answers.iter().all(Result::is_err) {
                 tokio::time::sleep(Duration::from_millis(REST_MS)).await;
             }
-            match next {
-                Some(next) if !answers.contains(&Err(Stuck::Untaken)) => waiting = next,
-                _ => {}
+            if let Some(next) = next
+                && !answers.contains(&Err(Stuck::Untaken))
+            {
+                waiting = next;
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::ledger::{self, Chained};
 use crate::record::{Cluster, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes, index,
+    limits,
 };
 use std::sync::Arc;
 
@@ -100,6 +101,15 @@ impl<'a> Txn<'a> {
         }))
     }
 
+    /// All clusters, in the order in which they were registered.
+    pub(crate) fn clusters(&self) -> Result<Vec<Cluster>, Damaged> {
+        let mut clusters = Vec::new();
+        for ordinal in self.ordinals(Tag::Resource, Resource::Cluster as u64, limits::CLUSTERS_MAX)? {
+            clusters.extend(self.cluster(ordinal)?);
+        }
+        Ok(clusters)
+    }
+
     /// The ordinals that a lookup value points to, at most `limit`.
     pub(crate) fn ordinals(&self, tag: Tag, value: u64, limit: usize) -> Result<Vec<Ordinal>, Damaged> {
         let page = self.layer.page(lookup_from(tag, value), lookup_to(tag, value), limit)?;
@@ -154,7 +164,7 @@ impl<'a> Txn<'a> {
             if !self.touched.contains(&ordinal) {
                 self.touched.push(ordinal);
                 run.history.push(self.meta.ledger_len + 1);
-                let excess = run.history.len().saturating_sub(crate::limits::HISTORY_MAX);
+                let excess = run.history.len().saturating_sub(limits::HISTORY_MAX);
                 run.history.drain(..excess);
             }
         }

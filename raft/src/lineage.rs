@@ -11,8 +11,6 @@
 
 mod swap;
 
-pub(crate) use swap::{finish, is_ready};
-
 use crate::directory::Directory;
 use crate::types::{Membership, from_store};
 use crate::{GroupOptions, content, members};
@@ -114,12 +112,12 @@ pub struct Begun {
 /// # Errors
 /// A [`LineageError`]; the directory is as it was.
 pub fn restore(options: &GroupOptions, path: &Path) -> Result<Begun, LineageError> {
-    let home = open_home(options)?;
+    let home = open_home(&options.dir, io_error(&options.dir))?;
     if let Some(replica) = home.identity().replica {
         return Err(LineageError::Taken { dir: options.dir.clone(), replica });
     }
     let new = prepare(&options.dir)?;
-    let (backup, inventory) = backup::verify(path, inventory_options(options, &new))?;
+    let (backup, inventory) = backup::verify(path, options.inventory(&new))?;
     let head = backup.head;
     if head.name != options.group {
         return Err(LineageError::OtherGroup { found: head.name, wanted: options.group.clone() });
@@ -138,7 +136,7 @@ pub fn restore(options: &GroupOptions, path: &Path) -> Result<Begun, LineageErro
 /// A [`LineageError`]; the directory is as it was.
 pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
     let dir = &options.dir;
-    let home = open_home(options)?;
+    let home = open_home(&options.dir, io_error(&options.dir))?;
     let Some(replica) = home.identity().replica else {
         return Err(LineageError::Blank { dir: dir.clone() });
     };
@@ -152,7 +150,7 @@ pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
     }
     let log = Log::open(dir, LogOptions::default())?;
     let state = log.state();
-    let kept = InventoryOptions { log_purged: state.last_purged, ..inventory_options(options, &new) };
+    let kept = InventoryOptions { log_purged: state.last_purged, ..options.inventory(&new) };
     let mut inventory = Inventory::open(kept)?;
     let mut next = inventory.applied().last.map_or(0, |last| last.index + 1);
     while state.last.is_some_and(|last| next <= last.index) {
@@ -172,13 +170,16 @@ pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
     begin(options, &home, inventory, Origin::Recovered, source, term)
 }
 
-fn open_home(options: &GroupOptions) -> Result<Home, LineageError> {
-    let home = Home::open(&options.dir)?;
-    // What was begun before and has happened is finished first.
-    finish(&options.dir).map_err(io_error(&options.dir))?;
-    // The identity may be another one by now.
+/// Opens the data directory `dir`. What was begun in it before and has happened is taken over first.
+pub(crate) fn open_home<E: From<HomeError>>(dir: &Path, io: impl FnOnce(io::Error) -> E) -> Result<Home, E> {
+    let home = Home::open(dir)?;
+    if !swap::is_ready(dir) {
+        return Ok(home);
+    }
+    swap::finish(dir).map_err(io)?;
+    // The identity is another one by now.
     drop(home);
-    Ok(Home::open(&options.dir)?)
+    Ok(Home::open(dir)?)
 }
 
 fn prepare(dir: &Path) -> Result<PathBuf, LineageError> {
@@ -189,13 +190,6 @@ fn prepare(dir: &Path) -> Result<PathBuf, LineageError> {
     // Data without an identity is refused.
     drop(Home::open(&new)?);
     Ok(new)
-}
-
-fn inventory_options(options: &GroupOptions, dir: &Path) -> InventoryOptions {
-    let mut inventory = InventoryOptions::new(dir);
-    inventory.backend = options.backend;
-    inventory.ledger_segment_records = options.timing.ledger_segment_records;
-    inventory
 }
 
 fn entry(id: &LogId, bytes: &[u8]) -> io::Result<ToApply> {
@@ -265,7 +259,7 @@ fn begin(
     identity.bind_replica(replica)?;
     drop(identity);
     swap::ready(home.dir()).map_err(io_error(&new))?;
-    let before = finish(home.dir()).map_err(io_error(home.dir()))?;
+    let before = swap::finish(home.dir()).map_err(io_error(home.dir()))?;
     let replica = ReplicaId(replica);
     Ok(Begun { lineage, replica, last_kept, base: begun.base, last, before })
 }

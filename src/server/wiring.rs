@@ -49,14 +49,14 @@ impl Replica {
         let env: Arc<dyn Env> = Arc::new(Machine);
         let identity = identity(config)?;
         let tls = config.tls.as_ref().map(|tls| Tls::load(&tls.cert, &tls.key)).transpose();
-        let tls = tls.map_err(|error| failed(&error, "check tls.cert and tls.key"))?;
+        let tls = tls.map_err(|error| Failure::of(&error, "check tls.cert and tls.key"))?;
         // The port first: a replica that nobody can ask must not join.
         let listener = listen(config.api_listen).map_err(|error| {
             let message = format!("failed to listen on {}: {error}", config.api_listen);
             Failure::new(Exit::Failed, message, listen_hint(config.api_listen, "api_listen", &error))
         })?;
         let group = Group::start(group_options(config, Arc::clone(&env), Some(on_fatal))).await;
-        let group = group.map_err(|error| failed(&error, &start_hint(&error, &config.data_dir)))?;
+        let group = group.map_err(|error| Failure::of(&error, &start_hint(&error, &config.data_dir)))?;
         let options = tallyman_leader::Options::new(Arc::clone(&env));
         let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
@@ -105,7 +105,7 @@ fn identity(config: &Config) -> Result<Identity, Failure> {
         None => Ok(Identity::Dev),
         Some(path) => match Tokens::load(path) {
             Ok(tokens) => Ok(Identity::Tokens(tokens)),
-            Err(error) => Err(failed(&error, "lines of: token,user,uid,\"group1,group2\"")),
+            Err(error) => Err(Failure::of(&error, "lines of: token,user,uid,\"group1,group2\"")),
         },
     }
 }
@@ -159,17 +159,6 @@ fn listen_hint(address: SocketAddr, key: &str, error: &std::io::Error) -> String
     } else {
         format!("check {key}: it must be an address of this machine that may be listened on")
     }
-}
-
-/// An error with all that caused it.
-fn failed(error: &dyn std::error::Error, attempt: &str) -> Failure {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    Failure::new(Exit::Failed, words, attempt)
 }
 
 #[cfg(test)]

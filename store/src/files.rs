@@ -1,4 +1,4 @@
-//! The two file operations whose order of syncs must be right.
+//! File operations whose order of syncs must be right.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -48,6 +48,36 @@ pub(crate) fn prepare_dir(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Listings of a directory that may be out of date, of which the last must be right.
+const LISTINGS_MAX: usize = 64;
+
+/// Makes all that is in `dir` durable.
+///
+/// # Errors
+/// The file system refused: what is durable is not known.
+pub fn sync_all(dir: &Path) -> io::Result<()> {
+    // A database renames and removes files of its own accord; what was listed under an old name must be synced too.
+    for _ in 1..LISTINGS_MAX {
+        match sync_listed(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    sync_listed(dir)
+}
+
+fn sync_listed(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_all(&path)?;
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    sync_dir(dir)
+}
+
 /// The numbers of the files called `NUMBER.extension` in `dir`, in order.
 pub(crate) fn numbered(dir: &Path, extension: &str) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
@@ -62,4 +92,31 @@ pub(crate) fn numbered(dir: &Path, extension: &str) -> io::Result<Vec<u64>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    #[test]
+    fn files_that_are_renamed_meanwhile_do_not_keep_a_directory_from_being_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (dir.path().join("snap.1.generating"), dir.path().join("snap.1"));
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    fs::write(&one, []).unwrap();
+                    thread::yield_now();
+                    fs::rename(&one, &other).unwrap();
+                }
+            });
+            let synced: io::Result<()> = (0..500).try_for_each(|_| sync_all(dir.path()));
+            done.store(true, Ordering::Relaxed);
+            synced.unwrap();
+        });
+    }
 }

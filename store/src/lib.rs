@@ -16,7 +16,7 @@
 pub mod backup;
 pub mod changes;
 pub mod codec;
-mod files;
+pub mod files;
 pub mod identity;
 pub mod inventory;
 pub mod ledger;

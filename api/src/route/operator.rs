@@ -108,7 +108,7 @@ pub(super) fn for_real(ask: &Ask) -> Result<(), Failure> {
 }
 
 /// The one field that a request has.
-pub(super) fn only<'a>(value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
+fn only<'a>(value: &'a Value, field: &str) -> Result<&'a Value, Failure> {
     let map = value.as_object().ok_or_else(|| wrong(field, "send an object with this field".to_owned()))?;
     if let Some(other) = map.keys().find(|known| *known != field) {
         return Err(wrong(other, format!("unknown field; only {field} is taken")));

@@ -25,8 +25,6 @@ pub struct BeginLineage {
 
 /// How far the revision jumps: no group ever gave so many to what a backup does not have.
 const REVISION_GAP: u64 = 1 << 40;
-/// Clusters that one group can have.
-const CLUSTERS_MAX: usize = 10_000;
 
 impl BeginLineage {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
@@ -46,12 +44,10 @@ impl BeginLineage {
         let id = ReplicaId(txn.ctx.index);
         let one = member(txn, &self.member, id, MemberState::Voter, "system:lineage");
         txn.put(Record::Member(one))?;
-        for ordinal in txn.ordinals(Tag::Resource, Resource::Cluster as u64, CLUSTERS_MAX)? {
-            if let Some(mut cluster) = txn.cluster(ordinal)? {
-                (cluster.swept_ms, cluster.strays_count) = (0, 0);
-                cluster.strays.clear();
-                txn.put(Record::Cluster(cluster))?;
-            }
+        for mut cluster in txn.clusters()? {
+            (cluster.swept_ms, cluster.strays_count) = (0, 0);
+            cluster.strays.clear();
+            txn.put(Record::Cluster(cluster))?;
         }
         let (id, origin, at_ms) = (self.lineage, self.origin, txn.now_ms());
         let record = txn.meta.ledger_len + 1;

@@ -3,8 +3,7 @@
 //! Reads the clusters; writes the counters. Refused as `Conflict` when nothing waits to be confirmed, another lineage
 //! does, or a cluster that is not left out on purpose has not been compared with the inventory yet.
 
-use crate::record::{Record, Resource};
-use crate::{Damaged, Done, Refusal, RefusalKind, Tag, Txn, Uid};
+use crate::{Damaged, Done, Refusal, RefusalKind, Txn, Uid};
 use serde::{Deserialize, Serialize};
 
 /// Which lineage.
@@ -16,8 +15,6 @@ pub struct ConfirmLineage {
     pub without: Vec<String>,
 }
 
-/// Clusters that one group can have.
-const CLUSTERS_MAX: usize = 10_000;
 /// Clusters that are named in a refusal.
 const NAMED_MAX: usize = 5;
 
@@ -31,11 +28,8 @@ impl ConfirmLineage {
             return conflict(format!("lineage {} waits to be confirmed; look at its report", lineage.id));
         }
         let mut missing = Vec::new();
-        for ordinal in txn.ordinals(Tag::Resource, Resource::Cluster as u64, CLUSTERS_MAX)? {
-            if let Some(Record::Cluster(cluster)) = txn.record(ordinal)?
-                && cluster.swept_ms == 0
-                && !self.without.contains(&cluster.head.name)
-            {
+        for cluster in txn.clusters()? {
+            if cluster.swept_ms == 0 && !self.without.contains(&cluster.head.name) {
                 missing.push(cluster.head.name);
             }
         }

@@ -3,8 +3,8 @@
 //! Reads and writes the cluster. A cluster that shows another identity than before, or one that another record has,
 //! is quarantined: nothing is sent to it until an operator confirms. Refused as `Outdated` when it is gone.
 
-use crate::record::{Cluster, Record, Resource};
-use crate::{Damaged, Done, Ordinal, Refusal, Tag, Txn, rule};
+use crate::record::{Cluster, Record};
+use crate::{Damaged, Done, Ordinal, Refusal, Txn, rule};
 use serde::{Deserialize, Serialize};
 
 /// What contact with a cluster showed.
@@ -23,9 +23,6 @@ pub struct Contact {
     /// The words of a failure.
     pub message: String,
 }
-
-/// Clusters that one group can have.
-const CLUSTERS_MAX: usize = 10_000;
 
 impl Contact {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
@@ -76,13 +73,10 @@ impl Contact {
     }
 
     fn same(&self, txn: &Txn<'_>, uid: &str) -> Result<Option<String>, Damaged> {
-        for ordinal in txn.ordinals(Tag::Resource, Resource::Cluster as u64, CLUSTERS_MAX)? {
-            let other = txn.cluster(ordinal)?.filter(|other| other.kube_system_uid.as_deref() == Some(uid));
-            if let Some(other) = other.filter(|other| other.head.ordinal != self.cluster) {
-                return Ok(Some(other.head.name));
-            }
-        }
-        Ok(None)
+        let is_same = |other: &Cluster| {
+            other.kube_system_uid.as_deref() == Some(uid) && other.head.ordinal != self.cluster
+        };
+        Ok(txn.clusters()?.into_iter().find(is_same).map(|other| other.head.name))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use crate::{Backend, FlushGate, PeerTls, StartError, Timing};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tallyman_model::Env;
+use tallyman_store::inventory::InventoryOptions;
 
 /// Called once with what ends the replica: a failed write, a damaged state, a lost place in the group.
 pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
@@ -46,6 +47,15 @@ impl GroupOptions {
         let mut peers = self.peers.clone();
         peers.sort_unstable();
         peers
+    }
+
+    /// How an inventory in `dir` is opened.
+    pub(crate) fn inventory(&self, dir: &Path) -> InventoryOptions {
+        InventoryOptions {
+            backend: self.backend,
+            ledger_segment_records: self.timing.ledger_segment_records,
+            ..InventoryOptions::new(dir)
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), StartError> {

@@ -18,7 +18,7 @@ use crate::{GroupOptions, Published, Reader, StartError, Status};
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::Uid;
-use tallyman_store::identity::{Home, Identity};
+use tallyman_store::identity::Identity;
 use tallyman_store::inventory::{Inventory, InventoryOptions};
 use tallyman_store::log::{Log, LogOptions};
 use tokio::net::TcpListener;
@@ -123,12 +123,7 @@ struct Opened {
 
 /// Opens log and inventory. Blocks for as long as reading them takes.
 fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError> {
-    let mut home = Home::open(&options.dir)?;
-    if lineage::is_ready(&options.dir) {
-        lineage::finish(&options.dir).map_err(io("what was restored cannot be taken over"))?;
-        drop(home);
-        home = Home::open(&options.dir)?;
-    }
+    let home = lineage::open_home(&options.dir, io("what was restored cannot be taken over"))?;
     let directory = Directory::open(&options.dir, &options.group, &*options.env)
         .map_err(io("its directory's number cannot be read"))?;
     if directory.group != options.group {
@@ -142,10 +137,8 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
         ..LogOptions::default()
     };
     let log = Log::open(&options.dir, log_options)?;
-    let mut inventory = InventoryOptions::new(&options.dir);
-    inventory.backend = options.backend;
-    inventory.ledger_segment_records = options.timing.ledger_segment_records;
-    inventory.log_purged = log.state().last_purged;
+    let log_purged = log.state().last_purged;
+    let inventory = InventoryOptions { log_purged, ..options.inventory(&options.dir) };
     let inventory = Inventory::open(inventory).map_err(|error| StartError::Inventory(Box::new(error)))?;
     let reader = inventory.reader();
     let identity = home.identity();

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use tallyman_store::files::sync_all;
 
 /// What is being made.
 pub(super) const UNFINISHED: &str = "lineage.unfinished";
@@ -23,12 +24,12 @@ pub(super) fn ready(dir: &Path) -> io::Result<()> {
 }
 
 /// True if something is to be swapped in.
-pub(crate) fn is_ready(dir: &Path) -> bool {
+pub(super) fn is_ready(dir: &Path) -> bool {
     dir.join(READY).exists()
 }
 
 /// Swaps in what is ready, if anything is; goes on where it stopped. Gives where what was there before is now.
-pub(crate) fn finish(dir: &Path) -> io::Result<Option<PathBuf>> {
+pub(super) fn finish(dir: &Path) -> io::Result<Option<PathBuf>> {
     let made = dir.join(READY);
     if !is_ready(dir) {
         return Ok(None);
@@ -75,19 +76,6 @@ fn before(dir: &Path, made: &Path) -> io::Result<PathBuf> {
     fs::rename(&aside, &named)?;
     File::open(made)?.sync_all()?;
     Ok(dir.join(name))
-}
-
-/// Makes all that is in `dir` durable.
-fn sync_all(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            sync_all(&path)?;
-        } else {
-            File::open(&path)?.sync_all()?;
-        }
-    }
-    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

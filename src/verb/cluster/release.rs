@@ -2,7 +2,7 @@
 //! them from one cluster, asking only that cluster.
 
 use crate::env::Machine;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, chain};
 use crate::screen::Screen;
 use serde_json::json;
 use std::path::PathBuf;
@@ -151,15 +151,4 @@ fn refused(error: &CallError) -> Failure {
         chain(error),
         "check the kubeconfig: listing and patching Jobs must be allowed",
     )
-}
-
-/// An error with what caused it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    words
 }

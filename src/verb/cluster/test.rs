@@ -1,9 +1,8 @@
 //! `tallyman cluster test`: whether a cluster can be reached, by the group or from this machine.
 
-use super::release::chain;
 use super::{COLUMNS, state};
 use crate::client::{Client, Request, request, text};
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, chain};
 use crate::output::OutputOptions;
 use crate::screen::Screen;
 use serde_json::json;

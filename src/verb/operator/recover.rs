@@ -1,6 +1,6 @@
 //! `tallyman operator recover`: a group that lost its quorum for good goes on with one replica.
 
-use super::snapshot::{failed, restore};
+use super::snapshot::restore;
 use crate::config::{Config, Overrides};
 use crate::env::Machine;
 use crate::exit::Failure;
@@ -35,7 +35,7 @@ impl Recover {
         let config = Config::load(&self.config, &Overrides::from_environment())?;
         let options = group_options(&config, Arc::new(Machine), None);
         let begun = lineage::recover(&options).map_err(|error| {
-            failed(&error, "check `data_dir` in the configuration, and that its server does not run")
+            Failure::of(&error, "check `data_dir` in the configuration, and that its server does not run")
         })?;
         restore::tell(&begun, &self.config);
         Ok(())

@@ -6,9 +6,8 @@ mod save;
 mod verify;
 
 use crate::client::Client;
-use crate::exit::{Exit, Failure};
-use std::error::Error;
-use std::path::PathBuf;
+use crate::exit::Failure;
+use std::path::{Path, PathBuf};
 use tallyman_store::backup;
 
 /// Where backups come from.
@@ -53,7 +52,9 @@ impl Snapshot {
         match self.verb {
             Verb::Save(save) => save.run(client).await,
             Verb::Inspect { file } => {
-                describe::show(&backup::inspect(&file).map_err(|error| failed(&error, "another backup"))?);
+                describe::show(
+                    &backup::inspect(&file).map_err(|error| Failure::of(&error, "another backup"))?,
+                );
                 Ok(())
             }
             Verb::Verify(verify) => verify.run(),
@@ -62,13 +63,7 @@ impl Snapshot {
     }
 }
 
-/// An error with its sources, in one line.
-pub(super) fn failed(error: &dyn Error, attempt: &str) -> Failure {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        message = format!("{message}: {inner}");
-        source = inner.source();
-    }
-    Failure::new(Exit::Failed, message, attempt)
+/// The directory that `file` is in.
+fn dir_of(file: &Path) -> &Path {
+    file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

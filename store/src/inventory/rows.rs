@@ -2,9 +2,10 @@
 
 mod behind;
 
+use crate::files;
 use behind::Behind;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -126,38 +127,12 @@ impl Rows {
     pub(super) fn sync(&self) -> Result<(), RowsError> {
         let Self::Sled { rows, dir } = self else { return Ok(()) };
         rows.flush()?;
-        sync_all(dir).map_err(|source| RowsError::Io { path: dir.clone(), source })
+        files::sync_all(dir).map_err(|source| RowsError::Io { path: dir.clone(), source })
     }
 }
 
 fn database(error: sled::Error) -> RowsError {
     RowsError::Database(error.to_string())
-}
-
-/// Listings of a directory that may be out of date, of which the last must be right.
-const LISTINGS_MAX: usize = 64;
-
-fn sync_all(dir: &Path) -> io::Result<()> {
-    // sled renames and removes files of its own accord; what was listed under an old name must be synced too.
-    for _ in 1..LISTINGS_MAX {
-        match sync_listed(dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => return done,
-        }
-    }
-    sync_listed(dir)
-}
-
-fn sync_listed(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            sync_all(&path)?;
-        } else {
-            File::open(&path)?.sync_all()?;
-        }
-    }
-    File::open(dir)?.sync_all()
 }
 
 /// A kill while sled opens can leave a half-written `snap.N.generating`, which every later open takes for the newest
@@ -175,31 +150,4 @@ fn remove_generating(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may panic")]
-    use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::thread;
-
-    #[test]
-    fn files_that_are_renamed_meanwhile_do_not_keep_a_directory_from_being_synced() {
-        let dir = tempfile::tempdir().unwrap();
-        let (one, other) = (dir.path().join("snap.1.generating"), dir.path().join("snap.1"));
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    fs::write(&one, []).unwrap();
-                    thread::yield_now();
-                    fs::rename(&one, &other).unwrap();
-                }
-            });
-            let synced: io::Result<()> = (0..500).try_for_each(|_| sync_all(dir.path()));
-            done.store(true, Ordering::Relaxed);
-            synced.unwrap();
-        });
-    }
 }

@@ -41,7 +41,7 @@ impl Restore {
                 lineage::LineageError::Taken { .. } => "stop its server and move the directory away",
                 _ => "check `data_dir` and `group` in the configuration, and that its server does not run",
             };
-            super::failed(&error, attempt)
+            Failure::of(&error, attempt)
         })?;
         tell(&begun, &self.config);
         Ok(())

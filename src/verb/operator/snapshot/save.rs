@@ -1,6 +1,6 @@
 //! `tallyman operator snapshot save`.
 
-use super::{SNAPSHOT, failed, verify};
+use super::{SNAPSHOT, dir_of, verify};
 use crate::client::{Client, Request};
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
@@ -48,15 +48,15 @@ impl Save {
 
     async fn save(&self, client: &Client, aside: &Path) -> Result<(String, String), Failure> {
         let check = "check the directory and its disk";
-        let mut file = File::create(aside).map_err(|error| failed(&error, check))?;
+        let mut file = File::create(aside).map_err(|error| Failure::of(&error, check))?;
         let request = Request::get(SNAPSHOT);
         let server = client.download(&request, TAKE_S_MAX, &mut file).await?;
-        file.sync_all().map_err(|error| failed(&error, check))?;
+        file.sync_all().map_err(|error| Failure::of(&error, check))?;
         let words = verify::verify(aside)?;
-        let dir = self.file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let dir = dir_of(&self.file);
         fs::rename(aside, &self.file)
             .and_then(|()| File::open(dir)?.sync_all())
-            .map_err(|error| failed(&error, check))?;
+            .map_err(|error| Failure::of(&error, check))?;
         Ok((server, words))
     }
 }

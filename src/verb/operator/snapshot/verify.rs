@@ -1,6 +1,6 @@
 //! `tallyman operator snapshot verify`.
 
-use super::failed;
+use super::dir_of;
 use crate::exit::Failure;
 use crate::screen::Screen;
 use std::path::{Path, PathBuf};
@@ -36,17 +36,16 @@ impl Verify {
 /// Verifies a backup, and says what is in it.
 pub(super) fn verify(file: &Path) -> Result<String, Failure> {
     let attempt = "another backup; this one must not be relied on";
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let scratch = tempfile::tempdir_in(dir)
-        .map_err(|error| failed(&error, "check that the backup's directory can be written"))?;
+    let scratch = tempfile::tempdir_in(dir_of(file))
+        .map_err(|error| Failure::of(&error, "check that the backup's directory can be written"))?;
     let verified = backup::verify(file, InventoryOptions::new(scratch.path()));
-    let (backup, inventory) = verified.map_err(|error| failed(&error, attempt))?;
+    let (backup, inventory) = verified.map_err(|error| Failure::of(&error, attempt))?;
     let count = |resource: Resource| {
         let key = |ordinal| Key::lookup(Tag::Resource, resource as u64, Ordinal(ordinal));
         inventory.reader().now(|view, _| view.count(key(0), key(u64::MAX), usize::MAX))
     };
-    let runs = count(Resource::Runnable).map_err(|error| failed(&error, attempt))?;
-    let clusters = count(Resource::Cluster).map_err(|error| failed(&error, attempt))?;
+    let runs = count(Resource::Runnable).map_err(|error| Failure::of(&error, attempt))?;
+    let clusters = count(Resource::Cluster).map_err(|error| Failure::of(&error, attempt))?;
     let head = &backup.head;
     Ok(format!(
         "{} bytes, log index {}, revision {}, {runs} runnables, {clusters} clusters, {} ledger records, chain verified",
