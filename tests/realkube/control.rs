@@ -139,6 +139,13 @@ impl Cluster {
         self.kit(&["restart"], &[process]).await;
     }
 
+    /// Starts the API server again if it does not serve.
+    pub(crate) async fn revive(&self) {
+        if self.try_kubectl(&["get", "--raw", "/readyz"]).await.is_err() {
+            self.restart("kube-apiserver").await;
+        }
+    }
+
     /// What the audit log has of Tallyman's own creates of Jobs in a namespace: how many took effect, by name.
     pub(crate) fn jobs_made(&self, namespace: &str) -> BTreeMap<String, usize> {
         let mut made = BTreeMap::new();

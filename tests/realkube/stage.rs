@@ -40,7 +40,12 @@ pub(crate) fn on_east(scenario: impl AsyncFnOnce(&'static Stage)) {
 pub(crate) fn on_west(scenario: impl AsyncFnOnce(&'static Stage)) {
     RUNTIME.block_on(async {
         let _mine = WEST.lock().await;
-        play(scenario).await;
+        play(async |stage: &'static Stage| {
+            // A scenario that failed half-way must not take the next ones with it.
+            stage.west.revive().await;
+            scenario(stage).await;
+        })
+        .await;
     });
 }
 

@@ -8,7 +8,7 @@ use crate::limits::{
 use crate::term::Stuck;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_cluster::{CallError, ClusterApi, Identity, words};
+use tallyman_cluster::{CallError, ClusterApi, Identity, NotSent, words};
 use tallyman_model::command::Contact;
 use tallyman_model::record::{Cluster, Credentials, Record};
 use tallyman_model::{Command, query};
@@ -152,22 +152,36 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
 async fn missed(site: &Site, failures: u32, error: &NoContact) {
     tracing::debug!(cluster = site.name, failures, %error, "no contact");
     let Some(record) = current(site) else { return };
-    let told = record.reachable == Some(false)
-        || (record.reachable == Some(true) && failures < CONTACT_FAILURES_TOLD);
+    let message = why(error);
+    let told = match record.reachable {
+        Some(false) => record.message == message,
+        Some(true) => failures < CONTACT_FAILURES_TOLD,
+        None => false,
+    };
     if told {
         return;
     }
-    tracing::warn!(cluster = site.name, %error, "cluster out of reach");
+    tracing::warn!(cluster = site.name, why = message, "cluster out of reach");
     let contact = Contact {
         cluster: site.cluster,
         reachable: false,
         kube_system_uid: None,
         version: String::new(),
         rewound: false,
-        message: words(error),
+        message,
     };
     // Not taken: the next failure says it again.
     let _ = site.term.propose(Command::Contact(contact)).await;
+}
+
+/// What is in the way, in words: what recent calls met where this one was held back because of them.
+fn why(error: &NoContact) -> String {
+    match error {
+        NoContact::Call(CallError::NotSent { why: NotSent::BreakerOpen, source: Some(met) }) => {
+            met.to_string()
+        }
+        _ => words(error),
+    }
 }
 
 /// The record as it is now; `None` if it is gone.
