@@ -121,12 +121,10 @@ fn created<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a>
         };
         return condition("Created", TRUE, "Created", format!("UID {uid}"), at_ms);
     }
-    let doubtful =
-        |object: &Object| object.pending.is_some_and(|intent| intent.unknown) || object.doubt_until_ms > 0;
     // What holds the run up may be a member: they are made first.
     let stuck =
         run.objects.iter().find(|object| object.state == ObjectState::Absent && !object.message.is_empty());
-    if run.objects.iter().any(doubtful) {
+    if run.objects.iter().any(Object::may_exist) {
         let message =
             stuck.map_or("a create was sent and its outcome is not known yet", |object| &object.message);
         return condition("Created", UNKNOWN, Reason::OutcomeUnknown.as_str(), message, attempt.placed_ms);

@@ -198,9 +198,47 @@ impl Object {
         nothing && self.pending.is_none() && self.doubt_until_ms > 0
     }
 
+    /// True while it does not exist as far as is known, and a create that was sent may have made it.
+    #[must_use]
+    pub fn may_exist(&self) -> bool {
+        let unknown = self.pending.is_some_and(|intent| intent.unknown && intent.action == Action::Create);
+        self.state != ObjectState::Live && (unknown || self.doubt_until_ms > 0)
+    }
+
     /// True while its name is claimed on its cluster.
     #[must_use]
     pub fn claims(&self) -> bool {
         self.state != ObjectState::Gone || self.doubt_until_ms > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_lives_is_certain_though_another_create_of_it_may_still_land() {
+        let absent = Object {
+            planned: 0,
+            attempt: 1,
+            cluster: Ordinal(1),
+            name: "a".to_owned(),
+            wanted: true,
+            state: ObjectState::Absent,
+            uid: None,
+            pending: None,
+            due_ms: 0,
+            tries: 0,
+            held: false,
+            stripped: false,
+            delete_sent: false,
+            create_intended: true,
+            doubt_until_ms: 60_000,
+            seen: None,
+            message: String::new(),
+        };
+        assert!(absent.may_exist());
+        assert!(!Object { doubt_until_ms: 0, ..absent.clone() }.may_exist());
+        assert!(!Object { state: ObjectState::Live, uid: Some("u".to_owned()), ..absent }.may_exist());
     }
 }
