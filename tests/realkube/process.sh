@@ -8,7 +8,8 @@ birth() {
   local -a fields
   { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
   read -r -a fields <<<"${stat##*) }"
-  [[ ${fields[0]} != [ZX] ]] || return 1
+  # While its other threads end, a process still has its ports.
+  [[ ${fields[0]} != [ZX] || ${fields[17]} -gt 1 ]] || return 1
   printf '%s\n' "${fields[19]}"
 }
 
