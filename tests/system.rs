@@ -31,6 +31,8 @@ mod overload;
 mod quorum;
 #[path = "system/readme.rs"]
 mod readme;
+#[path = "system/rot.rs"]
+mod rot;
 #[path = "system/secured.rs"]
 mod secured;
 #[path = "system/streams.rs"]

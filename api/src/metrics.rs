@@ -66,6 +66,7 @@ pub(crate) struct Metrics {
     term: Number,
     leader: Gauge,
     lag: Gauge,
+    out_of_service: Gauge,
     ledger: Number,
 }
 
@@ -85,6 +86,7 @@ impl Metrics {
             term: Gauge::default(),
             leader: Gauge::default(),
             lag: Gauge::default(),
+            out_of_service: Gauge::default(),
             ledger: Gauge::default(),
             registry: Registry::default(),
         };
@@ -112,6 +114,8 @@ impl Metrics {
         registry.register("raft_is_leader", "1 while this replica leads", metrics.leader.clone());
         let help = "How long ago this replica knew that it had everything, -1 if it never did";
         registry.register("replica_lag_ms", help, metrics.lag.clone());
+        let help = "1 while this replica answers nothing because it found something that must not be";
+        registry.register("replica_out_of_service", help, metrics.out_of_service.clone());
         registry.register("ledger_records", "Records in the ledger", metrics.ledger.clone());
         Self { registry, ..metrics }
     }
@@ -140,6 +144,7 @@ impl Metrics {
         self.term.set(status.term);
         self.leader.set(i64::from(status.role == Role::Leader));
         self.lag.set(api.backend().lag_ms().map_or(-1, |lag_ms| i64::try_from(lag_ms).unwrap_or(i64::MAX)));
+        self.out_of_service.set(i64::from(status.fatal.is_some()));
         self.ledger.set(api.backend().ledger_head().0);
         for (class, count) in api.overload.under_way() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);

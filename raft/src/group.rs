@@ -1,5 +1,6 @@
 //! One replica of the group.
 
+pub(crate) mod agree;
 pub(crate) mod backup;
 pub(crate) mod bootstrap;
 pub(crate) mod clock;
@@ -11,6 +12,7 @@ pub(crate) mod observe;
 pub(crate) mod options;
 pub(crate) mod propose;
 pub(crate) mod read;
+pub(crate) mod scrub;
 pub(crate) mod service;
 pub(crate) mod snapshots;
 pub(crate) mod start;

@@ -33,6 +33,10 @@ pub struct Timing {
     pub log_kept_entries: u64,
     /// Records of a full segment of the ledger.
     pub ledger_segment_records: u64,
+    /// All stored rows are read again within this time, in ms, or as fast as that goes.
+    pub scrub_ms: u64,
+    /// How often a replica compares its state with the others', in ms.
+    pub agree_ms: u64,
     /// Bytes of proposals that are in flight on the leader.
     pub in_flight_bytes_max: u64,
 }
@@ -55,6 +59,8 @@ impl Default for Timing {
             snapshot_look_ms: 1000,
             log_kept_entries: 10_000,
             ledger_segment_records: tallyman_store::ledger::SEGMENT_RECORDS,
+            scrub_ms: 25_000,
+            agree_ms: 10_000,
             in_flight_bytes_max: 64 * 1024 * 1024,
         }
     }

@@ -134,12 +134,6 @@ impl Inventory {
         SnapshotBuilder::new(Arc::clone(&self.shared), self.snapshots())
     }
 
-    /// Reads the stored rows again, a few at a time, while entries are applied.
-    #[must_use]
-    pub fn scrub(&self) -> Scrub {
-        Scrub::new(Arc::clone(&self.shared))
-    }
-
     /// The newest snapshot.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::changes::ChangesError;
 use crate::codec::{self, Kind};
-use crate::inventory::{Shared, SnapshotBuilder, State, StateHash};
+use crate::inventory::{Scrub, Shared, SnapshotBuilder, State, StateHash};
 use crate::ledger::LedgerError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -163,6 +163,12 @@ impl Reader {
     #[must_use]
     pub fn state_hash(&self) -> StateHash {
         self.shared.state().state_hash()
+    }
+
+    /// Reads the stored rows again, a few at a time, while entries are applied.
+    #[must_use]
+    pub fn scrub(&self) -> Scrub {
+        Scrub::new(Arc::clone(&self.shared))
     }
 
     /// Calls `f` with revision and applied index after each batch, on the applying thread. It must not wait.

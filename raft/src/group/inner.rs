@@ -1,5 +1,6 @@
 //! What all parts of a replica share.
 
+use super::agree::Hashes;
 use super::who::{Fatal, Who};
 use crate::lag::Lag;
 use crate::log_adapter::LogStore;
@@ -76,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) clock: SuspendClock,
     pub(crate) lag: Lag,
+    pub(crate) hashes: Arc<Hashes>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) incoming: Incoming,
     /// The full segment of the ledger that is being received: its first record, and its bytes so far.

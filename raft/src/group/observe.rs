@@ -46,6 +46,7 @@ impl Inner {
     fn publish_leadership(&self, member: &Member, metrics: &Metrics) {
         // Not before what earlier leaders decided is applied: then the first entry of this term is.
         let leads = metrics.state == ServerState::Leader
+            && self.fatal.get().is_none()
             && metrics.current_leader == Some(member.id)
             && metrics.last_applied.is_some_and(|id| id.leader_id.term == metrics.current_term);
         let (term, leader) = (metrics.current_term, ReplicaId(member.id));

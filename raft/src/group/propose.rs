@@ -147,6 +147,9 @@ impl Inner {
 
     /// Proposes on this replica, if it leads. Never passed on: there is one hop at most.
     pub(crate) async fn propose_here(&self, member: &Member, proposal: &Proposal) -> ForwardedAnswer {
+        if let Some(why) = self.fatal.get() {
+            return not_ready(format!("the leader is out of service: {why}"));
+        }
         let timing = &self.options.timing;
         let (ms, ms_max) = (self.skew_ms.load(Ordering::Relaxed), timing.clock_skew_ms_max);
         if ms.unsigned_abs() > ms_max {

@@ -109,6 +109,7 @@ impl Inner {
             Request::SnapshotEnd(offer) => {
                 self.end_snapshot(&member, from, offer).await.unwrap_or_else(not_now)
             }
+            Request::Hashes => Response::Hashes(self.hashes.kept()),
             Request::Segment(piece) => Response::Segment(self.take_segment(from, piece).await),
             Request::Probe | Request::Clock | Request::Init { .. } | Request::Adopt(_) | Request::Join(_) => {
                 Response::NotNow("this is answered elsewhere".to_owned())

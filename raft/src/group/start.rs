@@ -1,9 +1,10 @@
 //! Starts a replica: opens its directory, listens, and goes on where it stopped.
 
+use super::agree::Hashes;
 use super::inner::{Inner, Open};
 use super::propose::IN_FLIGHT_UNIT_BYTES;
 use super::who::{Fatal, Ids, Who};
-use super::{bootstrap, read};
+use super::{bootstrap, read, scrub};
 use crate::directory::Directory;
 use crate::lag::Lag;
 use crate::lineage;
@@ -67,6 +68,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         incarnation: identity.incarnation,
         listening,
         published: publish(&reader),
+        hashes: Hashes::of(&reader),
         open: Some(open).into(),
         reader,
         member,
@@ -110,6 +112,7 @@ async fn run(
     // Not before it can answer: a replica that knows its id and has no Raft yet would only refuse.
     let service: Arc<dyn Service> = Arc::clone(inner) as Arc<_>;
     inner.tasks.spawn(server::serve(listener, tls, service, inner.stop.clone()));
+    inner.spawn(scrub::scrub(Arc::clone(inner)));
     inner.spawn(read::read_indexes(Arc::clone(inner), reads));
     Ok(())
 }

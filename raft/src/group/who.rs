@@ -23,16 +23,16 @@ pub(crate) struct Ids {
 /// What ends the replica; the first one counts.
 pub(crate) struct Fatal {
     why: watch::Sender<Option<String>>,
-    hook: Option<OnFatal>,
+    hook: Mutex<Option<OnFatal>>,
 }
 
 impl Fatal {
     pub(crate) fn new(hook: Option<OnFatal>) -> Self {
-        Self { why: watch::Sender::new(None), hook }
+        Self { why: watch::Sender::new(None), hook: Mutex::new(hook) }
     }
 
-    /// The replica cannot go on.
-    pub(crate) fn set(&self, why: &str) {
+    /// The replica is out of service from now on; its process does not end of that alone.
+    pub(crate) fn say(&self, why: &str) {
         let first = self.why.send_if_modified(|slot| {
             let first = slot.is_none();
             slot.get_or_insert_with(|| why.to_owned());
@@ -40,9 +40,14 @@ impl Fatal {
         });
         if first {
             tracing::error!(why, "the replica cannot go on");
-            if let Some(hook) = &self.hook {
-                hook(why);
-            }
+        }
+    }
+
+    /// The replica cannot go on: its process ends.
+    pub(crate) fn set(&self, why: &str) {
+        self.say(why);
+        if let Some(hook) = lock(&self.hook).take() {
+            hook(why);
         }
     }
 

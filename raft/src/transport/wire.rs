@@ -158,6 +158,8 @@ pub(crate) enum Request {
     Join(AddMember),
     /// To the leader: hand over to this replica, or to whoever has most.
     HandOver(Option<u64>),
+    /// Which state did you have at which log index?
+    Hashes,
 }
 
 /// The answer to a [`Request`].
@@ -193,6 +195,8 @@ pub(crate) enum Response {
     HandOver(Option<u64>),
     /// The replica cannot answer this now.
     NotNow(String),
+    /// To `Hashes`: the last applied indexes, each with the state hash after it.
+    Hashes(Vec<(u64, u128)>),
 }
 
 /// Why the leader gave no read index.

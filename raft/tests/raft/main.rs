@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 #![allow(clippy::print_stdout, reason = "figures, for whoever runs the tests by hand")]
 
+mod agree;
 mod cluster;
 mod disk;
 mod founding;

@@ -32,7 +32,7 @@ pub struct Scrub {
 }
 
 impl Scrub {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }
 
@@ -106,7 +106,7 @@ mod tests {
         for backend in [Backend::Memory, Backend::Sled] {
             let dir = tempfile::tempdir().unwrap();
             let mut inventory = filled(dir.path(), backend);
-            let mut scrub = inventory.scrub();
+            let mut scrub = inventory.reader().scrub();
             let mut next = 51;
             for round in 0..5 {
                 let scrubbed = loop {
@@ -146,7 +146,7 @@ mod tests {
         // Flipped, gone, and intact but another one.
         for wrong in [Some(flipped), None, rows.get(&other).unwrap()] {
             let _ = rows.write([(Bytes::from(&key), wrong)]);
-            let mut scrub = inventory.scrub();
+            let mut scrub = inventory.reader().scrub();
             let found = loop {
                 match scrub.step(1000) {
                     Ok(None) => {}
@@ -158,7 +158,7 @@ mod tests {
             *inventory.shared.scrub() = super::Progress::default();
         }
         let _ = rows.write([(Bytes::from(&key), original)]);
-        let mut scrub = inventory.scrub();
+        let mut scrub = inventory.reader().scrub();
         assert!(scrub.step(1000).unwrap().is_none() && scrub.step(1000).unwrap().is_some());
     }
 }
