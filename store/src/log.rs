@@ -11,7 +11,8 @@
 //!   follows it. Anything else is [`OpenError::Damaged`], and the replica must not vote or serve.
 //! - **Failure.** The first failed write or fsync ends the log for ever: its callbacks and all later calls get the
 //!   error, and the hook given at open is called, which ends the process. Nothing is tried again, because after
-//!   a failed fsync the kernel no longer knows what is on disk.
+//!   a failed fsync the kernel no longer knows what is on disk. For the same reason the next process writes once
+//!   more what it finds above the watermark, before it believes that a sync makes it durable.
 //!
 //! raft-log opens its files itself, so there is no seam at the file calls. The seam is one step above: a
 //! [`FlushGate`] holds back everything that is queued before raft-log gets it, and can drop it as a power cut does.
@@ -69,9 +70,11 @@ impl Log {
             None => return Err(OpenError::WatermarkMissing { path }),
         };
         let found = scan::verify(&config, chunks, watermark.get())?;
+        scan::write_again(&config, watermark.get())?;
         let raft_log = raft_log::RaftLog::<LogTypes>::open(Arc::new(config)).map_err(io)?;
         let queue = Queue::new(found.state, found.sizes);
-        let (shared, writer) = Writer::start(raft_log, queue, watermark, found.end, options).map_err(io)?;
+        let (shared, writer) =
+            Writer::start(raft_log, &log_dir, queue, watermark, found.end, options).map_err(io)?;
         Ok(Self { shared, _writer: Arc::new(writer) })
     }
 
