@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod bootstrap;
 pub(crate) mod clock;
 pub(crate) mod core;
+pub(crate) mod disk;
 pub(crate) mod handover;
 pub(crate) mod inner;
 pub(crate) mod membership;

@@ -2,9 +2,10 @@
 
 use super::agree::Hashes;
 use super::inner::{Inner, Open};
+use super::options::OnFatal;
 use super::propose::IN_FLIGHT_UNIT_BYTES;
 use super::who::{Fatal, Ids, Who};
-use super::{bootstrap, read, scrub};
+use super::{bootstrap, disk, read, scrub};
 use crate::directory::Directory;
 use crate::lag::Lag;
 use crate::lineage;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::Uid;
 use tallyman_store::identity::Identity;
-use tallyman_store::inventory::{Inventory, InventoryOptions};
+use tallyman_store::inventory::{DiskCheck, Inventory, InventoryOptions};
 use tallyman_store::log::{Log, LogOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -42,7 +43,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
     let listen = options.peer_listen;
     let listener = TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
     let listening = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
-    let Opened { open, identity, directory, reader } = opened;
+    let Opened { open, identity, directory, reader, disk_check } = opened;
     let ids = Ids { group: identity.group.map(Uid), replica: identity.replica };
     let (member, members) = watch::channel(None);
     let name = options.group.clone();
@@ -89,6 +90,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         stop: CancellationToken::new(),
         options,
     });
+    inner.spawn(disk::check_rows(Arc::clone(&inner), disk_check));
     run(&inner, listener, tls, reads, identity).await?;
     Ok(inner)
 }
@@ -122,6 +124,7 @@ struct Opened {
     identity: Identity,
     directory: Directory,
     reader: Reader,
+    disk_check: DiskCheck,
 }
 
 /// Opens log and inventory. Blocks for as long as reading them takes.
@@ -146,10 +149,13 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let reader = inventory.reader();
     let identity = home.identity();
     let (log, log_closed) = LogStore::new(log);
+    let disk_check = inventory.disk_check();
+    let failed = Arc::clone(fatal);
+    let on_fatal: OnFatal = Arc::new(move |why| failed.set(why));
     let (state, inventory) =
-        StateStore::start(inventory).map_err(io("the inventory's thread cannot be started"))?;
+        StateStore::start(inventory, on_fatal).map_err(io("the inventory's thread cannot be started"))?;
     let open = Open { home, log, log_closed, state, inventory };
-    Ok(Opened { open, identity, directory, reader })
+    Ok(Opened { open, identity, directory, reader, disk_check })
 }
 
 /// How far the readers see, as something that can be waited for.

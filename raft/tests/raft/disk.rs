@@ -36,6 +36,20 @@ async fn a_leader_killed_while_its_own_flush_is_withheld_loses_nothing_when_it_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_cannot_be_written_ends_the_replica_and_the_others_go_on() {
+    let cluster = Cluster::founded(3).await;
+    cluster.write(0, 0).await;
+    let victim = cluster.follower().await;
+    let snapshots = cluster.places[victim].dir.join("snapshots");
+    std::fs::remove_dir_all(&snapshots).unwrap();
+    std::fs::write(&snapshots, "no directory").unwrap();
+    cluster.group(victim).take_snapshot().await;
+    let ended = cluster.wait(victim, "it says that it cannot go on", |status| status.fatal.is_some()).await;
+    assert!(ended.fatal.unwrap().contains(snapshots.to_str().unwrap()));
+    cluster.write(cluster.leader().await, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_is_stopped_as_a_whole_comes_back_with_everything() {
     for backend in [Backend::Sled, Backend::Memory] {
         let mut cluster = Cluster::places(3);

@@ -1,0 +1,17 @@
+//! Disks that fail, are full or are slow, under real replicas. Needs strace, and for full disks root and loop
+//! devices, so it is asked for: `cargo test --test disk -- --ignored --nocapture --test-threads=1`. What cannot be
+//! run says so.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, dead_code, reason = "tests")]
+
+#[path = "system/dev.rs"]
+mod dev;
+#[path = "disk/failed.rs"]
+mod failed;
+#[path = "system/history.rs"]
+mod history;
+#[path = "disk/inject.rs"]
+mod inject;
+#[path = "acknowledged/order.rs"]
+mod order;
+#[path = "acknowledged/trace.rs"]
+mod trace;
