@@ -7,10 +7,16 @@
 mod dev;
 #[path = "disk/failed.rs"]
 mod failed;
+#[path = "disk/full.rs"]
+mod full;
+#[path = "powercut/group.rs"]
+mod group;
 #[path = "system/history.rs"]
 mod history;
 #[path = "disk/inject.rs"]
 mod inject;
+#[path = "powercut/machine.rs"]
+mod machine;
 #[path = "acknowledged/order.rs"]
 mod order;
 #[path = "acknowledged/trace.rs"]

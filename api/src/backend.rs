@@ -23,6 +23,12 @@ pub enum ProposeError {
         /// There is a leader, and it has too much to do.
         busy: bool,
     },
+    /// It certainly had no effect and never will have: there is no space for new submissions.
+    #[error("failed to submit: {why}")]
+    DiskFull {
+        /// Whose disk has how much left.
+        why: String,
+    },
     /// It may have been committed, or may be yet. Only the same idempotency key makes repeating it safe.
     #[error("failed to learn what became of the request: {why}")]
     Unknown {

@@ -100,11 +100,14 @@ impl Backend for Group {
 fn proposing(error: raft::ProposeError) -> ProposeError {
     match error {
         raft::ProposeError::Unknown { why } => ProposeError::Unknown { why },
+        raft::ProposeError::NotSent { why: NotSent::DiskFull { why } } => ProposeError::DiskFull { why },
         raft::ProposeError::NotSent { why } => {
             let (retry_after_s, busy) = match &why {
                 NotSent::Busy { retry_after_s } => (*retry_after_s, true),
                 NotSent::NoLeader | NotSent::NotReady { .. } => (RETRY_AFTER_S, false),
-                NotSent::ClockSkew { .. } | NotSent::TooLong { .. } => (RETRY_AFTER_LONG_S, false),
+                NotSent::ClockSkew { .. } | NotSent::TooLong { .. } | NotSent::DiskFull { .. } => {
+                    (RETRY_AFTER_LONG_S, false)
+                }
             };
             ProposeError::NotSent { why: why.to_string(), retry_after_s, busy }
         }

@@ -110,6 +110,12 @@ pub enum NotSent {
         /// How far it may be.
         ms_max: u64,
     },
+    /// A new submission, for which there is no space. What is there already is worked on.
+    #[error("{why}")]
+    DiskFull {
+        /// Whose disk has how much left.
+        why: String,
+    },
     /// The proposal is too long.
     #[error("{bytes} bytes are proposed, where {bytes_max} are the most")]
     TooLong {

@@ -38,6 +38,7 @@ mod types;
 pub use error::{InitError, NotSent, ProposeError, ReadError, StartError, TransferError};
 pub use group::Group;
 pub use group::backup::Backup;
+pub use group::disk::DiskReport;
 pub use group::options::{GroupOptions, OnFatal};
 pub use group::propose::{Committed, Proposal};
 pub use group::read::ReadMode;

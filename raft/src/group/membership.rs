@@ -40,7 +40,7 @@ pub(crate) async fn lead(inner: Arc<Inner>, member: Member) {
     let mut leadership = inner.leadership.subscribe();
     let look = Duration::from_millis(inner.options.timing.look_ms);
     while leadership.wait_for(Option::is_some).await.is_ok() {
-        inner.compare_clocks(&member).await;
+        tokio::join!(inner.compare_clocks(&member), inner.compare_disks(&member));
         // As many steps as there are now, then when something has changed.
         while let Some(step) = inner.next_step(&member) {
             if let Err(why) = inner.take(&member, step).await {

@@ -1,6 +1,7 @@
 //! Starts a replica: opens its directory, listens, and goes on where it stopped.
 
 use super::agree::Hashes;
+use super::disk::Disk;
 use super::inner::{Inner, Open};
 use super::options::OnFatal;
 use super::propose::IN_FLIGHT_UNIT_BYTES;
@@ -36,6 +37,7 @@ fn io(what: &'static str) -> impl Fn(std::io::Error) -> StartError {
 pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartError> {
     options.check()?;
     let tls = options.tls.as_ref().map(Tls::load).transpose()?;
+    disk::wait_for_room(&options).await?;
     let fatal = Arc::new(Fatal::new(options.on_fatal.clone()));
     let (opening, failed) = (options.clone(), Arc::clone(&fatal));
     let opened = tokio::task::spawn_blocking(move || open(&opening, &failed)).await;
@@ -81,6 +83,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         leadership: watch::Sender::new(None),
         status: watch::Sender::new(Status::default()),
         clock: SuspendClock::new(Duration::from_millis(2 * timing.election_ms_max)),
+        disk: Disk::default(),
         lag: Lag::default(),
         peers: Arc::new(peers),
         in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
@@ -90,6 +93,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         stop: CancellationToken::new(),
         options,
     });
+    inner.spawn(disk::watch_space(Arc::clone(&inner)));
     inner.spawn(disk::check_rows(Arc::clone(&inner), disk_check));
     run(&inner, listener, tls, reads, identity).await?;
     Ok(inner)
