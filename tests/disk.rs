@@ -19,5 +19,7 @@ mod inject;
 mod machine;
 #[path = "acknowledged/order.rs"]
 mod order;
+#[path = "disk/slow.rs"]
+mod slow;
 #[path = "acknowledged/trace.rs"]
 mod trace;

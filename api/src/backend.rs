@@ -5,8 +5,8 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 use tallyman_model::{Digest, ReplicaId, Revision, View};
 use tallyman_raft::{
-    Backup, BackupError, Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Status,
-    TooOld, TransferError,
+    Backup, BackupError, Change, Committed, FlushTimes, InitError, LedgerError, Proposal, ReadError,
+    ReadMode, Status, TooOld, TransferError,
 };
 use thiserror::Error;
 
@@ -106,6 +106,11 @@ pub trait Backend: Send + Sync + 'static {
     /// How long ago this replica last knew that it had everything, in ms; `None`: it never did. Newer than what its
     /// status says.
     fn lag_ms(&self) -> Option<u64>;
+
+    /// How long the flushes of this replica's log take.
+    fn flush_times(&self) -> FlushTimes {
+        FlushTimes::default()
+    }
 
     /// Somebody leads, and if it is this replica, a quorum has acknowledged that recently.
     fn has_quorum(&self) -> bool;

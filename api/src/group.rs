@@ -7,8 +7,8 @@ use futures::{FutureExt, TryFutureExt};
 use std::time::Duration;
 use tallyman_model::{Digest, ReplicaId, Revision, View};
 use tallyman_raft::{
-    self as raft, Backup, BackupError, Change, Committed, Group, InitError, LedgerError, NotSent, Proposal,
-    ReadError, ReadMode, Status, TooOld, TransferError,
+    self as raft, Backup, BackupError, Change, Committed, FlushTimes, Group, InitError, LedgerError, NotSent,
+    Proposal, ReadError, ReadMode, Status, TooOld, TransferError,
 };
 
 /// When trying again makes sense where only an operator or time can help.
@@ -71,6 +71,10 @@ impl Backend for Group {
 
     fn lag_ms(&self) -> Option<u64> {
         self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn flush_times(&self) -> FlushTimes {
+        self.flush_times()
     }
 
     fn has_quorum(&self) -> bool {

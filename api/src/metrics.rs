@@ -1,7 +1,10 @@
 //! What is counted, in a registry of this server's own, and how it is shown.
 
+mod flushes;
+
 use crate::api::Api;
 use axum::http::{Method, StatusCode};
+use flushes::Flushes;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -72,6 +75,7 @@ pub(crate) struct Metrics {
     disk_reserve: Number,
     disk_pressed: Gauge,
     submissions_refused: Gauge,
+    flushes: Flushes,
 }
 
 impl Metrics {
@@ -96,6 +100,7 @@ impl Metrics {
             disk_reserve: Gauge::default(),
             disk_pressed: Gauge::default(),
             submissions_refused: Gauge::default(),
+            flushes: Flushes::default(),
             registry: Registry::default(),
         };
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
@@ -138,6 +143,8 @@ impl Metrics {
         registry.register("disk_pressed", help, self.disk_pressed.clone());
         let help = "1 while this replica leads and refuses new submissions, because disks are full";
         registry.register("submissions_refused", help, self.submissions_refused.clone());
+        let help = "Time from when something waited for the log to be on disk until it was";
+        registry.register_with_unit("log_flush_duration", help, Unit::Seconds, self.flushes.clone());
     }
 
     /// Counts an answered request.
@@ -166,6 +173,7 @@ impl Metrics {
         self.lag.set(api.backend().lag_ms().map_or(-1, |lag_ms| i64::try_from(lag_ms).unwrap_or(i64::MAX)));
         self.out_of_service.set(i64::from(status.fatal.is_some()));
         self.ledger.set(api.backend().ledger_head().0);
+        self.flushes.set(api.backend().flush_times());
         self.disk_available.set(status.disk.available_bytes);
         self.disk_reserve.set(status.disk.reserve_bytes);
         self.disk_pressed.set(i64::from(status.disk.is_pressed));

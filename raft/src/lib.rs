@@ -46,7 +46,7 @@ pub use group::status::{Published, Role, Status};
 pub use permit::Permit;
 pub use tallyman_store::backup::BackupError;
 pub use tallyman_store::ledger::LedgerError;
-pub use tallyman_store::log::FlushGate;
+pub use tallyman_store::log::{FLUSH_BUCKETS_S, FlushGate, FlushTimes};
 pub use tallyman_store::{Backend, Change, Reader, StateHash, TooOld};
 pub use timing::Timing;
 pub use transport::tls::{PeerTls, TlsError};

@@ -18,6 +18,7 @@
 //! [`FlushGate`] holds back everything that is queued before raft-log gets it, and can drop it as a power cut does.
 
 mod error;
+mod flushes;
 mod gate;
 mod options;
 mod queue;
@@ -26,6 +27,7 @@ mod types;
 mod writer;
 
 pub use error::{LogError, OpenError};
+pub use flushes::{FLUSH_BUCKETS_S, FlushTimes};
 pub use gate::FlushGate;
 pub use options::{LogOptions, OnFatal};
 pub use types::{LogId, LogState, Vote};
@@ -88,6 +90,12 @@ impl Log {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shared.queue().bytes()
+    }
+
+    /// How long its flushes take.
+    #[must_use]
+    pub fn flush_times(&self) -> FlushTimes {
+        self.shared.flush_times()
     }
 
     /// Appends `entries`, which follow the last one. They can be read when this returns and are durable when

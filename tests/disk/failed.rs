@@ -150,7 +150,7 @@ fn newest(dir: PathBuf, ending: &str) -> PathBuf {
     files.filter(|path| path.to_str().unwrap().ends_with(ending)).max().unwrap()
 }
 
-fn log(data: &Path) -> PathBuf {
+pub(crate) fn log(data: &Path) -> PathBuf {
     newest(data.join("log"), ".wal")
 }
 

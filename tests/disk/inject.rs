@@ -1,6 +1,7 @@
 //! Faults in the system calls of a running replica, by strace.
 
-use crate::dev::until;
+use crate::dev::{signal, until};
+use rustix::process::Signal;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -48,7 +49,8 @@ impl Injection {
 
 impl Drop for Injection {
     fn drop(&mut self) {
-        let _ = self.strace.kill();
+        // Asked to, it lets go of the process in good order.
+        signal(self.strace.id() as i32, Signal::TERM);
         let _ = self.strace.wait();
     }
 }

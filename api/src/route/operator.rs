@@ -91,6 +91,7 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
             "availableBytes": status.disk.available_bytes,
             "reserveBytes": status.disk.reserve_bytes,
             "pressed": status.disk.is_pressed,
+            "flushMs": status.disk.flush_ms,
         },
         "refusesSubmissions": status.refuses_submissions,
         "fatal": status.fatal,

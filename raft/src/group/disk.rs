@@ -1,4 +1,4 @@
-//! What this replica knows of its disk, and what the leader does about full ones.
+//! What this replica knows of its disk, and what the leader does about full and slow ones.
 //!
 //! | what is left | what happens |
 //! |---|---|
@@ -7,6 +7,8 @@
 //! | no quorum of voters that have space, or the leader has none | new submissions are refused; all else goes on |
 //! | less than [`FULL_BYTES`] | half of the reserve is given up, for what goes on |
 //! | nothing, and a write failed | the process ends; the next one gives up the rest before it opens anything |
+//!
+//! A leader whose flushes have been slow for [`SLOW_FOR`] hands over too, if a voter's are [`FASTER_TIMES`] as fast.
 //!
 //! One replica without space does not stop the group, as one that is lost does not: entries reach it until it cannot
 //! write any more. A group of which a quorum could not write any more would stop, so it stops growing before.
@@ -33,6 +35,12 @@ const FULL_BYTES: u64 = 8 * MIB;
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
 /// Between two tries to hand over.
 const HAND_OVER_AGAIN: Duration = Duration::from_secs(5);
+/// A leader's flushes are slow from that on.
+const SLOW_FLUSH_MS: u64 = 80;
+/// How long they are slow before it hands over.
+const SLOW_FOR: Duration = Duration::from_secs(3);
+/// How many times faster a voter's flushes are than the slow leader's for it to take over.
+const FASTER_TIMES: u64 = 4;
 const MIB: u64 = 1024 * 1024;
 
 /// What a replica says of its disk.
@@ -44,6 +52,8 @@ pub struct DiskReport {
     pub reserve_bytes: u64,
     /// Too little is left.
     pub is_pressed: bool,
+    /// How long a flush of the log takes at the moment, in ms; `None`: there was none lately.
+    pub flush_ms: Option<u64>,
 }
 
 /// What is known of disks: this replica's, and while it leads the others'.
@@ -53,6 +63,8 @@ pub(crate) struct Disk {
     others: Mutex<BTreeMap<u64, DiskReport>>,
     refusing: Mutex<Option<String>>,
     handed_over: Mutex<Option<Instant>>,
+    /// Since when the flushes have been slow while this replica led, and in which term.
+    slow: Mutex<Option<(u64, Instant)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -60,8 +72,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Disk {
-    /// As this replica was looked at last.
-    pub(crate) fn report(&self) -> DiskReport {
+    /// The space, as it was looked at last.
+    fn report(&self) -> DiskReport {
         *lock(&self.own)
     }
 
@@ -139,8 +151,28 @@ impl Inner {
             say(&self.options.dir, is_pressed, available_bytes, timing.disk_free_bytes_min);
         }
         available_bytes = reserve.available()?;
-        *lock(&self.disk.own) = DiskReport { available_bytes, reserve_bytes: reserve.held(), is_pressed };
+        let (reserve_bytes, flush_ms) = (reserve.held(), None);
+        *lock(&self.disk.own) = DiskReport { available_bytes, reserve_bytes, is_pressed, flush_ms };
         Ok(())
+    }
+
+    /// What this replica says of its disk.
+    pub(crate) fn disk_report(&self) -> DiskReport {
+        let recent = self.with_open(|open| open.log.log().flush_times().recent).flatten();
+        let flush_ms = recent.map(|recent| u64::try_from(recent.as_millis()).unwrap_or(u64::MAX));
+        DiskReport { flush_ms, ..self.disk.report() }
+    }
+
+    /// True when the flushes of this leader have been slow for long enough.
+    fn is_slow(&self, term: u64, flush_ms: Option<u64>) -> bool {
+        let mut slow = lock(&self.disk.slow);
+        if flush_ms.is_none_or(|ms| ms < SLOW_FLUSH_MS) {
+            *slow = None;
+            return false;
+        }
+        let since = slow.take_if(|(known, _)| *known == term).unwrap_or_else(|| (term, Instant::now()));
+        *slow = Some(since);
+        since.1.elapsed() >= SLOW_FOR
     }
 
     /// True if a snapshot of `bytes` may be begun: one that fills the disk would end the replica.
@@ -170,7 +202,9 @@ impl Inner {
             None if is_new => tracing::info!("new submissions are taken again"),
             _ => {}
         }
-        if let Some(to) = better_leader(&voters) {
+        let own = voters.first().and_then(|own| own.report).unwrap_or_default();
+        let is_slow = self.is_slow(member.metrics().current_term, own.flush_ms);
+        if let Some(to) = better_leader(&voters, is_slow) {
             self.leave_to(member, to).await;
         }
     }
@@ -192,7 +226,7 @@ impl Inner {
         let metrics = member.metrics();
         let last = metrics.last_log_index.unwrap_or(0);
         let reports = lock(&self.disk.others).clone();
-        let own = Voter { id: member.id, report: Some(self.disk.report()), is_heard: true, is_near: true };
+        let own = Voter { id: member.id, report: Some(self.disk_report()), is_heard: true, is_near: true };
         let others = self.other_voters(member).into_iter().map(|(id, _)| {
             let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(&id)).copied().flatten();
             let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).copied().flatten();
@@ -263,12 +297,20 @@ fn refusal(voters: &[Voter], free_bytes_min: u64) -> Option<String> {
     ))
 }
 
-/// Who should lead instead of the first one, if somebody should.
-fn better_leader(voters: &[Voter]) -> Option<u64> {
+/// Who should lead instead of the first one, if somebody should: who can write, and of those the one whose flushes
+/// are the shortest. A slow one is left only for one that is so much faster that the other cannot find the same of it.
+fn better_leader(voters: &[Voter], is_slow: bool) -> Option<u64> {
     let (leader, others) = voters.split_first()?;
-    let fit =
+    let flush_ms = |voter: &Voter| voter.report.and_then(|report| report.flush_ms);
+    let can_write =
         |voter: &&Voter| voter.is_heard && voter.is_near && voter.report.is_some() && !voter.is_pressed();
-    others.iter().find(fit).filter(|_| leader.is_pressed()).map(|voter| voter.id)
+    let is_faster = |voter: &&Voter| match (flush_ms(voter), flush_ms(leader)) {
+        (Some(theirs), Some(own)) => theirs.saturating_mul(FASTER_TIMES) <= own,
+        _ => false,
+    };
+    let fit =
+        others.iter().filter(can_write).filter(|voter| leader.is_pressed() || (is_slow && is_faster(voter)));
+    fit.min_by_key(|voter| flush_ms(voter).unwrap_or(u64::MAX)).map(|voter| voter.id)
 }
 
 #[cfg(test)]
@@ -277,7 +319,8 @@ mod tests {
 
     fn voter(id: u64, available_mib: u64) -> Voter {
         let available_bytes = available_mib * MIB;
-        let report = DiskReport { available_bytes, reserve_bytes: 0, is_pressed: available_mib < 100 };
+        let report =
+            DiskReport { available_bytes, reserve_bytes: 0, is_pressed: available_mib < 100, flush_ms: None };
         Voter { id, report: Some(report), is_heard: true, is_near: true }
     }
 
@@ -304,15 +347,37 @@ mod tests {
 
     #[test]
     fn a_leader_without_space_leaves_to_one_that_has_some_and_nearly_all_of_the_log() {
-        assert_eq!(better_leader(&[voter(1, 5), voter(2, 5), voter(3, 500)]), Some(3));
-        assert_eq!(better_leader(&[voter(1, 500), voter(2, 500)]), None);
-        assert_eq!(better_leader(&[voter(1, 5), voter(2, 5)]), None);
+        assert_eq!(better_leader(&[voter(1, 5), voter(2, 5), voter(3, 500)], false), Some(3));
+        assert_eq!(better_leader(&[voter(1, 500), voter(2, 500)], false), None);
+        assert_eq!(better_leader(&[voter(1, 5), voter(2, 5)], false), None);
         for unfit in [
             Voter { is_heard: false, ..voter(2, 500) },
             Voter { is_near: false, ..voter(2, 500) },
             Voter { report: None, ..voter(2, 500) },
         ] {
-            assert_eq!(better_leader(&[voter(1, 5), unfit]), None, "{unfit:?}");
+            assert_eq!(better_leader(&[voter(1, 5), unfit], false), None, "{unfit:?}");
+        }
+    }
+
+    fn flushing(id: u64, flush_ms: u64) -> Voter {
+        let report = DiskReport { flush_ms: Some(flush_ms), ..DiskReport::default() };
+        Voter { report: Some(report), ..voter(id, 500) }
+    }
+
+    #[test]
+    fn a_slow_leader_leaves_to_the_fastest_and_two_slow_ones_do_not_play_ping_pong() {
+        let (slow, fast) = (|id| flushing(id, 400), |id| flushing(id, 3));
+        assert_eq!(better_leader(&[slow(1), flushing(2, 9), fast(3)], true), Some(3));
+        assert_eq!(
+            better_leader(&[slow(1), flushing(2, 9), fast(3)], false),
+            None,
+            "not for a moment's slowness"
+        );
+        assert_eq!(better_leader(&[slow(1), slow(2), flushing(3, 150)], true), None);
+        assert_eq!(better_leader(&[slow(1), voter(2, 500)], true), None, "nothing is known of its flushes");
+        for (one, other) in [(80, 80), (80, 319), (400, 5000), (5000, 81)] {
+            let leaves = |from, to| better_leader(&[flushing(1, from), flushing(2, to)], true).is_some();
+            assert!(!(leaves(one, other) && leaves(other, one)), "{one} and {other}");
         }
     }
 

@@ -65,7 +65,7 @@ impl Inner {
             None => Status { waiting_for: Some(BLANK_WAITS_FOR.to_owned()), ..Status::default() },
         };
         let (fatal, refused_by_peer) = (self.fatal.get(), self.who.last_refusal());
-        let status = Status { fatal, refused_by_peer, disk: self.disk.report(), ..status };
+        let status = Status { fatal, refused_by_peer, disk: self.disk_report(), ..status };
         self.status.send_if_modified(|current| {
             let changed = *current != status;
             *current = status;

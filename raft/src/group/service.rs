@@ -67,7 +67,7 @@ impl Service for Inner {
             match request {
                 Request::Probe => Response::Probe(Box::new(self.probed())),
                 Request::Clock => Response::Clock(self.options.env.now_ms()),
-                Request::Disk => Response::Disk(self.disk.report()),
+                Request::Disk => Response::Disk(self.disk_report()),
                 Request::Init { expect } => Response::Init(Box::pin(self.found(expect)).await),
                 Request::Adopt(adoption) => Response::Adopt(Box::pin(self.adopt(adoption)).await),
                 Request::Join(new) => Response::Join(Box::pin(self.let_in(new)).await),

@@ -188,3 +188,32 @@ async fn the_reserve_is_made_when_there_is_space_and_one_pressed_follower_stops_
     assert!(cluster.group(leader).propose(submission(1)).await.unwrap().reply.is_ok());
     assert_eq!(cluster.status(leader).refuses_submissions, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_flushes_hang_hands_over_and_does_not_get_it_back_while_they_do() {
+    let mut cluster = Cluster::places(3);
+    cluster.found().await;
+    let slow = cluster.leader().await;
+    cluster.places[slow].gate.hold();
+    let mut number = 0;
+    let handed_over = async {
+        loop {
+            // By the other two, through one of them: what the slow one has to say may come late.
+            let _ = cluster.group((slow + 1) % 3).propose(write(number)).await;
+            number += 1;
+            let other =
+                (0..3).filter(|i| *i != slow).find(|i| cluster.group(*i).leadership().borrow().is_some());
+            if let Some(other) = other {
+                return other;
+            }
+        }
+    };
+    let leader = tokio::time::timeout(PATIENCE, handed_over).await.expect("another one leads in time");
+    assert!(cluster.group(slow).flush_times().recent.unwrap() >= Duration::from_millis(80));
+    for number in 1000..1010 {
+        cluster.write(leader, number).await;
+    }
+    assert!(cluster.group(leader).leadership().borrow().is_some());
+    cluster.places[slow].gate.release();
+    cluster.wait_until_equal().await;
+}

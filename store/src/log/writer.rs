@@ -2,6 +2,7 @@
 
 use super::OnDurable;
 use super::error::LogError;
+use super::flushes::{FlushTimes, Flushes};
 use super::gate::FlushGate;
 use super::options::{LogOptions, OnFatal};
 use super::queue::{Op, Queue};
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     /// Where raft-log's files are, whose errors do not name them.
     dir: PathBuf,
     gate: Option<Arc<FlushGate>>,
+    flushes: Flushes,
     on_fatal: Option<OnFatal>,
 }
 
@@ -77,6 +79,7 @@ impl Writer {
             watermark_interval: Duration::from_millis(options.watermark_interval_ms),
             dir: dir.to_owned(),
             gate: options.flush_gate,
+            flushes: Flushes::default(),
             on_fatal: options.on_fatal,
         });
         let mut writer = Self { shared: Arc::clone(&shared), threads: Vec::new() };
@@ -177,10 +180,15 @@ impl Shared {
         Ok(())
     }
 
+    pub(super) fn flush_times(&self) -> FlushTimes {
+        self.flushes.times(now())
+    }
+
     fn run(&self) {
         let mut gather = Duration::ZERO;
         while self.wait_until_due() {
             self.gather(gather);
+            self.flushes.begin(now());
             if !self.gate.as_ref().is_none_or(|gate| gate.pass()) {
                 break;
             }
@@ -188,7 +196,10 @@ impl Shared {
             let (batch, ops) = self.queue().take();
             let entries: usize = ops.iter().map(Op::entries).sum();
             match self.write(ops, batch) {
-                Ok(done) => done.into_iter().for_each(|done| done(Ok(()))),
+                Ok(done) => {
+                    self.flushes.end(now());
+                    done.into_iter().for_each(|done| done(Ok(())));
+                }
                 Err((error, done)) => return self.fail(&error, done),
             }
             let is_crowded = entries >= CROWD_ENTRIES;
