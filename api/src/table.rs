@@ -228,7 +228,8 @@ fn replica(scene: &Scene<'_>, member: &Member) -> Vec<Value> {
     let role = match member.state {
         _ if scene.status.leader == Some(member.id) => "leader",
         MemberState::Voter => "follower",
-        MemberState::Learner => "learner",
+        MemberState::Learner | MemberState::Joining { .. } => "learner",
+        MemberState::Leaving => "leaving",
     };
     vec![
         json!(member.head.name),

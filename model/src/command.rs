@@ -9,12 +9,16 @@ mod conclude;
 mod confirm_lineage;
 mod contact;
 mod delete;
+mod dismiss_member;
+mod expect_member;
 mod expire;
 mod found;
 mod intend;
 mod observe;
 mod patch;
 mod place;
+mod prefer_datacenter;
+mod promote_member;
 mod remove_cluster;
 mod remove_member;
 mod retry;
@@ -27,6 +31,7 @@ mod update_member;
 
 pub use add_cluster::AddCluster;
 pub use add_member::AddMember;
+pub(crate) use add_member::MEMBERS_MAX;
 pub use approve::Approve;
 pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
@@ -34,12 +39,16 @@ pub use conclude::{Conclude, Outcome};
 pub use confirm_lineage::ConfirmLineage;
 pub use contact::Contact;
 pub use delete::Delete;
+pub use dismiss_member::DismissMember;
+pub use expect_member::ExpectMember;
 pub use expire::Expire;
 pub use found::Found;
 pub use intend::Intend;
 pub use observe::{Observation, Observe};
 pub use patch::Patch;
 pub use place::{Choice, Place};
+pub use prefer_datacenter::PreferDatacenter;
+pub use promote_member::PromoteMember;
 pub use remove_cluster::RemoveCluster;
 pub use remove_member::RemoveMember;
 pub use retry::Retry;
@@ -49,6 +58,7 @@ pub use target::Target;
 pub use update_cluster::UpdateCluster;
 pub use update_member::UpdateMember;
 
+use crate::quorum::Seen;
 use crate::{Damaged, Digest, Done, Refusal, Txn};
 use serde::{Deserialize, Serialize};
 
@@ -144,11 +154,19 @@ pub enum Command {
     BeginLineage(BeginLineage),
     /// Let a group send again that goes on from a backup.
     ConfirmLineage(ConfirmLineage),
+    /// Let a blank replica join from an address, or let it no more.
+    ExpectMember(ExpectMember),
+    /// Let a learner vote.
+    PromoteMember(PromoteMember),
+    /// Have a replica leave.
+    DismissMember(DismissMember),
+    /// Say where the leader is to be.
+    PreferDatacenter(PreferDatacenter),
 }
 
 impl Command {
     /// All verbs.
-    pub const VERBS: [&str; 22] = [
+    pub const VERBS: [&str; 26] = [
         "found",
         "submit",
         "cancel",
@@ -171,6 +189,10 @@ impl Command {
         "approve",
         "begin-lineage",
         "confirm-lineage",
+        "expect-member",
+        "promote-member",
+        "dismiss-member",
+        "prefer-datacenter",
     ];
 
     /// The verb: in the ledger, in metrics and in logs.
@@ -199,6 +221,25 @@ impl Command {
             Command::Approve(_) => "approve",
             Command::BeginLineage(_) => "begin-lineage",
             Command::ConfirmLineage(_) => "confirm-lineage",
+            Command::ExpectMember(_) => "expect-member",
+            Command::PromoteMember(_) => "promote-member",
+            Command::DismissMember(_) => "dismiss-member",
+            Command::PreferDatacenter(_) => "prefer-datacenter",
+        }
+    }
+
+    /// True if it is decided by what the leader sees of the others when it proposes it.
+    #[must_use]
+    pub fn depends_on_seen(&self) -> bool {
+        matches!(self, Command::PromoteMember(_) | Command::DismissMember(_))
+    }
+
+    /// Where it says what the leader saw of the others when it proposed it.
+    pub fn seen_mut(&mut self) -> Option<&mut Seen> {
+        match self {
+            Command::PromoteMember(promote) => Some(&mut promote.seen),
+            Command::DismissMember(dismiss) => Some(&mut dismiss.seen),
+            _ => None,
         }
     }
 
@@ -244,6 +285,10 @@ impl Command {
             Command::Approve(approve) => approve.apply(txn, by),
             Command::BeginLineage(begin) => begin.apply(txn),
             Command::ConfirmLineage(confirm) => confirm.apply(txn),
+            Command::ExpectMember(expect) => expect.apply(txn),
+            Command::PromoteMember(promote) => promote.apply(txn),
+            Command::DismissMember(dismiss) => dismiss.apply(txn),
+            Command::PreferDatacenter(prefer) => prefer.apply(txn),
         }
     }
 }

@@ -24,6 +24,7 @@ mod lookup;
 pub mod manifest;
 mod phase;
 pub mod query;
+pub mod quorum;
 pub mod record;
 mod refusal;
 mod row;

@@ -5,6 +5,8 @@ pub const PART_BYTES_MAX: usize = 60 * 1024;
 /// Manifests up to this length are kept in their record's row. Longer ones have rows of their own, which are not written
 /// again with every change of the record.
 pub const MANIFESTS_INLINE_BYTES_MAX: usize = 1024;
+/// Replicas that one group can have, those that are expected included.
+pub const REPLICAS_MAX: usize = 9;
 /// Clusters that one group can have.
 pub const CLUSTERS_MAX: usize = 10_000;
 /// Manifests of one submission.

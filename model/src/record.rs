@@ -13,7 +13,7 @@ mod watch;
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Credentials, Stray};
 pub use kind::Kind;
-pub use member::{Member, MemberState};
+pub use member::{Expected, JoinAs, Member, MemberState};
 pub use meta::{Lineage, Meta, Origin};
 pub use object::{Action, Condition, Intent, Object, ObjectState, Permit, Seen};
 pub use receipt::Receipt;

@@ -1,8 +1,8 @@
 //! One command's work on the state: a layer, the counters, and the writes.
 
-use crate::command::{Command, Principal, Target};
+use crate::command::{Command, MEMBERS_MAX, Principal, Target};
 use crate::ledger::{self, Chained};
-use crate::record::{Cluster, Meta, Receipt, Record, Resource, Runnable};
+use crate::record::{Cluster, Member, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes, index,
     limits,
@@ -108,6 +108,18 @@ impl<'a> Txn<'a> {
             clusters.extend(self.cluster(ordinal)?);
         }
         Ok(clusters)
+    }
+
+    /// All members, in the order in which they joined.
+    pub(crate) fn members(&self) -> Result<Vec<Member>, Damaged> {
+        let mut members = Vec::new();
+        for ordinal in self.ordinals(Tag::Resource, Resource::Member as u64, MEMBERS_MAX)? {
+            members.extend(self.record(ordinal)?.and_then(|record| match record {
+                Record::Member(member) => Some(member),
+                _ => None,
+            }));
+        }
+        Ok(members)
     }
 
     /// The ordinals that a lookup value points to, at most `limit`.

@@ -7,6 +7,8 @@ mod approvals;
 mod late;
 #[path = "model/lineage.rs"]
 mod lineage;
+#[path = "model/members.rs"]
+mod members;
 #[path = "model/property.rs"]
 mod property;
 #[path = "model/story.rs"]

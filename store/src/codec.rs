@@ -254,12 +254,12 @@ mod tests {
     #[test]
     fn a_format_from_the_future_is_named_as_such() {
         let mut bytes = encode(Kind::Row, &7u64).unwrap();
-        bytes[4] = 4;
+        bytes[4] = 5;
         let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[4..12]), &bytes[16..]);
         bytes[12..16].copy_from_slice(&crc.to_le_bytes());
         assert!(matches!(
             decode::<u64>(Kind::Row, &bytes),
-            Err(CodecError::Format { found: 4, known: 3, .. })
+            Err(CodecError::Format { found: 5, known: 4, .. })
         ));
     }
 

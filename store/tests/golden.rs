@@ -158,6 +158,8 @@ fn rows() {
         ledger_len: 6,
         ledger_head: Digest([7; 32]),
         lineages: Vec::new(),
+        expected: Vec::new(),
+        preferred_datacenter: String::new(),
     }));
     for (name, row) in [("row-part.bin", part), ("row-meta.bin", meta)] {
         assert_golden(name, &codec::encode(Kind::Row, &row).unwrap());

@@ -21,6 +21,11 @@ pub(super) const FIELDS: &[Field] = &[
         "What it does in the group.",
     ),
     may("status.voter", Flag, "Its vote counts."),
+    may(
+        "status.state",
+        Word(&["Learner", "Voter", "Joining", "Leaving"]),
+        "What it is, or is to be: one that joins votes when it has caught up, one that leaves when it can be spared.",
+    ),
     may("status.answered", Flag, "It is the replica that answered, so the rest is there."),
     may("status.term", Whole, "The Raft term that it is in."),
     may("status.lastLog", Whole, "The last entry of its log."),
@@ -39,6 +44,6 @@ pub(super) const EXAMPLE: &str = r#"{
   "metadata": {"name": "r2", "uid": "6f0a5e0e-28a5-4f4a-9a52-0d7f5b0c3a11", "resourceVersion": "1",
     "creationTimestamp": "2026-11-20T22:00:00Z", "generation": 1},
   "spec": {"datacenter": "dc2", "peerAddress": "tallyman-1.example.com:7101", "apiURL": "https://tallyman-1.example.com:7001"},
-  "status": {"role": "follower", "voter": true, "answered": true, "term": 3, "lastLog": 8817, "committed": 8817,
+  "status": {"role": "follower", "voter": true, "state": "Voter", "answered": true, "term": 3, "lastLog": 8817, "committed": 8817,
     "applied": 8817, "lagMs": 4, "stateHash": {"index": 8817, "revision": "9120", "hash": "0f5c"}}
 }"#;

@@ -12,7 +12,7 @@ pub(super) fn document(scene: &Scene<'_>, member: &Member) -> Result<Vec<u8>, Da
         status.role.to_string()
     } else if status.leader == Some(member.id) {
         "leader".to_owned()
-    } else if member.state == MemberState::Learner {
+    } else if matches!(member.state, MemberState::Learner | MemberState::Joining { .. }) {
         "learner".to_owned()
     } else {
         "follower".to_owned()
@@ -29,7 +29,8 @@ pub(super) fn document(scene: &Scene<'_>, member: &Member) -> Result<Vec<u8>, Da
         },
         status: State {
             role,
-            voter: member.state == MemberState::Voter,
+            voter: status.voters.contains(&member.id),
+            state: member.state.to_string(),
             answered: itself,
             term: itself.then_some(status.term),
             last_log: itself.then_some(status.last_log),
@@ -59,6 +60,8 @@ struct Spec<'a> {
 struct State {
     role: String,
     voter: bool,
+    /// What it is to be.
+    state: String,
     /// It is the replica that answered, so the rest is there.
     answered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,12 @@
 //! A replica asks to join; its id is the log index of this entry.
 //!
-//! Reads the members; writes the new one as a learner. The same directory asking again changes nothing.
+//! Reads the members and the counters; writes the new member, and the one whose part it takes over. The same directory
+//! asking again changes nothing. Refused as `Conflict` when nobody is expected where it is.
 
 use super::Principal;
-use crate::record::{Head, Member, MemberState, Record, Resource};
-use crate::{Damaged, Done, Refusal, ReplicaId, Tag, Txn, Uid};
+use crate::limits::REPLICAS_MAX;
+use crate::record::{Expected, Head, Member, MemberState, Record};
+use crate::{Damaged, Done, Refusal, RefusalKind, ReplicaId, Txn, Uid};
 use serde::{Deserialize, Serialize};
 
 /// A replica with a blank directory.
@@ -20,22 +22,65 @@ pub struct AddMember {
     pub api_url: String,
 }
 
-/// Replicas that one group can have had at a time.
-pub(super) const MEMBERS_MAX: usize = 64;
+/// Members that one group can have had at a time, those that leave included.
+pub(crate) const MEMBERS_MAX: usize = 64;
 
 impl AddMember {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>, by: &Principal) -> Result<Result<Done, Refusal>, Damaged> {
-        for ordinal in txn.ordinals(Tag::Resource, Resource::Member as u64, MEMBERS_MAX)? {
-            if let Some(Record::Member(known)) = txn.record(ordinal)?
-                && known.directory == self.directory
-            {
-                return Ok(Ok(Done::unchanged(Record::Member(known))));
-            }
+        let members = txn.members()?;
+        if let Some(known) = members.iter().find(|member| member.directory == self.directory) {
+            return Ok(Ok(Done::unchanged(Record::Member(known.clone()))));
         }
         let id = ReplicaId(txn.ctx.index);
-        let new = member(txn, self, id, MemberState::Learner, &by.user);
+        if members.iter().any(|member| member.id >= id) {
+            return Ok(Err(Refusal::outdated(format!("{id} was given at the founding"))));
+        }
+        let state = match self.part(&members, &txn.meta.expected) {
+            Ok(state) => state,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        // One that never voted for certain, and has lost its directory: nobody will hear of it again.
+        let lost = self.before(&members).filter(|lost| lost.state != MemberState::Voter).cloned();
+        txn.meta.expected.retain(|expected| expected.peer_address != self.peer_address);
+        if let Some(lost) = lost {
+            txn.put(Record::Member(Member { state: MemberState::Leaving, ..lost }))?;
+        }
+        let new = member(txn, self, id, state, &by.user);
         let record = txn.put(Record::Member(new))?;
         Ok(Ok(Done::with(txn, record)))
+    }
+
+    /// What it becomes: what it was before it lost its directory, or what it is expected to be.
+    ///
+    /// # Errors
+    /// Nobody is expected there.
+    pub fn part(&self, members: &[Member], expected: &[Expected]) -> Result<MemberState, Refusal> {
+        if members.len() >= MEMBERS_MAX {
+            let message =
+                format!("{MEMBERS_MAX} replicas are listed, those that leave included: try again later");
+            return Err(Refusal::new(RefusalKind::Conflict, message));
+        }
+        match self.before(members) {
+            Some(lost) if lost.state == MemberState::Voter => {
+                return Ok(MemberState::Joining { replaces: Some(lost.id) });
+            }
+            Some(lost) => return Ok(lost.state),
+            None => {}
+        }
+        let expected = expected.iter().find(|expected| expected.peer_address == self.peer_address);
+        expected.map(|expected| expected.part.state()).ok_or_else(|| {
+            let message = format!(
+                "no replica is expected at {}: tallyman operator member add {}",
+                self.peer_address, self.peer_address
+            );
+            Refusal::new(RefusalKind::Conflict, message)
+        })
+    }
+
+    /// The last one under its address, unless that was told to leave.
+    fn before<'a>(&self, members: &'a [Member]) -> Option<&'a Member> {
+        let here = members.iter().filter(|member| member.peer_address == self.peer_address);
+        here.filter(|member| member.state != MemberState::Leaving).max_by_key(|member| member.id)
     }
 }
 
@@ -63,3 +108,28 @@ pub(super) fn member(
         state,
     }
 }
+
+/// Refuses to have `old` replaced if there is nothing to take over from it.
+pub(super) fn replaced(members: &[Member], old: ReplicaId) -> Result<(), Refusal> {
+    match members.iter().find(|member| member.id == old).map(|member| member.state) {
+        None => Err(Refusal::new(RefusalKind::NotFound, format!("there is no replica {old}"))),
+        Some(MemberState::Voter) => Ok(()),
+        Some(state) => {
+            let message =
+                format!("{old} does not vote for good, it is {state}: remove it, and add the other");
+            Err(Refusal::new(RefusalKind::Conflict, message))
+        }
+    }
+}
+
+/// The parts of `host:port`.
+pub(super) fn host_and_port(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    let is_host = !host.is_empty() && address.len() <= ADDRESS_BYTES_MAX && !host.contains(['/', ' ', '@']);
+    is_host.then_some((host, port))
+}
+
+/// Bytes of an address.
+const ADDRESS_BYTES_MAX: usize = 262;
+const _: () = assert!(REPLICAS_MAX < MEMBERS_MAX);

@@ -5,9 +5,9 @@
 //! lineage has begun (`Conflict`).
 
 use super::AddMember;
-use super::add_member::{MEMBERS_MAX, member};
-use crate::record::{Lineage, MemberState, Origin, Record, Resource};
-use crate::{Damaged, Done, GroupId, Refusal, RefusalKind, ReplicaId, Revision, Tag, Txn, Uid};
+use super::add_member::member;
+use crate::record::{Lineage, MemberState, Origin, Record};
+use crate::{Damaged, Done, GroupId, Refusal, RefusalKind, ReplicaId, Revision, Txn, Uid};
 use serde::{Deserialize, Serialize};
 
 /// What a lineage begins with.
@@ -38,9 +38,10 @@ impl BeginLineage {
         let base = Revision(last_kept.0 + REVISION_GAP);
         // The next change takes the base.
         txn.meta.revision = Revision(base.0 - 1);
-        for ordinal in txn.ordinals(Tag::Resource, Resource::Member as u64, MEMBERS_MAX)? {
-            txn.remove(ordinal, 0)?;
+        for old in txn.members()? {
+            txn.remove(old.head.ordinal, 0)?;
         }
+        txn.meta.expected.clear();
         let id = ReplicaId(txn.ctx.index);
         let one = member(txn, &self.member, id, MemberState::Voter, "system:lineage");
         txn.put(Record::Member(one))?;

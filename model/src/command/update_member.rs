@@ -1,6 +1,7 @@
 //! A replica votes from now on, or is reached elsewhere.
 //!
-//! Reads and writes the member. Refused when there is none of that id (`NotFound`).
+//! Reads and writes the member. Refused when there is none of that id (`NotFound`), or it was told to leave meanwhile
+//! (`Outdated`).
 
 use crate::record::{MemberState, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, ReplicaId, Txn};
@@ -26,6 +27,9 @@ impl UpdateMember {
         let Some(Record::Member(mut member)) = txn.named(Resource::Member, "", &self.id.to_string())? else {
             return Ok(Err(Refusal::new(RefusalKind::NotFound, format!("there is no replica {}", self.id))));
         };
+        if self.state.is_some() && member.state == MemberState::Leaving {
+            return Ok(Err(Refusal::outdated(format!("{} was told to leave", self.id))));
+        }
         let before = member.clone();
         member.state = self.state.unwrap_or(member.state);
         for (slot, value) in [

@@ -3,14 +3,33 @@
 use super::Head;
 use crate::{ReplicaId, Uid};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-/// What part a replica has in the group.
+/// What part a replica has in the group, or is to have: the leader moves Raft's membership towards it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemberState {
     /// Gets the log, does not vote.
     Learner,
     /// Votes.
     Voter,
+    /// Gets the log, and votes as soon as it has caught up.
+    Joining {
+        /// The voter that goes when this one votes.
+        replaces: Option<ReplicaId>,
+    },
+    /// Votes no more as soon as the others can do without, and is then removed.
+    Leaving,
+}
+
+impl fmt::Display for MemberState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MemberState::Learner => "Learner",
+            MemberState::Voter => "Voter",
+            MemberState::Joining { .. } => "Joining",
+            MemberState::Leaving => "Leaving",
+        })
+    }
 }
 
 /// A replica, where it is reached, and what it is.
@@ -31,4 +50,36 @@ pub struct Member {
     pub api_url: String,
     /// Its part.
     pub state: MemberState,
+}
+
+/// What a replica is to be once it has joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JoinAs {
+    /// A learner, until it is promoted.
+    Learner,
+    /// A voter, once it has caught up.
+    Voter {
+        /// The voter that goes then.
+        replaces: Option<ReplicaId>,
+    },
+}
+
+impl JoinAs {
+    /// The state that it joins in.
+    #[must_use]
+    pub fn state(self) -> MemberState {
+        match self {
+            JoinAs::Learner => MemberState::Learner,
+            JoinAs::Voter { replaces } => MemberState::Joining { replaces },
+        }
+    }
+}
+
+/// A blank replica that may join.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// `host:port` for its peers.
+    pub peer_address: String,
+    /// What it is to be.
+    pub part: JoinAs,
 }

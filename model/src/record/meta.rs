@@ -1,5 +1,6 @@
 //! The model's own counters, one row.
 
+use super::Expected;
 use crate::{Digest, GroupId, Ordinal, Revision, Uid};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -61,6 +62,10 @@ pub struct Meta {
     pub ledger_head: Digest,
     /// Jumps of the revision, oldest first.
     pub lineages: Vec<Lineage>,
+    /// Blank replicas that may join.
+    pub expected: Vec<Expected>,
+    /// Where the leader is to be if there is a choice; empty: anywhere.
+    pub preferred_datacenter: String,
 }
 
 impl Meta {

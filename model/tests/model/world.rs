@@ -16,15 +16,14 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// No group yet.
+    pub(crate) fn blank() -> Self {
+        Self { view: MemoryView::default(), log: Vec::new(), now_ms: 1_800_000_000_000, term: 1, next_uid: 0 }
+    }
+
     /// A founded group with clusters `east` and `west` that have been reached.
     pub(crate) fn new() -> Self {
-        let mut world = Self {
-            view: MemoryView::default(),
-            log: Vec::new(),
-            now_ms: 1_800_000_000_000,
-            term: 1,
-            next_uid: 0,
-        };
+        let mut world = Self::blank();
         let member = AddMember {
             directory: Uid([9; 16]),
             datacenter: "here".to_owned(),

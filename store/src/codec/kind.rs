@@ -65,7 +65,7 @@ impl Kind {
     #[must_use]
     pub fn format(self) -> u16 {
         match self {
-            Kind::Row => 3,
+            Kind::Row => 4,
             _ => 2,
         }
     }
