@@ -20,7 +20,10 @@ Examples:
   tallyman server --config /etc/tallyman/config.toml
 
 The configuration is the same file on all replicas; TALLYMAN_ADVERTISE and TALLYMAN_DATACENTER say where this one is.
-Blank replicas wait until one of them is told: tallyman operator init --expect N";
+Blank replicas wait until one of them is told: tallyman operator init --expect N. One that is started later waits until
+it is added: tallyman operator member add HOST:PORT
+
+Exit codes: 0 it was told to stop, or is removed from the group, 1 it did not start or cannot go on";
 
 /// Run one replica
 #[derive(Debug, Clone, clap::Args)]
@@ -60,6 +63,11 @@ impl Server {
                 replica.abandon().await;
                 Ok(())
             }
+            Ending::Removed(why) => {
+                replica.abandon().await;
+                removed(&why);
+                Ok(())
+            }
             Ending::Fatal(why) => {
                 tracing::error!(why, "cannot go on");
                 replica.abandon().await;
@@ -69,9 +77,21 @@ impl Server {
     }
 }
 
+/// Its end is a success, so that whoever starts it again after a failure does not; started again it ends again.
+fn removed(why: &str) {
+    tracing::info!(
+        why,
+        "stopped: it is no longer of the group, and its data directory is not needed any more"
+    );
+}
+
 fn stopped_early(ending: Ending) -> Result<(), Failure> {
     match ending {
         Ending::Asked | Ending::ParentGone => Ok(()),
+        Ending::Removed(why) => {
+            removed(&why);
+            Ok(())
+        }
         Ending::Fatal(why) => {
             Err(Failure::new(Exit::Failed, format!("the replica cannot start: {why}"), FATAL_HINT))
         }

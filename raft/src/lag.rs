@@ -47,6 +47,11 @@ impl Lag {
         self.behind_at(Instant::now(), applied)
     }
 
+    /// How long ago the leader said something; `None`: it never did.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        self.behind(u64::MAX)
+    }
+
     fn behind_at(&self, now: Instant, applied: u64) -> Option<Duration> {
         let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let reached = said.iter().rev().find(|said| said.index <= applied);

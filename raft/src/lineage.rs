@@ -19,8 +19,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use swap::UNFINISHED;
-use tallyman_model::command::{AddMember, BeginLineage};
-use tallyman_model::record::Origin;
+use tallyman_model::command::{AddMember, BeginLineage, ExpectMember};
+use tallyman_model::record::{JoinAs, Origin};
 use tallyman_model::{Command, Principal, ReplicaId, Revision, Uid};
 use tallyman_store::backup::{self, BackupError};
 use tallyman_store::identity::{Home, HomeError};
@@ -229,13 +229,20 @@ fn begin(
     let id = |index| LogId { term, leader: replica, index };
     let lineage = options.env.uid();
     let membership = membership(replica, &member)?;
-    let command = Command::BeginLineage(BeginLineage { lineage, origin, source, member });
-    let by = Principal { user: "system:operator".to_owned(), ..Principal::default() };
-    let entry = tallyman_model::Entry { clock_ms: options.env.now_ms(), by, key: None, command };
-    let batch = vec![
-        ToApply { id: id(replica), payload: inventory::Payload::Entry(Box::new(entry)) },
-        ToApply { id: id(replica + 1), payload: inventory::Payload::Membership(membership) },
-    ];
+    let mut commands = vec![Command::BeginLineage(BeginLineage { lineage, origin, source, member })];
+    // The others join with empty directories, and vote.
+    let others = options.sorted_peers().into_iter().filter(|peer| *peer != options.advertise_peer);
+    let part = Some(JoinAs::Voter { replaces: None });
+    commands.extend(others.map(|peer_address| Command::ExpectMember(ExpectMember { peer_address, part })));
+    let entries = commands.into_iter().map(|command| {
+        let by = Principal { user: "system:operator".to_owned(), ..Principal::default() };
+        let entry = tallyman_model::Entry { clock_ms: options.env.now_ms(), by, key: None, command };
+        inventory::Payload::Entry(Box::new(entry))
+    });
+    let payloads = entries.chain([inventory::Payload::Membership(membership)]);
+    let batch: Vec<ToApply> =
+        (replica..).zip(payloads).map(|(index, payload)| ToApply { id: id(index), payload }).collect();
+    let begun_at = batch.last().map_or(id(replica), |last| last.id);
     if let Some(Err(refusal)) = apply(&mut inventory, batch)?.into_iter().flatten().next() {
         return Err(LineageError::Refused(refusal.message));
     }
@@ -251,7 +258,7 @@ fn begin(
     fs::remove_dir_all(&changes).and_then(|()| fs::create_dir(&changes)).map_err(io_error(&changes))?;
     let log = Log::open(&new, LogOptions::default())?;
     log.save_vote(Vote { term, voted_for: Some(replica), committed: false })?;
-    log.purge(id(replica + 1))?;
+    log.purge(begun_at)?;
     log.sync()?;
     drop(log);
     let mut identity = Home::open(&new)?;

@@ -25,6 +25,8 @@ pub struct Timing {
     pub clock_skew_ms_max: u64,
     /// How many entries a learner may be behind when it is made a voter.
     pub learner_lag_entries_max: u64,
+    /// How long a voter of the preferred datacenter is fit to lead before it does, in ms; longer after each handover.
+    pub prefer_steady_ms: u64,
     /// A snapshot is taken when the log has this many bytes, or as many as the last snapshot if that is more.
     pub snapshot_log_bytes_min: u64,
     /// How often the size of the log is looked at, in ms.
@@ -39,12 +41,6 @@ pub struct Timing {
     pub agree_ms: u64,
     /// Bytes of proposals that are in flight on the leader.
     pub in_flight_bytes_max: u64,
-    /// How often the space that is left on the disk is looked at, in ms.
-    pub disk_look_ms: u64,
-    /// With fewer bytes left on its disk a replica is pressed.
-    pub disk_free_bytes_min: u64,
-    /// Bytes that are kept on the disk for when nothing else is left.
-    pub disk_reserve_bytes: u64,
 }
 
 impl Default for Timing {
@@ -61,6 +57,7 @@ impl Default for Timing {
             look_ms: 500,
             clock_skew_ms_max: 5000,
             learner_lag_entries_max: 1000,
+            prefer_steady_ms: 10_000,
             snapshot_log_bytes_min: 256 * 1024 * 1024,
             snapshot_look_ms: 1000,
             log_kept_entries: 10_000,
@@ -68,9 +65,6 @@ impl Default for Timing {
             scrub_ms: 25_000,
             agree_ms: 10_000,
             in_flight_bytes_max: 64 * 1024 * 1024,
-            disk_look_ms: 1000,
-            disk_free_bytes_min: 128 * 1024 * 1024,
-            disk_reserve_bytes: 32 * 1024 * 1024,
         }
     }
 }

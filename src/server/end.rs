@@ -2,7 +2,7 @@
 
 use crate::exit::{Exit, Failure};
 use std::sync::Arc;
-use tallyman_raft::OnFatal;
+use tallyman_raft::{Fate, OnFatal};
 use tokio::io::AsyncReadExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -16,6 +16,8 @@ pub(super) enum Ending {
     ParentGone,
     /// It cannot go on.
     Fatal(String),
+    /// It is no longer of the group.
+    Removed(String),
 }
 
 /// Waits for an end.
@@ -23,7 +25,7 @@ pub(super) struct End {
     terminate: Signal,
     interrupt: Signal,
     has_parent: bool,
-    fatal: watch::Sender<Option<String>>,
+    fatal: watch::Sender<Option<Fate>>,
 }
 
 impl End {
@@ -50,11 +52,11 @@ impl End {
     /// What is called with the reason when the replica cannot go on. The first reason counts.
     pub(super) fn on_fatal(&self) -> OnFatal {
         let fatal = self.fatal.clone();
-        Arc::new(move |why: &str| {
+        Arc::new(move |fate: &Fate| {
             fatal.send_if_modified(|known| {
                 let is_first = known.is_none();
                 if is_first {
-                    *known = Some(why.to_owned());
+                    *known = Some(fate.clone());
                 }
                 is_first
             });
@@ -67,9 +69,11 @@ impl End {
         let has_parent = self.has_parent;
         tokio::select! {
             biased;
-            why = fatal.wait_for(Option::is_some) => {
-                Ending::Fatal(why.ok().and_then(|why| why.clone()).unwrap_or_default())
-            }
+            fate = fatal.wait_for(Option::is_some) => match fate.ok().and_then(|fate| fate.clone()) {
+                Some(Fate::Removed(why)) => Ending::Removed(why),
+                Some(Fate::Broken(why)) => Ending::Fatal(why),
+                None => Ending::Fatal(String::new()),
+            },
             _ = self.terminate.recv() => Ending::Asked,
             _ = self.interrupt.recv() => Ending::Asked,
             () = input_ended(), if has_parent => Ending::ParentGone,

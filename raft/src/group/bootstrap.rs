@@ -14,7 +14,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::command::AddMember;
-use tallyman_model::{Command, GroupId, Principal, Record, ReplicaId, Uid};
+use tallyman_model::{Command, Damaged, GroupId, Principal, Record, ReplicaId, Uid};
 use tokio::time::{Instant, timeout_at};
 
 /// How long founding may take, from the first question to the first entry.
@@ -197,9 +197,20 @@ impl Inner {
             return Joined::NotLeader { leader: member.leader().filter(|(id, _)| *id != member.id) };
         }
         let _one = self.joining.lock().await;
+        // What would be refused is not proposed: it asks again and again.
+        let state = self.reader.now(|view, _| Ok((members::members(view)?, members::meta(view)?)));
+        let state: Result<_, Damaged> = state;
+        let (known, meta) = match state {
+            Ok(state) => state,
+            Err(error) => return Joined::Refused(error.to_string()),
+        };
+        if known.iter().all(|member| member.directory != new.directory)
+            && let Err(refusal) = new.part(&known, &meta.expected)
+        {
+            return Joined::Refused(refusal.message);
+        }
         // Its id is the index of this entry, and must be above those that were given at the founding.
-        let taken = self.reader.now(|view, _| members::members(view)).unwrap_or_default();
-        let highest = taken.iter().map(|member| member.id.0).max().unwrap_or(0);
+        let highest = known.iter().map(|member| member.id.0).max().unwrap_or(0);
         while member.metrics().last_log_index.unwrap_or(0) < highest {
             if member.raft.write_blank().await.is_err() {
                 return Joined::NotLeader { leader: None };
@@ -228,11 +239,16 @@ impl Inner {
 /// While the replica is blank: looks for a founded group among the peers and asks to be let in.
 pub(crate) async fn look_for_group(inner: Arc<Inner>) {
     let look = Duration::from_millis(inner.options.timing.look_ms);
+    let mut said = None;
     while inner.who.ids().replica.is_none() {
-        inner.publish_status(None);
-        if let Err(why) = inner.ask_to_join().await {
+        inner.publish_blank(said.as_deref());
+        let why = inner.ask_to_join().await.err();
+        if why != said
+            && let Some(why) = &why
+        {
             tracing::warn!(why, "the group does not let this replica in yet");
         }
+        said = why;
         tokio::time::sleep(look).await;
     }
 }

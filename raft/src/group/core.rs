@@ -1,7 +1,7 @@
 //! openraft, configured and started.
 
 use super::inner::{Inner, Member};
-use super::{agree, membership, observe, snapshots};
+use super::{agree, departure, membership, observe, snapshots};
 use crate::network::{Deadlines, Network};
 use crate::{Timing, types::Raft};
 use openraft::{Config, SnapshotPolicy};
@@ -68,6 +68,7 @@ impl Inner {
         self.spawn(observe::observe(Arc::clone(self), member.clone()));
         self.spawn(snapshots::snapshots(Arc::clone(self), member.clone()));
         self.spawn(agree::agree(Arc::clone(self), member.clone()));
+        self.spawn(departure::watch(Arc::clone(self), member.clone()));
         self.spawn(membership::lead(Arc::clone(self), member));
         tracing::info!(replica = id, "the replica is a member of the group");
         Ok(())

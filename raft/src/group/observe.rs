@@ -2,12 +2,13 @@
 
 use super::inner::{Inner, Member};
 use crate::types::Metrics;
-use crate::{DiskReport, Permit, Role, Status};
+use crate::{Permit, Role, Status};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::{LogIdOptionExt as _, ServerState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tallyman_model::record::MemberState;
 use tallyman_model::{GroupId, ReplicaId};
 
 /// Changes within this time are published as one.
@@ -28,14 +29,14 @@ pub(crate) async fn observe(inner: Arc<Inner>, member: Member) {
             inner.fatal.set(&format!("Raft has stopped: {fatal}"));
         }
         inner.publish_leadership(&member, &now);
-        inner.publish_status(Some(&now));
+        inner.publish_status(&now);
         tokio::time::sleep(TOGETHER).await;
         // The age of the state grows without any change.
         let look = Duration::from_millis(inner.options.timing.heartbeat_ms);
         if let Ok(Err(_)) = tokio::time::timeout(look, metrics.changed()).await {
             if !inner.stop.is_cancelled() {
                 inner.fatal.set("Raft has ended");
-                inner.publish_status(Some(&now));
+                inner.publish_status(&now);
             }
             return;
         }
@@ -58,14 +59,23 @@ impl Inner {
         });
     }
 
-    /// Publishes what this replica is; without metrics it is of no group.
-    pub(crate) fn publish_status(&self, metrics: Option<&Metrics>) {
-        let status = match metrics {
-            Some(metrics) => self.member_status(metrics),
-            None => Status { waiting_for: Some(BLANK_WAITS_FOR.to_owned()), ..Status::default() },
+    /// Publishes that this replica is of no group, and why it was not let in if it was not.
+    pub(crate) fn publish_blank(&self, refused: Option<&str>) {
+        let waiting_for = match refused {
+            Some(why) => format!("the group to let it in: {why}"),
+            None => BLANK_WAITS_FOR.to_owned(),
         };
+        self.publish(Status { waiting_for: Some(waiting_for), ..Status::default() });
+    }
+
+    /// Publishes what this replica is.
+    pub(crate) fn publish_status(&self, metrics: &Metrics) {
+        self.publish(self.member_status(metrics));
+    }
+
+    fn publish(&self, status: Status) {
         let (fatal, refused_by_peer) = (self.fatal.get(), self.who.last_refusal());
-        let status = Status { fatal, refused_by_peer, disk: self.disk_report(), ..status };
+        let status = Status { fatal, refused_by_peer, ..status };
         self.status.send_if_modified(|current| {
             let changed = *current != status;
             *current = status;
@@ -96,8 +106,6 @@ impl Inner {
             lag_ms: self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
             waiting_for: self.member_waits_for(metrics),
             refused_by_peer: None,
-            disk: DiskReport::default(),
-            refuses_submissions: self.disk.refusing().filter(|_| role == Role::Leader),
             fatal: None,
         }
     }
@@ -112,8 +120,17 @@ impl Inner {
         if !self.is_founded() {
             return Some("the founding entry".to_owned());
         }
-        let voter = metrics.membership_config.membership().voter_ids().any(|id| id == metrics.id);
-        (!voter).then(|| "being made a voter".to_owned())
+        if metrics.membership_config.membership().voter_ids().any(|id| id == metrics.id) {
+            return None;
+        }
+        let records = self.reader.now(|view, _| crate::members::members(view)).unwrap_or_default();
+        let own = records.iter().find(|member| member.id.0 == metrics.id);
+        match own.map(|member| member.state) {
+            // It is to be a learner, and serves as one.
+            Some(MemberState::Learner) => None,
+            Some(MemberState::Leaving) => Some("nothing any more: it leaves the group".to_owned()),
+            _ => Some("being made a voter".to_owned()),
+        }
     }
 
     /// True when the founding entry is applied.

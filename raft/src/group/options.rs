@@ -7,8 +7,17 @@ use std::sync::Arc;
 use tallyman_model::Env;
 use tallyman_store::inventory::InventoryOptions;
 
-/// Called once with what ends the replica: a failed write, a damaged state, a lost place in the group.
-pub type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+/// Why a replica ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It cannot go on: a failed write, a damaged state.
+    Broken(String),
+    /// It is no longer of the group, and has nothing left to do.
+    Removed(String),
+}
+
+/// Called once with what ends the replica.
+pub type OnFatal = Arc<dyn Fn(&Fate) + Send + Sync>;
 
 /// What a replica is started with.
 #[derive(Clone)]

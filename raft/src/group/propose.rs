@@ -10,6 +10,7 @@ use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use openraft::raft::{ClientWriteResponse, ClientWriteResult};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -155,13 +156,14 @@ impl Inner {
         if ms.unsigned_abs() > ms_max {
             return ForwardedAnswer::NotSent(NotSent::ClockSkew { ms, ms_max });
         }
-        if matches!(proposal.command, Command::Submit(_))
-            && self.leadership.borrow().is_some()
-            && let Some(why) = self.disk.refusing()
-        {
-            return ForwardedAnswer::NotSent(NotSent::DiskFull { why });
-        }
         let Proposal { by, key, command } = proposal;
+        let mut command = Cow::Borrowed(command);
+        if command.depends_on_seen()
+            && let Some(seen) = command.to_mut().seen_mut()
+        {
+            *seen = self.seen(member);
+        }
+        let command = &*command;
         let entry = EntryRef { clock_ms: self.options.env.now_ms(), by, key, command };
         let proposed = match Proposed::encode(member.id, entry) {
             Ok(proposed) => proposed,

@@ -57,8 +57,9 @@ impl Inner {
     pub(super) async fn withdraw(&self, why: &str) -> Infallible {
         self.fatal.say(why);
         self.leadership.send_replace(None);
-        let metrics = self.member().map(|member| member.metrics());
-        self.publish_status(metrics.as_ref());
+        if let Some(member) = self.member() {
+            self.publish_status(&member.metrics());
+        }
         loop {
             self.hand_over().await;
             sleep(Duration::from_millis(self.options.timing.election_ms_max)).await;

@@ -67,7 +67,6 @@ impl Service for Inner {
             match request {
                 Request::Probe => Response::Probe(Box::new(self.probed())),
                 Request::Clock => Response::Clock(self.options.env.now_ms()),
-                Request::Disk => Response::Disk(self.disk_report()),
                 Request::Init { expect } => Response::Init(Box::pin(self.found(expect)).await),
                 Request::Adopt(adoption) => Response::Adopt(Box::pin(self.adopt(adoption)).await),
                 Request::Join(new) => Response::Join(Box::pin(self.let_in(new)).await),
@@ -112,12 +111,9 @@ impl Inner {
             }
             Request::Hashes => Response::Hashes(self.hashes.kept()),
             Request::Segment(piece) => Response::Segment(self.take_segment(from, piece).await),
-            Request::Probe
-            | Request::Clock
-            | Request::Disk
-            | Request::Init { .. }
-            | Request::Adopt(_)
-            | Request::Join(_) => Response::NotNow("this is answered elsewhere".to_owned()),
+            Request::Probe | Request::Clock | Request::Init { .. } | Request::Adopt(_) | Request::Join(_) => {
+                Response::NotNow("this is answered elsewhere".to_owned())
+            }
         }
     }
 
@@ -169,7 +165,7 @@ impl Inner {
     }
 
     /// Refuses a replica that has been removed. Its id was given before the last applied entry, and nobody has it.
-    fn check_member(&self, dialler: u64) -> Result<(), Refused> {
+    pub(crate) fn check_member(&self, dialler: u64) -> Result<(), Refused> {
         let removed = self.reader.now(|view, _| {
             let founded = members::meta(view).is_ok_and(|meta| meta.group != GroupId::default());
             let known = members::members(view);

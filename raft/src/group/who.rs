@@ -1,7 +1,7 @@
 //! Who this replica is: what it says when it dials, and what it concludes from being refused.
 
 use crate::group::inner::Member;
-use crate::group::options::OnFatal;
+use crate::group::options::{Fate, OnFatal};
 use crate::log_adapter::LogStore;
 use crate::transport::peers::Identify;
 use crate::transport::wire::PROTOCOL;
@@ -33,12 +33,7 @@ impl Fatal {
 
     /// The replica is out of service from now on; its process does not end of that alone.
     pub(crate) fn say(&self, why: &str) {
-        let first = self.why.send_if_modified(|slot| {
-            let first = slot.is_none();
-            slot.get_or_insert_with(|| why.to_owned());
-            first
-        });
-        if first {
+        if self.is_first(why) {
             tracing::error!(why, "the replica cannot go on");
         }
     }
@@ -46,9 +41,29 @@ impl Fatal {
     /// The replica cannot go on: its process ends.
     pub(crate) fn set(&self, why: &str) {
         self.say(why);
-        if let Some(hook) = lock(&self.hook).take() {
-            hook(why);
+        self.end(&Fate::Broken(why.to_owned()));
+    }
+
+    /// The replica is no longer of the group: its process ends.
+    pub(crate) fn removed(&self, why: &str) {
+        if self.is_first(why) {
+            tracing::info!(why, "the replica is removed from the group");
         }
+        self.end(&Fate::Removed(why.to_owned()));
+    }
+
+    fn end(&self, fate: &Fate) {
+        if let Some(hook) = lock(&self.hook).take() {
+            hook(fate);
+        }
+    }
+
+    fn is_first(&self, why: &str) -> bool {
+        self.why.send_if_modified(|slot| {
+            let first = slot.is_none();
+            slot.get_or_insert_with(|| why.to_owned());
+            first
+        })
     }
 
     /// Why it cannot, if so.
@@ -187,9 +202,10 @@ impl Identify for Who {
 
     fn refused(&self, address: &str, why: &Refused) {
         match why {
-            Refused::Removed { replica } | Refused::Lost { replica, .. }
-                if Some(*replica) == self.ids().replica =>
-            {
+            Refused::Removed { replica } if Some(*replica) == self.ids().replica => {
+                self.fatal.removed(&format!("{address} says: {why}"));
+            }
+            Refused::Lost { replica, .. } if Some(*replica) == self.ids().replica => {
                 self.fatal.set(&format!("{address} does not talk to this replica: {why}"));
             }
             // Another one took its place, or nobody has yet.

@@ -64,6 +64,12 @@ impl Peers {
         Arc::clone(peers.entry(key.clone()).or_insert_with(new))
     }
 
+    /// Closes one connection, so that it is dialled anew.
+    pub(crate) fn forget(&self, address: &str, target: Option<u64>, lane: Lane) {
+        let key = (address.to_owned(), target, lane);
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
     /// Closes all connections.
     pub(crate) fn clear(&self) {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner).clear();

@@ -1,6 +1,5 @@
 //! The messages between replicas.
 
-use crate::group::disk::DiskReport;
 use crate::group::propose::{Forwarded, ForwardedAnswer};
 use crate::types::{LogId, SnapshotMeta, Types, Vote};
 use openraft::raft::{
@@ -105,7 +104,7 @@ pub(crate) enum Refused {
     },
     /// The dialler has been removed from the group.
     #[error(
-        "r{replica} is no longer of the group: another replica has taken its place; move its data directory away to join anew"
+        "r{replica} is no longer of the group: it was removed, or another replica has taken its place; to join anew, move its data directory away and, if it was removed, have it added again (tallyman operator member add)"
     )]
     Removed {
         /// The dialler.
@@ -161,8 +160,6 @@ pub(crate) enum Request {
     HandOver(Option<u64>),
     /// Which state did you have at which log index?
     Hashes,
-    /// How is your disk?
-    Disk,
 }
 
 /// The answer to a [`Request`].
@@ -200,8 +197,6 @@ pub(crate) enum Response {
     NotNow(String),
     /// To `Hashes`: the last applied indexes, each with the state hash after it.
     Hashes(Vec<(u64, u128)>),
-    /// To `Disk`.
-    Disk(DiskReport),
 }
 
 /// Why the leader gave no read index.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -59,9 +59,21 @@ pub(crate) struct Place {
     pub(crate) group: Option<Group>,
 }
 
+impl Place {
+    fn new(root: &Path, i: usize, address: String) -> Self {
+        Self {
+            dir: root.join(format!("place-{i}")),
+            address,
+            gate: Arc::default(),
+            env: TestEnv::new(SEED.fetch_add(1, Ordering::Relaxed)),
+            group: None,
+        }
+    }
+}
+
 /// A group.
 pub(crate) struct Cluster {
-    _root: TempDir,
+    root: TempDir,
     pub(crate) name: String,
     pub(crate) timing: Timing,
     pub(crate) backend: Backend,
@@ -86,21 +98,9 @@ impl Cluster {
         let places = free_addresses(count)
             .into_iter()
             .enumerate()
-            .map(|(i, address)| Place {
-                dir: root.path().join(format!("place-{i}")),
-                address,
-                gate: Arc::default(),
-                env: TestEnv::new(SEED.fetch_add(1, Ordering::Relaxed)),
-                group: None,
-            })
+            .map(|(i, address)| Place::new(root.path(), i, address))
             .collect();
-        Self {
-            _root: root,
-            name: "test".to_owned(),
-            timing: Timing::default(),
-            backend: Backend::Sled,
-            places,
-        }
+        Self { root, name: "test".to_owned(), timing: Timing::default(), backend: Backend::Sled, places }
     }
 
     /// `count` replicas, started and founded.
@@ -114,6 +114,13 @@ impl Cluster {
         cluster.timing = timing;
         cluster.found().await;
         cluster
+    }
+
+    /// A further place, whose replica is blank; not started. Those that run do not know of it.
+    pub(crate) fn add_place(&mut self) -> usize {
+        let i = self.places.len();
+        self.places.push(Place::new(self.root.path(), i, free_addresses(1).remove(0)));
+        i
     }
 
     /// Starts all places and founds the group.

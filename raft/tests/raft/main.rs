@@ -9,6 +9,7 @@ mod disk;
 mod founding;
 mod lineage;
 mod members;
+mod membership;
 mod reads;
 mod tls;
 mod writes;
