@@ -22,6 +22,7 @@ Tallyman takes work for many Kubernetes clusters, gets it there exactly once, an
 /apis/tallyman.dev/v1/auditrecords                   the ledger
 /apis/tallyman.dev/v1/replicas                       the replicas of this group
 /operator/status                                     this replica, without asking a leader
+/operator/members                                    who is of the group, and who may join
 /livez  /readyz?verbose  /metrics  /version  /apis
 
 kubectl works with it: kubectl --server=URL get runnables -A
@@ -77,10 +78,6 @@ pub(crate) async fn readyz(State(api): State<Shared>, request: Request) -> Respo
         text.push_str(&format!(
             "[+]sending paused: the group is {origin}, and nothing is sent to any cluster before `tallyman operator confirm`\n"
         ));
-    }
-    if status.disk.is_pressed && (verbose || !ready) {
-        let mib = status.disk.available_bytes / (1024 * 1024);
-        text.push_str(&format!("[+]disk pressed: {mib} MiB are left; free space before the disk is full\n"));
     }
     if verbose || !ready {
         for (name, check) in &checks {

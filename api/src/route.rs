@@ -4,6 +4,7 @@ mod auditrecords;
 mod clusters;
 mod events;
 mod lineage;
+mod members;
 pub(crate) mod namespaces;
 mod operator;
 mod replicas;
@@ -59,9 +60,11 @@ pub(crate) const STATUS: &str = "/operator/status";
 pub(crate) const SNAPSHOT: &str = "/operator/snapshot";
 pub(crate) const LINEAGE: &str = "/operator/lineage";
 pub(crate) const CONFIRM_LINEAGE: &str = "/operator/confirm";
+pub(crate) const MEMBERS: &str = "/operator/members";
+pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 39] = [
+pub const ROUTES: [&str; 41] = [
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -96,6 +99,8 @@ pub const ROUTES: [&str; 39] = [
     SNAPSHOT,
     LINEAGE,
     CONFIRM_LINEAGE,
+    MEMBERS,
+    MEMBERS_CHANGE,
     WHOAMI,
     MAY,
     RULES,
@@ -147,6 +152,8 @@ pub fn router(options: ApiOptions) -> Router {
         .route(SNAPSHOT, get(snapshot::take))
         .route(LINEAGE, get(lineage::report))
         .route(CONFIRM_LINEAGE, post(lineage::confirm))
+        .route(MEMBERS, get(members::list))
+        .route(MEMBERS_CHANGE, post(members::change))
         .route(WHOAMI, post(reviews::whoami))
         .route(MAY, post(reviews::may))
         .route(RULES, post(reviews::rules))

@@ -2,6 +2,7 @@
 
 mod init;
 mod lineage;
+mod member;
 mod recover;
 mod snapshot;
 mod status;
@@ -30,6 +31,7 @@ Examples:
   tallyman operator status
   tallyman operator init --expect 3
   tallyman operator transfer-leader --to r2
+  tallyman operator member list
   tallyman operator snapshot save night.tallyman";
 const INIT_HELP: &str = "\
 Examples:
@@ -89,6 +91,7 @@ enum Verb {
         #[command(flatten)]
         change: ChangeOptions,
     },
+    Member(member::Member),
     Snapshot(snapshot::Snapshot),
     Recover(recover::Recover),
     Report(lineage::Report),
@@ -102,6 +105,7 @@ impl Operator {
             Verb::Init { expect, wait: Some(limit) } => init::until_made(client, expect, limit).await,
             Verb::Status { output } => status::show(client, &output).await,
             Verb::TransferLeader { to, change } => transfer(client, to, &change).await,
+            Verb::Member(member) => member.run(client).await,
             Verb::Snapshot(snapshot) => snapshot.run(client).await,
             Verb::Recover(recover) => recover.run(),
             Verb::Report(report) => report.run(client).await,

@@ -291,6 +291,27 @@ const OPERATIONS: &[Operation] = &[
         ]),
         "Lets a group send again that goes on from a backup. For operators.",
     ),
+    plain(
+        route::MEMBERS,
+        "get",
+        Nothing,
+        "Lists the group's replicas with what each is to be, and the addresses from which others may join. For operators.",
+    ),
+    plain(
+        route::MEMBERS_CHANGE,
+        "post",
+        Fields(&[
+            ("address", "For add: where the peers of a blank replica reach it, as host:port."),
+            ("voter", "For add: true if it votes as soon as it has caught up; otherwise it stays a learner."),
+            ("id", "For promote: the learner that is to vote."),
+            ("member", "For remove: the replica, or the address of one that has not joined yet."),
+            ("old", "For replace: the voter that goes."),
+            ("new", "For replace: the learner, or the address of a blank replica, that takes its place."),
+            ("datacenter", "For prefer: where the leader is to be; null for anywhere."),
+        ]),
+        "Changes who is of the group: add, promote, remove, replace or prefer. The leader does it as soon as it is safe. For \
+         operators.",
+    ),
 ];
 
 /// The paths of one document.

@@ -84,6 +84,58 @@ async fn a_lineage_is_reported_and_confirmed_by_its_id() {
 }
 
 #[tokio::test]
+async fn members_are_added_promoted_replaced_and_removed_and_the_ledger_says_by_whom() {
+    let server = start().await;
+    let post = async |verb: &str, body: serde_json::Value| {
+        server.post(&format!("/operator/members/{verb}"), &body).await
+    };
+    let ann = [("impersonate-user", "ann")];
+    server.send("GET", "/operator/members", &ann, "").await.refused(403, "Forbidden");
+    server
+        .send("POST", "/operator/members/remove", &ann, "{\"member\": \"r1\"}")
+        .await
+        .refused(403, "Forbidden");
+    for (verb, wrong) in [
+        ("add", json!({})),
+        ("add", json!({"address": "m4:1", "voter": "yes"})),
+        ("add", json!({"address": "m4"})),
+        ("promote", json!({"id": "m4:1"})),
+        ("remove", json!(["r1"])),
+        ("replace", json!({"old": "r1"})),
+        ("prefer", json!({"datacenter": "mars"})),
+        ("prefer", json!({"datacenter": "dc1", "force": true})),
+    ] {
+        post(verb, wrong).await.refused(422, "Invalid");
+    }
+    post("divide", json!({})).await.refused(404, "NotFound");
+
+    let added = post("add", json!({"address": "m4.example.com:1", "voter": true})).await.done(200);
+    assert_eq!(added, json!({"peerAddress": "m4.example.com:1", "joinsAs": "Voter", "replaces": null}));
+    post("add", json!({"address": "localhost:8002"})).await.refused(409, "AlreadyExists");
+    post("replace", json!({"old": "r2", "new": "m4.example.com:1"})).await.done(200);
+    post("prefer", json!({"datacenter": "dc3"})).await.done(200);
+    let list = server.get("/operator/members").await.done(200);
+    assert_eq!(list["expected"][0]["replaces"], "r2");
+    assert_eq!((&list["preferredDatacenter"], list["members"].as_array().unwrap().len()), (&json!("dc3"), 3));
+    assert_eq!(
+        list["members"][2],
+        json!({"id": "r3", "state": "Voter", "votes": true, "replaces": null, "datacenter": "dc3",
+            "peerAddress": "localhost:8003", "apiURL": "http://localhost:7003"})
+    );
+    post("remove", json!({"member": "m4.example.com:1"})).await.done(200);
+    post("remove", json!({"member": "m4.example.com:1"})).await.refused(404, "NotFound");
+    // Nobody says here that anybody answers.
+    let refused = post("remove", json!({"member": "r3"})).await.refused(409, "Conflict");
+    assert!(refused.contains("start r1, r2 again"), "{refused}");
+    post("promote", json!({"id": "r9"})).await.refused(404, "NotFound");
+    let records = server.get("/apis/tallyman.dev/v1/auditrecords").await.done(200).to_string();
+    assert!(
+        records.contains("expect-member") && records.contains("m4.example.com:1 may join in place of r2"),
+        "{records}"
+    );
+}
+
+#[tokio::test]
 async fn replicas_tell_what_they_know() {
     let server = start().await;
     let list = server.get("/apis/tallyman.dev/v1/replicas").await.done(200);
