@@ -23,6 +23,8 @@ mod directories;
 mod history;
 #[path = "system/kube_client.rs"]
 mod kube_client;
+#[path = "system/members.rs"]
+mod members;
 #[path = "system/outages.rs"]
 mod outages;
 #[path = "system/overload.rs"]

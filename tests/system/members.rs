@@ -1,0 +1,361 @@
+//! Replicas come and go under load, as an operator has them: with servers by hand, and the client.
+
+use crate::dev::{Answer, PATIENCE, answer, binary, client, path, runnable, signal, until};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::TcpListener;
+use std::process::{Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{sleep, timeout};
+
+/// One server's place; its process comes and goes.
+struct Place {
+    url: String,
+    peer: String,
+    child: Option<Child>,
+}
+
+struct Servers {
+    dir: TempDir,
+    http: reqwest::Client,
+    places: Vec<Place>,
+    /// Where writes are sent to.
+    urls: Arc<Mutex<Vec<String>>>,
+}
+
+/// A port that nobody listens on, and that no connection is given while its server is down: below those that the system
+/// gives by itself.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::SeqCst)) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+impl Servers {
+    /// A founded group of three.
+    async fn founded() -> Self {
+        let urls = Arc::default();
+        let mut servers =
+            Self { dir: tempfile::tempdir().unwrap(), http: client(), places: Vec::new(), urls };
+        servers.add_places(3);
+        (0..3).for_each(|i| servers.start(i));
+        let made = servers.operator(&["init", "--expect", "3", "--wait", "60s"]).await;
+        assert!(made.status.success(), "{made:?}");
+        servers
+    }
+
+    /// Places for further servers; the configuration of the ones that run is as it was.
+    fn add_places(&mut self, count: usize) {
+        let first = self.places.len();
+        for _ in 0..count {
+            let (api, peer) = (port(), port());
+            let (url, peer) = (format!("http://127.0.0.1:{api}"), format!("127.0.0.1:{peer}"));
+            self.places.push(Place { url, peer, child: None });
+        }
+        let peers: Vec<&String> = self.places.iter().map(|place| &place.peer).collect();
+        for (i, place) in self.places.iter().enumerate().skip(first) {
+            let config = format!(
+                "group = \"night\"\ndatacenter = \"dc{i}\"\ndata_dir = {:?}\napi_listen = {:?}\npeer_listen = {:?}\n\
+                 advertise = \"127.0.0.1\"\npeers = {peers:?}\n",
+                self.dir.path().join(format!("data{i}")),
+                place.url.trim_start_matches("http://"),
+                place.peer,
+            );
+            fs::write(self.dir.path().join(format!("{i}.toml")), config).unwrap();
+        }
+    }
+
+    fn start(&mut self, i: usize) {
+        let log = fs::File::options().create(true).append(true).open(self.log(i)).unwrap();
+        let mut command = Command::new(binary());
+        command.args(["server", "--parent-pipe", "--config"]).arg(self.dir.path().join(format!("{i}.toml")));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        self.places[i].child = Some(command.spawn().unwrap());
+        self.set_urls();
+    }
+
+    fn set_urls(&self) {
+        let running = self.places.iter().filter(|place| place.child.is_some());
+        *self.urls.lock().unwrap() = running.map(|place| place.url.clone()).collect();
+    }
+
+    fn log(&self, i: usize) -> std::path::PathBuf {
+        self.dir.path().join(format!("{i}.log"))
+    }
+
+    /// Kills a server, as a machine that is gone.
+    async fn kill(&mut self, i: usize) {
+        let mut child = self.places[i].child.take().unwrap();
+        signal(child.id().unwrap() as i32, Signal::KILL);
+        child.wait().await.unwrap();
+        self.set_urls();
+    }
+
+    /// Waits until a server has ended by itself, and gives its exit code.
+    async fn ended(&mut self, i: usize) -> Option<i32> {
+        let mut child = self.places[i].child.take().unwrap();
+        self.set_urls();
+        // Waiting closes the child's input, at which it would stop too.
+        let _input = child.stdin.take();
+        timeout(PATIENCE, child.wait()).await.expect("it ends by itself").unwrap().code()
+    }
+
+    async fn operator(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        let urls = self.urls.lock().unwrap().join(",");
+        command.arg("operator").args(arguments).env("TALLYMAN_SERVER", urls);
+        timeout(PATIENCE, command.output()).await.expect("the client answers").unwrap()
+    }
+
+    /// The same, repeated while there is no leader; gives what it printed.
+    async fn done(&self, arguments: &[&str]) -> String {
+        until(&format!("operator {arguments:?} is done"), async || {
+            let output = self.operator(arguments).await;
+            let words = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(matches!(output.status.code(), Some(0 | 5 | 7)), "operator {arguments:?}: {words}");
+            output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        })
+        .await
+    }
+
+    async fn get(&self, i: usize, path: &str) -> Option<Answer> {
+        answer(self.http.get(format!("{}{path}", self.places[i].url))).await
+    }
+
+    async fn status(&self, i: usize) -> Option<Value> {
+        Some(self.get(i, "/operator/status").await?.body)
+    }
+
+    async fn id(&self, i: usize) -> String {
+        until("a replica says its id", async || Some(self.status(i).await?["id"].as_str()?.to_owned())).await
+    }
+
+    /// The place of the leader.
+    async fn leader(&self) -> usize {
+        until("somebody leads", async || {
+            for i in (0..self.places.len()).filter(|i| self.places[*i].child.is_some()) {
+                let Some(status) = self.status(i).await else { continue };
+                if status["role"] == json!("leader") && status["waitingFor"] == json!(null) {
+                    return Some(i);
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// Waits until the members are the replicas at these places, all of them voters.
+    async fn until_members(&self, places: &[usize]) {
+        let mut ids = Vec::new();
+        for i in places {
+            ids.push(self.id(*i).await);
+        }
+        ids.sort_unstable();
+        until(&format!("{ids:?} are the members"), async || {
+            let output = self.operator(&["member", "list", "-o", "json"]).await;
+            let list: Value = serde_json::from_slice(&output.stdout).ok()?;
+            let votes = |one: &&Value| one["state"] == json!("Voter") && one["votes"] == json!(true);
+            let members = list["members"].as_array()?;
+            let mut voters: Vec<&str> =
+                members.iter().filter(votes).filter_map(|one| one["id"].as_str()).collect();
+            voters.sort_unstable();
+            let status = self.status(self.leader().await).await?;
+            let is_settled = status["learners"] == json!([]) && members.len() == voters.len();
+            (voters == ids && is_settled).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Writers that repeat each submission until it is acknowledged.
+struct Load {
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
+    writers: Vec<tokio::task::JoinHandle<BTreeMap<String, Value>>>,
+}
+
+impl Load {
+    fn start(servers: &Servers, writers: usize) -> Self {
+        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let writer = |writer: usize| {
+            let (urls, stop, count) = (servers.urls.clone(), stop.clone(), count.clone());
+            tokio::spawn(write(writer, urls, stop, count))
+        };
+        let writers = (0..writers).map(writer).collect();
+        Self { stop, count, writers }
+    }
+
+    /// Waits until that many more submissions were acknowledged.
+    async fn progress(&self, more: u64) {
+        let goal = self.count.load(Ordering::SeqCst) + more;
+        until("writes are acknowledged", async || (self.count.load(Ordering::SeqCst) >= goal).then_some(()))
+            .await;
+    }
+
+    async fn finish(self) -> BTreeMap<String, Value> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut all = BTreeMap::new();
+        for writer in self.writers {
+            all.extend(writer.await.unwrap());
+        }
+        all
+    }
+}
+
+/// Gives name and UID of what was acknowledged.
+async fn write(
+    writer: usize,
+    urls: Arc<Mutex<Vec<String>>>,
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
+) -> BTreeMap<String, Value> {
+    let (http, mut all, mut turn) = (client(), BTreeMap::new(), writer);
+    while !stop.load(Ordering::SeqCst) {
+        let name = format!("load-{writer}-{}", all.len());
+        let body = runnable(&name, "10ms");
+        while !stop.load(Ordering::SeqCst) {
+            turn += 1;
+            let url = {
+                let urls = urls.lock().unwrap();
+                format!("{}{}", urls[turn % urls.len()], path("namespaces/load/runnables"))
+            };
+            let request = http.post(url).header("idempotency-key", &name).json(&body);
+            match answer(request.timeout(Duration::from_secs(5))).await {
+                Some(answer) if answer.status == 201 => {
+                    all.insert(name, answer.body["metadata"]["uid"].clone());
+                    count.fetch_add(1, Ordering::SeqCst);
+                    break;
+                }
+                Some(answer) => assert!(matches!(answer.status, 429 | 503 | 504), "{name}: {answer:?}"),
+                None => {}
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        // Load without saturating two cores: the changes are the point.
+        sleep(Duration::from_millis(20)).await;
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_replicas_become_five_and_three_again_under_load_and_nothing_acknowledged_is_lost() {
+    let mut servers = Servers::founded().await;
+    let load = Load::start(&servers, 3);
+    load.progress(10).await;
+
+    servers.add_places(2);
+    for i in [3, 4] {
+        servers.start(i);
+        until("it says that it has to be added", async || {
+            let status = servers.status(i).await?;
+            status["waitingFor"].as_str()?.contains("tallyman operator member add").then_some(())
+        })
+        .await;
+    }
+    let (fourth, fifth) = (servers.places[3].peer.clone(), servers.places[4].peer.clone());
+    let said = servers.done(&["member", "add", &fourth, "--voter"]).await;
+    assert!(said.contains("it may join"), "{said}");
+    servers.done(&["member", "add", &fifth, "--voter"]).await;
+    // Whatever step the leader is at, the next one goes on with it.
+    let leader = servers.leader().await;
+    servers.kill(leader).await;
+    load.progress(10).await;
+    servers.start(leader);
+    servers.until_members(&[0, 1, 2, 3, 4]).await;
+    load.progress(10).await;
+
+    // The leader goes, and the one that leads then is killed while another one goes.
+    let first = servers.leader().await;
+    servers.done(&["member", "remove", &servers.id(first).await]).await;
+    assert_eq!(servers.ended(first).await, Some(0), "a removed replica ends well");
+    let leader = servers.leader().await;
+    let second = (0..5).find(|i| *i != first && *i != leader).unwrap();
+    servers.done(&["member", "remove", &servers.id(second).await]).await;
+    servers.kill(leader).await;
+    load.progress(10).await;
+    servers.start(leader);
+    assert_eq!(servers.ended(second).await, Some(0));
+    let left: Vec<usize> = (0..5).filter(|i| *i != first && *i != second).collect();
+    servers.until_members(&left).await;
+    load.progress(10).await;
+    let acknowledged = load.finish().await;
+
+    for i in [first, second] {
+        let log = fs::read_to_string(servers.log(i)).unwrap();
+        assert!(log.contains("no longer of the group"), "it says why: {log}");
+    }
+    servers.start(first);
+    assert_eq!(servers.ended(first).await, Some(0), "started again, it ends again");
+    for i in &left {
+        let list = until("a replica lists all", async || {
+            servers.get(*i, &path("namespaces/load/runnables")).await.filter(|answer| answer.status == 200)
+        })
+        .await;
+        let uid = |item: &Value| {
+            (item["metadata"]["name"].as_str().unwrap().to_owned(), item["metadata"]["uid"].clone())
+        };
+        let found: BTreeMap<String, Value> = list.body["items"].as_array().unwrap().iter().map(uid).collect();
+        for (name, uid) in &acknowledged {
+            assert_eq!(found.get(name), Some(uid), "{name} on server {i}");
+        }
+    }
+    until("all have the same state and ledger", async || {
+        let mut seen = Vec::new();
+        for i in &left {
+            let status = servers.status(*i).await?;
+            seen.push((status["ledger"].clone(), status["stateHash"]["hash"].clone()));
+        }
+        seen.iter().all(|one| *one == seen[0]).then_some(())
+    })
+    .await;
+    let records = servers.get(left[0], &path("auditrecords?limit=500")).await.unwrap().body.to_string();
+    assert!(records.contains("dismiss-member"), "the ledger tells of it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_one_of_three_lost_no_other_is_removed_and_a_blank_one_takes_its_place() {
+    let mut servers = Servers::founded().await;
+    let leader = servers.leader().await;
+    let (lost, left) = ((leader + 1) % 3, (leader + 2) % 3);
+    let (lost_id, left_id) = (servers.id(lost).await, servers.id(left).await);
+    servers.kill(lost).await;
+    let refused = until("it counts as lost", async || {
+        // Within the lease it may still count as one that has answered; then that is taken back.
+        let output = servers.operator(&["member", "remove", &left_id]).await;
+        if output.status.success() {
+            servers.done(&["member", "promote", &left_id]).await;
+            return None;
+        }
+        Some(output)
+    })
+    .await;
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{words}");
+    assert!(words.contains(&format!("start {lost_id} again")), "{words}");
+
+    servers.add_places(1);
+    let said = servers.done(&["member", "replace", &lost_id, &servers.places[3].peer]).await;
+    assert!(said.contains(&format!("takes the place of {lost_id}")), "{said}");
+    let list = servers.done(&["member", "list"]).await;
+    assert!(list.contains(&format!("Expected Voter for {lost_id}")), "{list}");
+    servers.start(3);
+    servers.until_members(&[leader, left, 3]).await;
+
+    // The lost one is back, and finds out.
+    servers.start(lost);
+    assert_eq!(servers.ended(lost).await, Some(0));
+    let preferred = servers.done(&["member", "prefer", "dc3"]).await;
+    assert!(preferred.contains("dc3"), "{preferred}");
+    until("the leader is there", async || (servers.leader().await == 3).then_some(())).await;
+}
