@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     /// Who may call the API.
     pub(crate) tokens_file: Option<PathBuf>,
+    /// How long its log may be before a snapshot is taken, in bytes; `None`: as it is usual.
+    pub(crate) snapshot_log_bytes: Option<u64>,
 }
 
 /// Paths of PEM files.
@@ -79,6 +81,7 @@ pub(crate) struct Tls {
 pub(crate) struct Overrides {
     pub(crate) advertise: Option<String>,
     pub(crate) datacenter: Option<String>,
+    pub(crate) snapshot_log_bytes: Option<String>,
 }
 
 impl Overrides {
@@ -87,6 +90,7 @@ impl Overrides {
         Self {
             advertise: environment::read(environment::ADVERTISE),
             datacenter: environment::read(environment::DATACENTER),
+            snapshot_log_bytes: environment::read(environment::SNAPSHOT_LOG_BYTES),
         }
     }
 }

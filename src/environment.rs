@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub(crate) const ADVERTISE: &str = "TALLYMAN_ADVERTISE";
 /// The datacenter of a replica, where it differs from the configuration file.
 pub(crate) const DATACENTER: &str = "TALLYMAN_DATACENTER";
+/// How many bytes the log of a replica may have before a snapshot is taken, for rehearsals on little data.
+pub(crate) const SNAPSHOT_LOG_BYTES: &str = "TALLYMAN_SNAPSHOT_LOG_BYTES";
 /// The servers of the client, separated by commas or spaces.
 pub(crate) const SERVER: &str = "TALLYMAN_SERVER";
 /// A file with the client's token.

@@ -2,6 +2,7 @@
 
 use super::file::{At, Raw, RawTls};
 use super::{Config, Overrides, Problem, Tls, join};
+use crate::environment;
 use std::net::SocketAddr;
 use std::path::Path;
 use tallyman_model::manifest::names;
@@ -41,6 +42,7 @@ pub(super) fn build(
     }
     let tls = raw.tls.map(|tls| check.tls(tls, dir));
     let tokens_file = raw.tokens_file.map(|tokens| dir.join(tokens.value));
+    let snapshot_log_bytes = overrides.snapshot_log_bytes.as_ref().map(|text| check.bytes(text));
     for (key, listen) in [("api_listen", &api_listen), ("peer_listen", &peer_listen)] {
         check.fenced(key, listen.as_ref(), tls.is_some(), tokens_file.is_some());
     }
@@ -57,6 +59,10 @@ pub(super) fn build(
             None => None,
         },
         tokens_file,
+        snapshot_log_bytes: match snapshot_log_bytes {
+            Some(bytes) => Some(bytes?),
+            None => None,
+        },
     })
 }
 
@@ -100,6 +106,15 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    fn bytes(&mut self, text: &str) -> Option<u64> {
+        let bytes = text.parse().ok().filter(|bytes| *bytes > 0);
+        if bytes.is_none() {
+            let key = environment::SNAPSHOT_LOG_BYTES;
+            self.fault(None, format!("{key} is {text:?}; it must be a number of bytes above 0"));
+        }
+        bytes
     }
 
     fn name(&mut self, key: &str, text: Option<At<String>>) -> Option<String> {

@@ -27,8 +27,11 @@ fn a_good_file_reads_with_paths_from_its_own_directory() {
 
 #[test]
 fn the_environment_sets_place_and_datacenter() {
-    let overrides =
-        Overrides { advertise: Some("r2.example".to_owned()), datacenter: Some("berlin".to_owned()) };
+    let overrides = Overrides {
+        advertise: Some("r2.example".to_owned()),
+        datacenter: Some("berlin".to_owned()),
+        ..Overrides::default()
+    };
     let text = GOOD.replace("127.0.0.1:8002", "r2.example:8001");
     let config = Config::parse(&text, Path::new("/"), &overrides).unwrap();
     assert_eq!((config.datacenter.as_str(), config.advertise_peer().as_str()), ("berlin", "r2.example:8001"));

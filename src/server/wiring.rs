@@ -127,10 +127,20 @@ pub(crate) fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: Option
         }),
         env,
         backend: Backend::default(),
-        timing: Timing::default(),
+        timing: timing(config),
         on_fatal,
         flush_gate: None,
     }
+}
+
+/// Bytes of the log for each entry that is kept behind a snapshot, so that what is kept is a small part of it.
+const LOG_BYTES_PER_KEPT: u64 = 4096;
+
+fn timing(config: &Config) -> Timing {
+    let usual = Timing::default();
+    let snapshot_log_bytes_min = config.snapshot_log_bytes.unwrap_or(usual.snapshot_log_bytes_min);
+    let log_kept_entries = (snapshot_log_bytes_min / LOG_BYTES_PER_KEPT).min(usual.log_kept_entries);
+    Timing { snapshot_log_bytes_min, log_kept_entries, ..usual }
 }
 
 /// What may help when the group's part did not start.

@@ -1,12 +1,14 @@
 //! Replicas killed at random moments under load: nothing acknowledged is lost, nothing is created twice.
 
-use crate::dev::{Dev, PATIENCE, is_alive, path, runnable, signal, until};
-use crate::history::{Choices, Load, check_all_succeeded};
+use crate::dev::{Dev, PATIENCE, binary, is_alive, path, runnable, signal, until};
+use crate::history::{Acknowledged, Choices, Load, check_all_succeeded};
 use crate::witness::Witness;
+use futures::{StreamExt, stream};
 use rustix::process::Signal;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 fn seed() -> u64 {
@@ -68,6 +70,46 @@ async fn a_killed_follower_loses_nothing_and_nothing_runs_twice() {
 async fn all_replicas_killed_at_once_lose_nothing_and_nothing_runs_twice() {
     under_load(2, async |dev, _| dev.replicas().iter().for_each(|replica| signal(replica.pid, Signal::KILL)))
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_killed_while_snapshots_are_taken_sent_and_installed_lose_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary());
+    command.env("TALLYMAN_SNAPSHOT_LOG_BYTES", (64 * 1024).to_string());
+    let dev = Dev::spawn(command, &temporary.path().join("dev"), &[]);
+    dev.wait_ready().await;
+    let mut choices = Choices::seeded(seed());
+    let mut acknowledged = Vec::new();
+    for round in 0..5 {
+        let behind = dev.followers().await.remove(choices.below(2) as usize);
+        signal(behind.pid, Signal::STOP);
+        // So much that the others drop the log that it needs.
+        let url = dev.leader().await.url;
+        let submit = async |number| {
+            let name = format!("run-{round}-{number}");
+            let answer = dev.submit(&url, "load", &runnable(&name, "10ms")).await?;
+            let uid = answer.body["metadata"]["uid"].as_str()?.to_owned();
+            (answer.status == 201).then(|| Acknowledged { name, uid, revision: answer.revision() })
+        };
+        let submitted = stream::iter(0..80).map(submit).buffer_unordered(8).collect::<Vec<_>>().await;
+        acknowledged.extend(submitted.into_iter().flatten());
+        signal(behind.pid, Signal::CONT);
+        // The moment of the fault is random on purpose; nothing is waited for here.
+        sleep(Duration::from_millis(choices.below(500))).await;
+        let victim = if choices.below(3) > 0 { behind.pid } else { dev.leader().await.pid };
+        signal(victim, Signal::KILL);
+        dev.wait_ready().await;
+    }
+    assert!(acknowledged.len() > 300, "{}", acknowledged.len());
+    check_all_succeeded(&dev, &acknowledged).await;
+    same_ledger_everywhere(&dev).await;
+    let logs =
+        ["r1", "r2", "r3"].map(|one| std::fs::read_to_string(dev.dir.join(one).join("server.log")).unwrap());
+    let count =
+        |words: &str| logs.iter().flat_map(|log| log.lines()).filter(|line| line.contains(words)).count();
+    let (taken, installed) = (count("took a snapshot"), count("installing a snapshot"));
+    assert!(taken >= 3 && installed > 0, "{taken} were taken and {installed} installed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
