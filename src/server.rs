@@ -13,11 +13,13 @@ use std::path::PathBuf;
 use wiring::Replica;
 
 /// Exit words of a replica that found something it cannot live with.
-const FATAL_HINT: &str = "look at the lines above; a replica whose disk failed is replaced by a blank one";
+const FATAL_HINT: &str = "look at the lines above; if its disk is well and its data is not, start it once with \
+                          --replace-damaged: it joins again under a new id";
 
 const AFTER_HELP: &str = "\
 Examples:
   tallyman server --config /etc/tallyman/config.toml
+  tallyman server --config /etc/tallyman/config.toml --replace-damaged
 
 The configuration is the same file on all replicas; TALLYMAN_ADVERTISE and TALLYMAN_DATACENTER say where this one is.
 Blank replicas wait until one of them is told: tallyman operator init --expect N. One that is started later waits until
@@ -32,6 +34,10 @@ pub(crate) struct Server {
     /// The configuration, the same on all replicas
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// If the data directory is damaged, move what is in it aside, inside it, and join the group again under a new id;
+    /// nothing happens to one that is not
+    #[arg(long)]
+    replace_damaged: bool,
     /// Stop when standard input ends: it is a pipe from whoever started this
     #[arg(long, hide = true)]
     parent_pipe: bool,
@@ -48,7 +54,7 @@ impl Server {
         abort_on_panic();
         let mut end = End::watch(self.parent_pipe)?;
         let replica = tokio::select! {
-            replica = Replica::start(&config, end.on_fatal()) => replica?,
+            replica = Replica::start(&config, end.on_fatal(), self.replace_damaged) => replica?,
             ending = end.wait() => return stopped_early(ending),
         };
         tracing::info!(group = config.group, api = %config.api_listen, peer = %config.peer_listen, "started");

@@ -61,7 +61,7 @@ pub enum StartError {
     Log(#[from] tallyman_store::log::OpenError),
     /// The inventory cannot be used.
     #[error("failed to start the replica")]
-    Inventory(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Inventory(#[from] tallyman_store::inventory::OpenError),
     /// The file system refused, or log and inventory contradict each other.
     #[error("failed to start the replica: {what}")]
     Io {
@@ -71,6 +71,21 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl StartError {
+    /// True when the data directory does not hold what this replica once had: nothing was voted with or served, and
+    /// it can only be replaced by an empty one.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Home(error) => error.is_damage(),
+            Self::Log(error) => error.is_damage(),
+            Self::Inventory(error) => error.is_damage(),
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::InvalidData,
+            _ => false,
+        }
+    }
 }
 
 /// Why a proposal certainly had no effect. The same proposal may be made again.

@@ -26,6 +26,7 @@ use crate::{
 };
 use inner::Inner;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::{GroupId, ReplicaId, Uid};
@@ -47,6 +48,15 @@ impl Group {
     pub async fn start(options: GroupOptions) -> Result<Self, StartError> {
         let inner = Box::pin(start::start(options)).await?;
         Ok(Self { inner })
+    }
+
+    /// Moves what is in a damaged data directory aside, inside it, so that a blank replica can start there. Gives the
+    /// directory that it was moved to. Nothing is deleted.
+    ///
+    /// # Errors
+    /// Another process uses it; or the file system refused, and what is left is refused as damage.
+    pub fn set_aside(dir: &Path) -> Result<PathBuf, StartError> {
+        Ok(tallyman_store::identity::set_aside(dir)?)
     }
 
     /// Reads of this replica's state, as far as it has applied. [`read`](Self::read) first, for a promise.

@@ -45,7 +45,11 @@ impl Replica {
     ///
     /// # Errors
     /// What could not be used. Nothing runs.
-    pub(super) async fn start(config: &Config, on_fatal: OnFatal) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        config: &Config,
+        on_fatal: OnFatal,
+        replace_damaged: bool,
+    ) -> Result<Self, Failure> {
         let env: Arc<dyn Env> = Arc::new(Machine);
         let identity = identity(config)?;
         let tls = config.tls.as_ref().map(|tls| Tls::load(&tls.cert, &tls.key)).transpose();
@@ -55,7 +59,14 @@ impl Replica {
             let message = format!("failed to listen on {}: {error}", config.api_listen);
             Failure::new(Exit::Failed, message, listen_hint(config.api_listen, "api_listen", &error))
         })?;
-        let group = Group::start(group_options(config, Arc::clone(&env), Some(on_fatal))).await;
+        let options = group_options(config, Arc::clone(&env), Some(on_fatal));
+        let group = match Group::start(options.clone()).await {
+            Err(error) if replace_damaged && error.is_damage() => {
+                set_aside(&error, &config.data_dir)?;
+                Group::start(options).await
+            }
+            group => group,
+        };
         let group = group.map_err(|error| Failure::of(&error, &start_hint(&error, &config.data_dir)))?;
         let options = tallyman_leader::Options::new(Arc::clone(&env));
         let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
@@ -110,6 +121,15 @@ fn identity(config: &Config) -> Result<Identity, Failure> {
     }
 }
 
+/// Makes room for a blank replica.
+fn set_aside(damage: &StartError, data_dir: &Path) -> Result<(), Failure> {
+    let aside = Group::set_aside(data_dir)
+        .map_err(|error| Failure::of(&error, &format!("check that {} can be written", data_dir.display())))?;
+    let why = Failure::of(damage, "").message;
+    tracing::warn!(why, aside = %aside.display(), "what is damaged was moved aside; the replica joins as a new one");
+    Ok(())
+}
+
 /// What the group's part of a replica is started with.
 pub(crate) fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: Option<OnFatal>) -> GroupOptions {
     GroupOptions {
@@ -146,19 +166,15 @@ fn timing(config: &Config) -> Timing {
 /// What may help when the group's part did not start.
 fn start_hint(error: &StartError, data_dir: &Path) -> String {
     let dir = data_dir.display();
-    let afresh = "with a majority of the others running it joins again under a new id";
     match error {
         StartError::Listen { listen, source } => listen_hint(*listen, "peer_listen", source),
-        StartError::Log(log) if log.is_damage() => format!("move its data directory {dir} away: {afresh}"),
-        StartError::Io { source, .. } if source.kind() == ErrorKind::InvalidData => {
-            format!("move its data directory {dir} away: {afresh}")
-        }
-        StartError::Log(_) | StartError::Io { .. } => {
+        error if error.is_damage() => format!(
+            "start it once with --replace-damaged: what is in {dir} is moved aside and the replica joins again under a \
+             new id, with a majority of the others running"
+        ),
+        StartError::Log(_) | StartError::Inventory(_) | StartError::Io { .. } => {
             format!("check that {dir} can be read and written, and that its disk is not full")
         }
-        StartError::Inventory(_) => format!(
-            "check that {dir} can be read and written; if it is damaged, move this data directory away: {afresh}"
-        ),
         _ => "check data_dir, group, peer_listen and peers".to_owned(),
     }
 }
@@ -176,14 +192,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hint_says_that_something_else_listens_or_that_the_directory_is_to_be_moved_away() {
+    fn the_hint_says_that_something_else_listens_or_that_the_replica_is_to_be_replaced() {
         let listen = SocketAddr::from(([127, 0, 0, 1], 7001));
         let error = StartError::Listen { listen, source: ErrorKind::AddrInUse.into() };
         let hint = start_hint(&error, Path::new("/d"));
         assert!(hint.starts_with("something else listens on 127.0.0.1:7001"), "{hint}");
         let damaged = tallyman_store::log::OpenError::WatermarkMissing { path: "/d/log".into() };
         let hint = start_hint(&StartError::Log(damaged), Path::new("/d"));
-        assert!(hint.starts_with("move its data directory /d away"), "{hint}");
-        assert!(hint.ends_with("it joins again under a new id"), "{hint}");
+        assert!(hint.starts_with("start it once with --replace-damaged"), "{hint}");
+        assert!(hint.contains("joins again under a new id"), "{hint}");
     }
 }

@@ -86,6 +86,12 @@ pub enum CodecError {
         /// How many bytes follow.
         bytes: usize,
     },
+    /// It is intact, but not in its place.
+    #[error("failed to read a {kind}: it is older than the one before it")]
+    Order {
+        /// The kind that was wanted.
+        kind: Kind,
+    },
     /// The payload is intact but is not what this kind holds.
     #[error("failed to read or write the fields of a {kind}")]
     Fields {

@@ -11,6 +11,12 @@ use thiserror::Error;
 
 const IDENTITY: &str = "identity";
 const LOCK: &str = "lock";
+/// Why the replica was put out of service.
+const OUT_OF_SERVICE: &str = "out-of-service";
+/// Where [`set_aside`] puts what was in a data directory: this, and a number.
+const ASIDE: &str = "damaged-";
+/// What every replica that has an id leaves behind.
+const BOUND: [&str; 2] = ["watermark", "log"];
 /// What only a replica that was used leaves behind.
 const USED: [&str; 5] = ["watermark", "log", "inventory", "ledger", "snapshots"];
 
@@ -48,10 +54,7 @@ pub enum HomeError {
         dir: PathBuf,
     },
     /// The identity cannot be read.
-    #[error(
-        "failed to read whose data directory {} is; move it away and start with an empty one: the replica joins under a new id",
-        dir.display()
-    )]
+    #[error("failed to read whose data directory {} is", dir.display())]
     Damaged {
         /// The directory.
         dir: PathBuf,
@@ -60,15 +63,30 @@ pub enum HomeError {
         source: CodecError,
     },
     /// Data without an identity.
-    #[error(
-        "failed to open the data directory {}: it holds data ({found}) but no identity; move it away and start with an empty one: the replica joins under a new id",
-        dir.display()
-    )]
+    #[error("failed to open the data directory {}: it holds data ({found}) but no identity", dir.display())]
     IdentityMissing {
         /// The directory.
         dir: PathBuf,
         /// What is in it.
         found: &'static str,
+    },
+    /// An identity without data: what the replica once confirmed is gone.
+    #[error("failed to open the data directory {}: it is of replica r{replica}, but its {missing} is missing", dir.display())]
+    DataMissing {
+        /// The directory.
+        dir: PathBuf,
+        /// The replica that it belongs to.
+        replica: u64,
+        /// What is not there.
+        missing: &'static str,
+    },
+    /// The replica was put out of service with this directory.
+    #[error("failed to open the data directory {}: it is out of service: {why}", dir.display())]
+    OutOfService {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        why: String,
     },
     /// It belongs to another group.
     #[error(
@@ -98,6 +116,72 @@ pub enum HomeError {
     },
 }
 
+impl HomeError {
+    /// True when the directory does not hold what it should: the replica is replaced by one with an empty directory.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. }
+                | Self::IdentityMissing { .. }
+                | Self::DataMissing { .. }
+                | Self::OutOfService { .. }
+        )
+    }
+}
+
+/// Puts the data directory `dir` out of service, durably: opening it is refused from now on, with `why`.
+///
+/// # Errors
+/// The write failed.
+pub fn put_out_of_service(dir: &Path, why: &str) -> Result<(), HomeError> {
+    files::write_whole(&dir.join(OUT_OF_SERVICE), why.as_bytes())
+        .map_err(|source| HomeError::Io { dir: dir.to_owned(), source })
+}
+
+/// Moves all that is in the data directory `dir` into a directory of its own inside it, and gives that: the replica
+/// that starts there is a blank one. Nothing is deleted. It works for a directory that is a volume, which cannot be
+/// renamed.
+///
+/// # Errors
+/// [`HomeError::InUse`]; or the file system refused: some is moved, and what is left is refused as damage.
+pub fn set_aside(dir: &Path) -> Result<PathBuf, HomeError> {
+    let failed = |source| HomeError::Io { dir: dir.to_owned(), source };
+    let _lock = lock(dir)?;
+    let mut number = 1;
+    let aside = loop {
+        let aside = dir.join(format!("{ASIDE}{number}"));
+        match fs::create_dir(&aside) {
+            Ok(()) => break aside,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(failed(error)),
+        }
+    };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name());
+    }
+    names.retain(|name| name != LOCK && !name.to_string_lossy().starts_with(ASIDE));
+    // The identity first: data without one is never used.
+    names.sort_unstable_by_key(|name| name != IDENTITY);
+    for name in names {
+        fs::rename(dir.join(&name), aside.join(&name)).map_err(failed)?;
+        files::sync_dir(dir).map_err(failed)?;
+    }
+    Ok(aside)
+}
+
+fn lock(dir: &Path) -> Result<File, HomeError> {
+    let failed = |source| HomeError::Io { dir: dir.to_owned(), source };
+    fs::create_dir_all(dir).map_err(failed)?;
+    let lock = File::create(dir.join(LOCK)).map_err(failed)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
+        rustix::io::Errno::WOULDBLOCK => HomeError::InUse { dir: dir.to_owned() },
+        other => failed(other.into()),
+    })?;
+    Ok(lock)
+}
+
 /// An open, locked data directory.
 #[derive(Debug)]
 pub struct Home {
@@ -113,13 +197,7 @@ impl Home {
     /// # Errors
     /// A [`HomeError`] that says what to do.
     pub fn open(dir: &Path) -> Result<Self, HomeError> {
-        let failed = |source| HomeError::Io { dir: dir.to_owned(), source };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let lock = File::create(dir.join(LOCK)).map_err(failed)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-            rustix::io::Errno::WOULDBLOCK => HomeError::InUse { dir: dir.to_owned() },
-            other => failed(other.into()),
-        })?;
+        let lock = lock(dir)?;
         let identity = Self::read(dir)?;
         let mut home = Self { dir: dir.to_owned(), identity, _lock: lock };
         home.write(Identity { incarnation: identity.incarnation + 1, ..identity })?;
@@ -136,6 +214,21 @@ impl Home {
     #[must_use]
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// That a directory that is bound to a replica has what every such directory has. To be called once nothing is to
+    /// be swapped in any more.
+    ///
+    /// # Errors
+    /// [`HomeError::DataMissing`].
+    pub fn check_data(&self) -> Result<(), HomeError> {
+        let missing = BOUND.into_iter().find(|name| !self.dir.join(name).exists());
+        match (self.identity.replica, missing) {
+            (Some(replica), Some(missing)) => {
+                Err(HomeError::DataMissing { dir: self.dir.clone(), replica, missing })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Binds the directory to `group`, durably; nothing happens when it is bound to it already.
@@ -167,6 +260,14 @@ impl Home {
     }
 
     fn read(dir: &Path) -> Result<Identity, HomeError> {
+        match fs::read(dir.join(OUT_OF_SERVICE)) {
+            Ok(why) => {
+                let why = String::from_utf8_lossy(&why).into_owned();
+                return Err(HomeError::OutOfService { dir: dir.to_owned(), why });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(HomeError::Io { dir: dir.to_owned(), source }),
+        }
         match fs::read(dir.join(IDENTITY)) {
             Ok(bytes) => codec::decode(Kind::Identity, &bytes)
                 .map_err(|source| HomeError::Damaged { dir: dir.to_owned(), source }),
@@ -207,8 +308,11 @@ mod tests {
         assert_eq!(home.identity(), Identity { group: None, replica: None, incarnation: 1 });
         home.bind_group([7; 16]).unwrap();
         home.bind_replica(3).unwrap();
+        assert!(matches!(home.check_data(), Err(HomeError::DataMissing { replica: 3, .. })));
         drop(home);
+        BOUND.iter().for_each(|name| fs::create_dir(dir.path().join(name)).unwrap());
         let home = Home::open(dir.path()).unwrap();
+        home.check_data().unwrap();
         assert_eq!(home.identity(), Identity { group: Some([7; 16]), replica: Some(3), incarnation: 2 });
     }
 
@@ -237,5 +341,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("log")).unwrap();
         assert!(matches!(Home::open(dir.path()), Err(HomeError::IdentityMissing { found: "log", .. })));
+    }
+
+    #[test]
+    fn a_directory_that_was_put_out_of_service_is_refused_until_it_is_set_aside_and_nothing_is_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::open(dir.path()).unwrap();
+        fs::write(dir.path().join("watermark"), b"12").unwrap();
+        assert!(matches!(set_aside(dir.path()), Err(HomeError::InUse { .. })));
+        put_out_of_service(dir.path(), "it has less than it confirmed").unwrap();
+        drop(home);
+        let refused = Home::open(dir.path()).unwrap_err();
+        assert!(refused.is_damage() && refused.to_string().ends_with("it has less than it confirmed"));
+        for number in 1..3 {
+            let aside = set_aside(dir.path()).unwrap();
+            assert_eq!(aside, dir.path().join(format!("damaged-{number}")));
+            assert_eq!(Home::open(dir.path()).unwrap().identity().incarnation, 1);
+        }
+        assert_eq!(fs::read(dir.path().join("damaged-1/watermark")).unwrap(), b"12");
     }
 }

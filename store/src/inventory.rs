@@ -94,12 +94,26 @@ pub struct Inventory {
 impl Inventory {
     /// Opens or makes the inventory. All rows are read and verified, and the lookups made from them. What cannot be
     /// believed is replaced by the latest snapshot, or by nothing; the caller then applies the log from
-    /// [`applied`](Self::applied) on.
+    /// [`applied`](Self::applied) on. Where the log still begins with the first entry, the ledger can be made again
+    /// too.
     ///
     /// # Errors
     /// An [`OpenError`]. Where it says that the replica is [behind](OpenError::Behind), only a snapshot of a peer
     /// helps.
     pub fn open(options: InventoryOptions) -> Result<Self, OpenError> {
+        match Self::open_once(options.clone()) {
+            Err(error) if error.is_damage() && options.log_purged.is_none() => {
+                tracing::warn!(%error, "ledger and inventory are made again from the log");
+                for part in ["ledger", "inventory"].map(|part| options.dir.join(part)) {
+                    load::remove(&part)?;
+                }
+                Self::open_once(options)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_once(options: InventoryOptions) -> Result<Self, OpenError> {
         let dir = options.dir.join("inventory");
         files::prepare_dir(&dir).map_err(|source| OpenError::Io { path: dir.clone(), source })?;
         let snapshots = options.dir.join("snapshots");

@@ -20,15 +20,17 @@ pub use error::LedgerError;
 pub use segment::Seal;
 
 use crate::files;
-use segment::OpenSegment;
+use segment::{OpenSegment, Places};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Records of a full segment.
 pub const SEGMENT_RECORDS: u64 = 65_536;
+/// Full segments whose lines' places are held in memory, each 512 KiB.
+const PLACES_SEGMENTS_MAX: usize = 4;
 
 /// Gives the hash of a record: of the hash before it, and the record's bytes.
 pub type Chain = fn(&[u8; 32], &[u8]) -> [u8; 32];
@@ -51,6 +53,8 @@ pub struct Ledger {
     chain: Chain,
     segment_records: u64,
     inner: RwLock<Inner>,
+    /// Of full segments that were read, by first record.
+    places: Mutex<BTreeMap<u64, Arc<Places>>>,
 }
 
 #[derive(Debug)]
@@ -62,11 +66,11 @@ struct Inner {
 
 impl Ledger {
     /// Opens or makes the ledger in `dir`. The open segment is read and its chain verified; what follows the first
-    /// line that is not intact is cut off, because the log makes it again. Seals are read; sealed segments are
-    /// verified by [`verify`](Self::verify).
+    /// line that is not intact is cut off, because the log makes it again. Seals are read, and made again where they are
+    /// damaged and their segment is not; sealed segments are verified by [`verify`](Self::verify).
     ///
     /// # Errors
-    /// A seal is damaged or missing, segments do not follow each other, or the file system refused.
+    /// A seal is damaged or missing and so is its segment, or the file system refused.
     pub fn open(dir: &Path, chain: Chain) -> Result<Self, LedgerError> {
         Self::open_with(dir, chain, SEGMENT_RECORDS)
     }
@@ -81,26 +85,29 @@ impl Ledger {
         let mut sealed = BTreeMap::new();
         let mut next = 1;
         let mut head = [0; 32];
-        for first in files::numbered(dir, segment::SEAL).map_err(io)? {
-            let seal = Seal::read(dir, first)?;
-            if seal.first != next {
-                return Err(LedgerError::Gap {
-                    path: segment::path(dir, first),
-                    expected: next,
-                    found: first,
-                });
-            }
+        let files = [segment::SEAL, segment::LINES].map(|extension| files::numbered(dir, extension));
+        let [seals, lines] = files.map(|numbers| numbers.map_err(io));
+        let (seals, lines) = (seals?, lines?);
+        let newest = seals.iter().chain(&lines).copied().max().unwrap_or_default();
+        while next < newest || seals.contains(&next) {
+            let seal = match Seal::read(dir, next) {
+                // What it says is in the segment too, and the chain proves it.
+                Err(error) if error.is_damage() && lines.contains(&next) => {
+                    Seal::make_again(dir, next, &head, segment_records, chain).ok_or(error)?
+                }
+                read => read?,
+            };
             (next, head) = (seal.last + 1, seal.head);
-            sealed.insert(first, seal);
-        }
-        if let Some(later) =
-            files::numbered(dir, segment::LINES).map_err(io)?.into_iter().find(|first| *first > next)
-        {
-            return Err(LedgerError::Gap { path: segment::path(dir, later), expected: next, found: later });
+            sealed.insert(seal.first, seal);
         }
         let open = OpenSegment::open(dir, next, head, chain)?;
-        let ledger =
-            Self { dir: dir.to_owned(), chain, segment_records, inner: RwLock::new(Inner { sealed, open }) };
+        let ledger = Self {
+            dir: dir.to_owned(),
+            chain,
+            segment_records,
+            inner: Inner { sealed, open }.into(),
+            places: Mutex::default(),
+        };
         ledger.seal_if_full(&mut ledger.write())?;
         Ok(ledger)
     }
@@ -178,18 +185,15 @@ impl Ledger {
         let mut next = from.max(1);
         while lines.len() < limit {
             let inner = self.read_lock();
-            let sealed = inner
-                .sealed
-                .range(..=next)
-                .next_back()
-                .map(|(_, seal)| seal)
-                .filter(|seal| seal.last >= next);
-            let found = match sealed.cloned() {
+            let mut sealed = inner.sealed.range(..=next).rev().map(|(_, seal)| seal);
+            let found = match sealed.next().filter(|seal| seal.last >= next).cloned() {
                 Some(seal) => {
+                    let before = sealed.next().map_or([0; 32], |seal| seal.head);
                     drop(inner);
-                    seal.lines(&self.dir, next, limit - lines.len(), self.chain)?
+                    let places = self.places(&seal)?;
+                    seal.lines(&places, before, (next, limit - lines.len()), self.chain)?
                 }
-                None => inner.open.lines(next, limit - lines.len())?,
+                None => inner.open.lines(next, limit - lines.len(), self.chain)?,
             };
             match found.last() {
                 Some(last) => next = last.seq + 1,
@@ -198,6 +202,20 @@ impl Ledger {
             lines.extend(found);
         }
         Ok(lines)
+    }
+
+    /// Where the lines of a full segment are; it is verified when it is read for the first time.
+    fn places(&self, seal: &Seal) -> Result<Arc<Places>, LedgerError> {
+        if let Some(places) = self.read_places().get(&seal.first) {
+            return Ok(Arc::clone(places));
+        }
+        let places = Arc::new(seal.places(&self.dir)?);
+        let mut all = self.read_places();
+        if all.len() >= PLACES_SEGMENTS_MAX {
+            all.clear();
+        }
+        all.insert(seal.first, Arc::clone(&places));
+        Ok(places)
     }
 
     /// Cuts the ledger to its first `len` records, durably.
@@ -225,6 +243,7 @@ impl Ledger {
             fs::remove_file(segment::seal_path(&self.dir, first)).map_err(failed)?;
             files::sync_dir(&self.dir).map_err(failed)?;
             inner.sealed.remove(&first);
+            self.read_places().remove(&first);
             let head = inner.sealed.last_key_value().map_or([0; 32], |(_, seal)| seal.head);
             inner.open = OpenSegment::open(&self.dir, first, head, self.chain)?;
         }
@@ -272,6 +291,10 @@ impl Ledger {
         inner.open = OpenSegment::open(&self.dir, seal.last + 1, seal.head, self.chain)?;
         inner.sealed.insert(seal.first, seal);
         Ok(())
+    }
+
+    fn read_places(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Places>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_lock(&self) -> RwLockReadGuard<'_, Inner> {

@@ -45,7 +45,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
     let Opened { open, identity, directory, reader } = opened;
     let ids = Ids { group: identity.group.map(Uid), replica: identity.replica };
     let (member, members) = watch::channel(None);
-    let name = options.group.clone();
+    let name = (options.dir.clone(), options.group.clone());
     let who = Arc::new(Who::new(
         name,
         directory.uid,
@@ -127,7 +127,9 @@ struct Opened {
 /// Opens log and inventory. Blocks for as long as reading them takes.
 fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError> {
     let home = lineage::open_home(&options.dir, io("what was restored cannot be taken over"))?;
-    let directory = Directory::open(&options.dir, &options.group, &*options.env)
+    home.check_data()?;
+    let is_used = home.identity().replica.is_some();
+    let directory = Directory::open(&options.dir, &options.group, &*options.env, is_used)
         .map_err(io("its directory's number cannot be read"))?;
     if directory.group != options.group {
         let (dir, wanted) = (options.dir.clone(), options.group.clone());
@@ -142,7 +144,7 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let log = Log::open(&options.dir, log_options)?;
     let log_purged = log.state().last_purged;
     let inventory = InventoryOptions { log_purged, ..options.inventory(&options.dir) };
-    let inventory = Inventory::open(inventory).map_err(|error| StartError::Inventory(Box::new(error)))?;
+    let inventory = Inventory::open(inventory)?;
     let reader = inventory.reader();
     let identity = home.identity();
     let (log, log_closed) = LogStore::new(log);

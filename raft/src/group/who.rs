@@ -9,8 +9,10 @@ use crate::transport::{Hello, Lane, Refused, Welcome};
 use crate::types::{LogId, Vote};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tallyman_model::Uid;
+use tallyman_store::identity;
 use tokio::sync::watch;
 
 /// The ids that a replica gets when it comes into a group.
@@ -74,6 +76,7 @@ impl Fatal {
 
 /// Who this replica is.
 pub(crate) struct Who {
+    dir: PathBuf,
     name: String,
     directory: Uid,
     process: u64,
@@ -93,7 +96,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Who {
     pub(crate) fn new(
-        name: String,
+        (dir, name): (PathBuf, String),
         directory: Uid,
         process: u64,
         ids: Ids,
@@ -103,7 +106,7 @@ impl Who {
     ) -> Self {
         let (ids, log) = (ids.into(), Some(log).into());
         let (checked, refusal) = (Mutex::default(), Mutex::default());
-        Self { name, directory, process, checked, ids, log, member, refusal, fatal }
+        Self { dir, name, directory, process, checked, ids, log, member, refusal, fatal }
     }
 
     /// The vote that is saved and the last entry that is on disk.
@@ -206,6 +209,10 @@ impl Identify for Who {
                 self.fatal.removed(&format!("{address} says: {why}"));
             }
             Refused::Lost { replica, .. } if Some(*replica) == self.ids().replica => {
+                // The next leader may not know what this replica once had.
+                if let Err(error) = identity::put_out_of_service(&self.dir, &why.to_string()) {
+                    tracing::error!(%error, "the data directory is not marked as out of service");
+                }
                 self.fatal.set(&format!("{address} does not talk to this replica: {why}"));
             }
             // Another one took its place, or nobody has yet.

@@ -11,7 +11,7 @@ pub(super) const UNFINISHED: &str = "lineage.unfinished";
 const READY: &str = "lineage.ready";
 /// All that a replica's directory has. The identity last: with it nothing is left to be done.
 const PARTS: [&str; 8] =
-    ["log", "watermark", "inventory", "changes", "ledger", "snapshots", "directory.json", "identity"];
+    ["log", "watermark", "inventory", "changes", "ledger", "snapshots", "directory", "identity"];
 /// Places for what was there before.
 const BEFORE_MAX: u32 = 1000;
 

@@ -112,7 +112,7 @@ pub(crate) enum Refused {
     },
     /// One of the two has less on its disk than it once confirmed to the other.
     #[error(
-        "r{replica} has lost entries that it had confirmed (it had {had}, it has {has}); move its data directory away to join anew"
+        "r{replica} has lost entries that it had confirmed (it had {had}, it has {has}); start it once with --replace-damaged to join anew"
     )]
     Lost {
         /// Which.

@@ -70,6 +70,9 @@ impl ChangeFile {
             if newest && change.revision > current {
                 break;
             }
+            if change.revision < last {
+                return Err(damaged(at as u64, CodecError::Order { kind: Kind::Change }));
+            }
             remember(&mut places, last, change.revision, at as u64);
             last = change.revision;
             at += used;

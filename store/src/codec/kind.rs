@@ -38,11 +38,13 @@ pub enum Kind {
     PeerMessage = 15,
     /// A part of a backup: its beginning, what a stretch of bytes in it is, or its end.
     Backup = 16,
+    /// What a data directory was made with: its number, and its group's name.
+    Directory = 17,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Kind::LogEntry,
         Kind::Vote,
         Kind::Identity,
@@ -59,6 +61,7 @@ impl Kind {
         Kind::LogContent,
         Kind::PeerMessage,
         Kind::Backup,
+        Kind::Directory,
     ];
 
     /// The format that this version writes, the newest that it reads.
@@ -88,6 +91,7 @@ impl Kind {
             Kind::LogContent => "log content",
             Kind::PeerMessage => "peer message",
             Kind::Backup => "backup",
+            Kind::Directory => "directory's number",
         }
     }
 }

@@ -57,6 +57,19 @@ pub enum OpenError {
     Mark(#[from] MarkError),
 }
 
+impl OpenError {
+    /// True when what is there is not what was written, or not enough: the replica is replaced by one with an empty
+    /// directory. False when opening may succeed another time.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Behind { .. } | Self::OtherLedger { .. } => true,
+            Self::Ledger(error) => error.is_damage(),
+            Self::Io { .. } | Self::Changes(_) | Self::Snapshot(_) | Self::Rows(_) | Self::Mark(_) => false,
+        }
+    }
+}
+
 /// Why a snapshot was not taken over. The inventory is as it was.
 #[derive(Debug, Error)]
 #[non_exhaustive]

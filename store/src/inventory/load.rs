@@ -114,7 +114,7 @@ fn make(
     Ok(restore::empty(Rows::open(options.backend, &path)?))
 }
 
-fn remove(path: &Path) -> Result<(), OpenError> {
+pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
     match fs::remove_dir_all(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(OpenError::Io { path: path.to_owned(), source })

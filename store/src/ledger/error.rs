@@ -70,3 +70,14 @@ pub enum LedgerError {
         first: u64,
     },
 }
+
+impl LedgerError {
+    /// True when the files are not what was written; false when using them may succeed another time.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => true,
+        }
+    }
+}

@@ -48,6 +48,28 @@ impl Seal {
         Ok(seal)
     }
 
+    /// The seal of the full segment that begins with record `first` and follows `before`, made of its lines and
+    /// written again; `None` when they are not all intact.
+    pub(super) fn make_again(
+        dir: &Path,
+        first: u64,
+        before: &[u8; 32],
+        records: u64,
+        chain: Chain,
+    ) -> Option<Self> {
+        let path = path(dir, first);
+        let bytes = fs::read(&path).ok()?;
+        let count = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let head = check_chain(&path, &bytes, first, before, chain).ok()?;
+        let seal =
+            Self { first, last: first + records - 1, count, head, sha256: Sha256::digest(&bytes).into() };
+        if count != records || seal.write(dir).is_err() {
+            return None;
+        }
+        tracing::warn!(path = %path.display(), "a damaged seal of the ledger is made again from its segment");
+        Some(seal)
+    }
+
     pub(super) fn write(&self, dir: &Path) -> Result<(), LedgerError> {
         let path = seal_path(dir, self.first);
         let bytes = codec::encode(Kind::LedgerSeal, self)
@@ -72,40 +94,85 @@ impl Seal {
         Ok(bytes)
     }
 
-    /// Lines of a full segment from record `from` on; each must follow from the one before it.
+    /// Where the lines of the full segment are. It is verified as a whole: where the end of a line is damaged, what
+    /// comes behind would be taken for other records.
+    pub(super) fn places(&self, dir: &Path) -> Result<Places, LedgerError> {
+        let bytes = self.read_segment(dir)?;
+        let path = path(dir, self.first);
+        let mut ends = vec![0];
+        ends.extend((1..).zip(&bytes).filter(|(_, byte)| **byte == b'\n').map(|(end, _)| end));
+        if ends.len() as u64 != self.count + 1 {
+            return Err(damaged(&path, self.first, "it has another number of lines than was sealed"));
+        }
+        let file = File::open(&path).map_err(|source| io_error(&path, source))?;
+        Ok(Places { path, file, ends })
+    }
+
+    /// Lines from record `from` on, at `places`, where the segment follows `before`.
     pub(super) fn lines(
         &self,
-        dir: &Path,
-        from: u64,
-        limit: usize,
+        places: &Places,
+        before: [u8; 32],
+        (from, limit): (u64, usize),
         chain: Chain,
     ) -> Result<Vec<LedgerLine>, LedgerError> {
-        let path = path(dir, self.first);
-        let bytes = fs::read(&path).map_err(|source| io_error(&path, source))?;
-        let mut lines: Vec<LedgerLine> = Vec::new();
-        let mut rest = bytes.as_slice();
-        let mut before: Option<[u8; 32]> = None;
-        for seq in self.first..=self.last {
-            let (bytes, after) = line::length(rest)
-                .and_then(|len| rest.split_at_checked(len))
-                .ok_or_else(|| damaged(&path, seq, "the segment ends"))?;
-            rest = after;
-            if seq + 1 < from {
-                continue;
+        let Places { path, file, ends } = places;
+        Lines { path, file, first: self.first, ends, before, head: self.head }.read(from, limit, chain)
+    }
+}
+
+/// Where the lines of a full segment are.
+#[derive(Debug)]
+pub(super) struct Places {
+    path: PathBuf,
+    file: File,
+    /// Where each line begins, and where the last one ends.
+    ends: Vec<u64>,
+}
+
+/// The lines of a segment.
+struct Lines<'a> {
+    path: &'a Path,
+    file: &'a File,
+    first: u64,
+    ends: &'a [u64],
+    before: [u8; 32],
+    head: [u8; 32],
+}
+
+impl Lines<'_> {
+    /// Lines from record `from` on; each must follow from the one before it.
+    fn read(&self, from: u64, limit: usize, chain: Chain) -> Result<Vec<LedgerLine>, LedgerError> {
+        let last = self.first + self.ends.len() as u64 - 2;
+        let mut lines = Vec::new();
+        if from > last || limit == 0 {
+            return Ok(lines);
+        }
+        let mut before = if from > self.first { self.line(from - 1)?.hash } else { self.before };
+        for seq in (from.max(self.first)..=last).take(limit) {
+            let line = self.line(seq)?;
+            if chain(&before, &line.bytes) != line.hash || (seq == last && line.hash != self.head) {
+                return Err(damaged(self.path, seq, "its hash does not follow from the one before"));
             }
-            let line = parsed(&path, seq, bytes)?;
-            if before.is_some_and(|before| chain(&before, &line.bytes) != line.hash) {
-                return Err(damaged(&path, seq, "its hash does not follow from the one before"));
-            }
-            before = Some(line.hash);
-            if seq >= from {
-                lines.push(line);
-            }
-            if lines.len() == limit {
-                break;
-            }
+            before = line.hash;
+            lines.push(line);
         }
         Ok(lines)
+    }
+
+    fn line(&self, seq: u64) -> Result<LedgerLine, LedgerError> {
+        let at = usize::try_from(seq - self.first).unwrap_or(usize::MAX);
+        let Some(&[begin, end]) = self.ends.get(at..at.saturating_add(2)) else {
+            return Err(damaged(self.path, seq, "it is not there"));
+        };
+        let mut bytes = vec![0; (end - begin) as usize];
+        match self.file.read_exact_at(&mut bytes, begin) {
+            Ok(()) => parsed(self.path, seq, &bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(damaged(self.path, seq, "the segment ends"))
+            }
+            Err(source) => Err(io_error(self.path, source)),
+        }
     }
 }
 
@@ -232,18 +299,20 @@ impl OpenSegment {
         Ok(file)
     }
 
-    pub(super) fn lines(&self, from: u64, limit: usize) -> Result<Vec<LedgerLine>, LedgerError> {
-        let Some(file) = &self.file else { return Ok(Vec::new()) };
-        let skip = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let places = self.ends.get(skip..).unwrap_or_default();
-        let mut lines = Vec::new();
-        for (pair, seq) in places.windows(2).take(limit).zip(self.first + skip as u64..) {
-            let &[begin, end] = pair else { break };
-            let mut bytes = vec![0; (end - begin) as usize];
-            file.read_exact_at(&mut bytes, begin).map_err(|source| io_error(&self.path, source))?;
-            lines.push(parsed(&self.path, seq, &bytes)?);
-        }
-        Ok(lines)
+    /// Lines from record `from` on; each must follow from the one before it.
+    pub(super) fn lines(
+        &self,
+        from: u64,
+        limit: usize,
+        chain: Chain,
+    ) -> Result<Vec<LedgerLine>, LedgerError> {
+        self.all_lines().map_or_else(|| Ok(Vec::new()), |lines| lines.read(from, limit, chain))
+    }
+
+    fn all_lines(&self) -> Option<Lines<'_>> {
+        let Self { path, file, first, ends, before, head } = self;
+        let file = file.as_deref()?;
+        Some(Lines { path, file, first: *first, ends, before: *before, head: *head })
     }
 
     pub(super) fn truncate_to(&mut self, len: u64) -> Result<(), LedgerError> {
@@ -252,10 +321,13 @@ impl OpenSegment {
             return Ok(());
         }
         let head = match keep.checked_sub(1) {
-            Some(_) => self.lines(len, 1)?.first().map(|line| line.hash),
-            None => Some(self.before),
+            Some(_) => match self.all_lines() {
+                Some(lines) => lines.line(len)?.hash,
+                None => return Err(damaged(&self.path, len, "it is not there")),
+            },
+            None => self.before,
         };
-        self.head = head.ok_or_else(|| damaged(&self.path, len, "it is not there"))?;
+        self.head = head;
         self.ends.truncate(keep + 1);
         if let Some(file) = &self.file {
             let io = |source| io_error(&self.path, source);

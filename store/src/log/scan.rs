@@ -107,7 +107,14 @@ pub(super) fn verify(
     watermark: Watermark,
 ) -> Result<Found, OpenError> {
     drop_unbegun(config, &mut chunks, watermark)?;
-    let mut scan = Scan { config, watermark, state: LogState::default(), sizes: Sizes::default(), end: 0 };
+    let mut scan = Scan {
+        config,
+        watermark,
+        state: LogState::default(),
+        sizes: Sizes::default(),
+        end: 0,
+        is_begun: false,
+    };
     if let Some(first) = chunks.first() {
         scan.end = *first;
     }
@@ -149,6 +156,8 @@ struct Scan<'a> {
     state: LogState,
     sizes: Sizes,
     end: u64,
+    /// The state that the oldest file begins with was read.
+    is_begun: bool,
 }
 
 impl Scan<'_> {
@@ -218,8 +227,18 @@ impl Scan<'_> {
                 self.sizes.push(id.index, content.bytes.len());
                 self.state.last = Some(id);
             }
-            WALRecord::Action(RaftLogAction::SaveVote(vote)) => self.state.vote = Some(vote),
-            WALRecord::Action(RaftLogAction::Commit(id)) => self.state.committed = Some(id),
+            WALRecord::Action(RaftLogAction::SaveVote(vote)) => {
+                if older(Some(vote), self.state.vote) {
+                    return self.damaged(start, "a vote comes after a newer one");
+                }
+                self.state.vote = Some(vote);
+            }
+            WALRecord::Action(RaftLogAction::Commit(id)) => {
+                if Some(id) < self.state.committed {
+                    return self.damaged(start, "a committed entry comes after a later one");
+                }
+                self.state.committed = Some(id);
+            }
             WALRecord::Action(RaftLogAction::TruncateAfter(last)) => {
                 self.sizes.cut_from(last.map_or(0, |id| id.index + 1));
                 self.state.last = last.min(self.state.last);
@@ -230,12 +249,18 @@ impl Scan<'_> {
                 self.state.last = self.state.last.max(Some(upto));
             }
             WALRecord::Checkpoint(state) => {
-                self.state = LogState {
+                let state = LogState {
                     last_purged: state.purged().copied(),
                     last: state.last().copied(),
                     vote: state.vote().copied(),
                     committed: state.committed().copied(),
                 };
+                // The first one says what was in files that are gone; the others repeat what was read.
+                if self.end > start || (self.is_begun && state != self.state) {
+                    return self
+                        .damaged(start, "a file begins with another state than the one before it ends with");
+                }
+                (self.state, self.is_begun) = (state, true);
             }
         }
         Ok(())

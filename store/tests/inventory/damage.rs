@@ -10,7 +10,7 @@ use tallyman_store::{Inventory, InventoryOptions};
 /// Does something bad to a data directory.
 type Break = fn(&Path);
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

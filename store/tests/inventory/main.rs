@@ -1,6 +1,7 @@
 //! The inventory against the model's own view in memory: batches, restarts, damage, snapshots.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod corruption;
 mod damage;
 mod oracle;
 mod snapshots;
