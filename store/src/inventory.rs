@@ -180,6 +180,7 @@ impl Inventory {
 
 impl Drop for Inventory {
     fn drop(&mut self) {
+        self.shared.tell_nobody();
         let rows = Arc::clone(&self.shared.state().rows);
         match rows
             .sync()

@@ -4,12 +4,16 @@ mod behind;
 
 use crate::files;
 use behind::Behind;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, retry_on_intr};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Where rows are kept.
@@ -50,6 +54,8 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// A leaf of several rows with parts must stay below a quarter of this, or sled puts it into a file of its own.
 const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 const FLUSH_INTERVAL_MS: u64 = 500;
+/// How long sled is given to let go of a file that it had open in this process before.
+const HELD_MAX: Duration = Duration::from_secs(5);
 
 /// The rows of one generation of the inventory.
 #[derive(Debug)]
@@ -63,7 +69,9 @@ impl Rows {
         if backend == Backend::Memory {
             return Ok(Self::Memory(RwLock::default()));
         }
-        remove_generating(dir).map_err(|source| RowsError::Io { path: dir.to_owned(), source })?;
+        let io = |source| RowsError::Io { path: dir.to_owned(), source };
+        wait_until_free(dir).map_err(io)?;
+        remove_generating(dir).map_err(io)?;
         let config = sled::Config::default()
             .path(dir)
             .cache_capacity(CACHE_BYTES)
@@ -135,6 +143,33 @@ fn database(error: sled::Error) -> RowsError {
     RowsError::Database(error.to_string())
 }
 
+/// sled's threads may hold its file for a moment after it was closed, and to open it then fails: rows that are well
+/// would not be believed. Nobody but this process can hold it, since the data directory is locked.
+fn wait_until_free(dir: &Path) -> io::Result<()> {
+    let file = match File::open(dir.join("db")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => {}
+        taken => return Ok(taken?),
+    }
+    let (send, free) = sync_channel(1);
+    // A lock is waited for without a bound only: the thread may outlive the wait, and lets go of what it gets then.
+    std::thread::Builder::new().name("tallyman-rows-lock".to_owned()).spawn(move || {
+        let taken = retry_on_intr(|| flock(&file, FlockOperation::LockExclusive));
+        let _ = send.send(taken.map(|()| file));
+    })?;
+    match free.recv_timeout(HELD_MAX) {
+        Ok(taken) => {
+            taken?;
+            Ok(())
+        }
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "they are still open in this process")),
+    }
+}
+
 /// A kill while sled opens can leave a half-written `snap.N.generating`, which every later open takes for the newest
 /// one and fails on. It was not renamed, so nothing in it is needed.
 fn remove_generating(dir: &Path) -> io::Result<()> {
@@ -150,4 +185,31 @@ fn remove_generating(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use std::sync::mpsc::RecvTimeoutError;
+
+    #[test]
+    fn rows_whose_file_is_still_held_are_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let rows = Rows::open(Backend::Sled, dir.path()).unwrap();
+        let _ = rows.write([(b"key".into(), Some(b"value".into()))]);
+        rows.sync().unwrap();
+        drop(rows);
+        wait_until_free(dir.path()).unwrap();
+        let held = File::open(dir.path().join("db")).unwrap();
+        flock(&held, FlockOperation::LockExclusive).unwrap();
+        let (send, opened) = sync_channel(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| send.send(Rows::open(Backend::Sled, dir.path())).unwrap());
+            let early = opened.recv_timeout(Duration::from_millis(100));
+            assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "{early:?}");
+            drop(held);
+            assert_eq!(opened.recv().unwrap().unwrap().get(b"key").unwrap(), Some(b"value".into()));
+        });
+    }
 }

@@ -110,6 +110,11 @@ impl Shared {
         self.on_publish.lock().unwrap_or_else(PoisonError::into_inner).push(f);
     }
 
+    /// Nothing is applied any more. Who was told may hold a reader, and with it rows that are to be closed.
+    pub(super) fn tell_nobody(&self) {
+        self.on_publish.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Tells everybody what is applied now. The state must not be locked.
     pub(super) fn publish(&self) {
         let (revision, index) = {

@@ -129,6 +129,22 @@ fn blanks_and_memberships_move_what_is_applied_and_are_kept() {
 }
 
 #[test]
+fn a_closed_inventory_opens_again_as_it_was_though_a_listener_held_a_reader() {
+    let entries = entries(21, 60);
+    let dir = tempfile::tempdir().unwrap();
+    let mut inventory = open(dir.path());
+    let (reader, own) = (inventory.reader(), inventory.reader());
+    reader.on_publish(Box::new(move |_, _| {
+        let _ = own.state_hash();
+    }));
+    inventory.apply(to_apply(&entries)).unwrap();
+    drop((reader, inventory));
+    let inventory = open(dir.path());
+    assert_eq!(inventory.applied().last, Some(oracle::id(60)), "nothing was made again");
+    Oracle::of(&entries).assert_is(&inventory.reader());
+}
+
+#[test]
 fn everybody_is_told_what_is_applied() {
     let dir = tempfile::tempdir().unwrap();
     let mut inventory = open(dir.path());

@@ -175,8 +175,6 @@ fn reopened(truth: &Truth, dir: &Path, oracle: &Oracle, last: u64) -> Result<(),
     let purged = log.state().last_purged;
     let inventory = catch_unwind(|| Inventory::open(inventory_options(dir, purged)));
     let inventory = inventory.map_err(|_| "it dies when it is opened again".to_owned())?;
-    let mut inventory = inventory.map_err(|error| format!("opened again: {error}"))?;
-    // Rows that cannot be believed are made again, as at any start.
-    crate::oracle::replay(&mut inventory, &truth.entries[..last as usize]);
+    let inventory = inventory.map_err(|error| format!("opened again: {error}"))?;
     judge_rows(truth, oracle, &inventory.reader(), last)
 }
