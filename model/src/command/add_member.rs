@@ -113,10 +113,10 @@ pub(super) fn member(
 pub(super) fn replaced(members: &[Member], old: ReplicaId) -> Result<(), Refusal> {
     match members.iter().find(|member| member.id == old).map(|member| member.state) {
         None => Err(Refusal::new(RefusalKind::NotFound, format!("there is no replica {old}"))),
-        Some(MemberState::Voter) => Ok(()),
+        // One that joins may vote already.
+        Some(MemberState::Voter | MemberState::Joining { .. }) => Ok(()),
         Some(state) => {
-            let message =
-                format!("{old} does not vote for good, it is {state}: remove it, and add the other");
+            let message = format!("{old} does not vote, it is {state}: remove it, and add the other");
             Err(Refusal::new(RefusalKind::Conflict, message))
         }
     }

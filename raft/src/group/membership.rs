@@ -82,9 +82,18 @@ impl Inner {
         Some(Found { group, members: nodes.into_values().map(members::founder).collect() })
     }
 
-    /// What this leader sees of the others, for a command that depends on it.
-    pub(crate) fn seen(&self, member: &Member) -> Seen {
-        self.view(member).seen()
+    /// What this leader sees of the others, for a command that depends on it. One that has just been elected has not heard
+    /// from all of them yet: it waits for at most a lease.
+    pub(crate) async fn seen(&self, member: &Member) -> Seen {
+        let timing = &self.options.timing;
+        let give_up = Instant::now() + Duration::from_millis(timing.election_ms_max);
+        loop {
+            let view = self.view(member);
+            if view.all_answer() || Instant::now() >= give_up {
+                return view.seen();
+            }
+            tokio::time::sleep(Duration::from_millis(timing.heartbeat_ms)).await;
+        }
     }
 
     async fn move_to_preferred(&self, member: &Member, preference: &mut Preference) {

@@ -161,7 +161,7 @@ impl Inner {
         if command.depends_on_seen()
             && let Some(seen) = command.to_mut().seen_mut()
         {
-            *seen = self.seen(member);
+            *seen = self.seen(member).await;
         }
         let command = &*command;
         let entry = EntryRef { clock_ms: self.options.env.now_ms(), by, key, command };

@@ -42,7 +42,8 @@ pub(super) struct View {
     pub(super) joint: bool,
     /// The last membership entry is committed.
     pub(super) settled: bool,
-    /// Who has answered within the lease, the leader included, and how many entries each is behind.
+    /// Who has answered within the lease, the leader included, and how many entries each is behind; it is not known of
+    /// one that has just come.
     pub(super) answering: BTreeMap<u64, u64>,
     /// How many entries one that has caught up may be behind.
     pub(super) behind_max: u64,
@@ -56,7 +57,7 @@ impl View {
         let lease = Duration::from_millis(lease_ms);
         let behind = |id: &u64| {
             let matched = metrics.replication.as_ref().and_then(|all| all.get(id)).copied().flatten();
-            last.saturating_sub(matched.map_or(0, |matched| matched.index))
+            matched.map_or(u64::MAX, |matched| last.saturating_sub(matched.index))
         };
         let answers = |id: &u64| {
             let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(id)).copied().flatten();
@@ -85,6 +86,11 @@ impl View {
 
     pub(super) fn has_caught_up(&self, id: u64) -> bool {
         self.answering.get(&id).is_some_and(|behind| *behind <= self.behind_max)
+    }
+
+    /// True when every voter has answered within the lease.
+    pub(super) fn all_answer(&self) -> bool {
+        self.voters.iter().all(|id| self.answering.contains_key(id))
     }
 
     /// True when these voters could decide now.
