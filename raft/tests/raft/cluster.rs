@@ -119,7 +119,9 @@ impl Cluster {
     /// A further place, whose replica is blank; not started. Those that run do not know of it.
     pub(crate) fn add_place(&mut self) -> usize {
         let i = self.places.len();
-        self.places.push(Place::new(self.root.path(), i, free_addresses(1).remove(0)));
+        let is_new = |address: &String| self.places.iter().all(|place| place.address != *address);
+        let address = std::iter::repeat_with(|| free_addresses(1).remove(0)).find(is_new).unwrap();
+        self.places.push(Place::new(self.root.path(), i, address));
         i
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures, for whoever runs the tests by hand")]
 
 mod agree;
+mod churn;
 mod cluster;
 mod disk;
 mod founding;
