@@ -102,6 +102,14 @@ impl Servers {
         self.set_urls();
     }
 
+    /// Stops the clock of a server, or lets it go on.
+    fn pause(&self, i: usize, how: Signal) {
+        signal(self.places[i].child.as_ref().unwrap().id().unwrap() as i32, how);
+        let others = self.places.iter().enumerate().filter(|(other, _)| *other != i);
+        let running = others.filter(|(_, place)| place.child.is_some());
+        *self.urls.lock().unwrap() = running.map(|(_, place)| place.url.clone()).collect();
+    }
+
     /// Waits until a server has ended by itself, and gives its exit code.
     async fn ended(&mut self, i: usize) -> Option<i32> {
         let mut child = self.places[i].child.take().unwrap();
@@ -329,7 +337,8 @@ async fn with_one_of_three_lost_no_other_is_removed_and_a_blank_one_takes_its_pl
     let leader = servers.leader().await;
     let (lost, left) = ((leader + 1) % 3, (leader + 2) % 3);
     let (lost_id, left_id) = (servers.id(lost).await, servers.id(left).await);
-    servers.kill(lost).await;
+    // It stands still, its connections stay open, and it does not know.
+    servers.pause(lost, Signal::STOP);
     let refused = until("it counts as lost", async || {
         // Within the lease it may still count as one that has answered; then that is taken back.
         let output = servers.operator(&["member", "remove", &left_id]).await;
@@ -350,11 +359,14 @@ async fn with_one_of_three_lost_no_other_is_removed_and_a_blank_one_takes_its_pl
     let list = servers.done(&["member", "list"]).await;
     assert!(list.contains(&format!("Expected Voter for {lost_id}")), "{list}");
     servers.start(3);
+    servers.pause(lost, Signal::STOP);
     servers.until_members(&[leader, left, 3]).await;
 
-    // The lost one is back, and finds out.
-    servers.start(lost);
+    // The lost one goes on, disturbs nobody, and finds out.
+    let term = servers.status(leader).await.unwrap()["term"].clone();
+    servers.pause(lost, Signal::CONT);
     assert_eq!(servers.ended(lost).await, Some(0));
+    assert_eq!(servers.status(leader).await.unwrap()["term"], term);
     let preferred = servers.done(&["member", "prefer", "dc3"]).await;
     assert!(preferred.contains("dc3"), "{preferred}");
     until("the leader is there", async || (servers.leader().await == 3).then_some(())).await;
