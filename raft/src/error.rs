@@ -28,6 +28,19 @@ pub enum StartError {
         /// The configured name.
         wanted: String,
     },
+    /// The directory is that of the replica at another address: two would run under one id if both used it.
+    #[error(
+        "failed to start the replica: the data directory {} is of the replica at {found:?}, and this one is at {wanted:?}; put it back there, check `data_dir` and `advertise`, or begin with an empty directory to join anew",
+        dir.display()
+    )]
+    OtherReplica {
+        /// The directory.
+        dir: PathBuf,
+        /// The address under which its replica joined.
+        found: String,
+        /// What this replica advertises.
+        wanted: String,
+    },
     /// Peers would be talked to in the clear.
     #[error(
         "failed to start the replica: peers on {listen} need `tls`; without it only loopback addresses are used"

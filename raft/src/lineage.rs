@@ -140,7 +140,7 @@ pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
     let Some(replica) = home.identity().replica else {
         return Err(LineageError::Blank { dir: dir.clone() });
     };
-    let name = Directory::open(dir, &options.group, &*options.env, true).map_err(io_error(dir))?.group;
+    let name = Directory::open(dir, options.name(), &*options.env, true).map_err(io_error(dir))?.group;
     if name != options.group {
         return Err(LineageError::OtherGroup { found: name, wanted: options.group.clone() });
     }
@@ -212,7 +212,7 @@ fn begin(
     term: u64,
 ) -> Result<Begun, LineageError> {
     let new = options.dir.join(UNFINISHED);
-    let directory = Directory::open(&new, &options.group, &*options.env, false).map_err(io_error(&new))?;
+    let directory = Directory::open(&new, options.name(), &*options.env, false).map_err(io_error(&new))?;
     let member = AddMember {
         directory: directory.uid,
         datacenter: options.datacenter.clone(),

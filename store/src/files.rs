@@ -9,7 +9,10 @@ use std::path::Path;
 pub(crate) const UNFINISHED: &str = "unfinished";
 
 /// Puts `bytes` under `path`, whole or not at all: written aside, fsynced, renamed, directory fsynced.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// The file system refused; what was there before still is.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let aside = path.with_extension(UNFINISHED);
     let mut file = File::create(&aside)?;
     file.write_all(bytes)?;

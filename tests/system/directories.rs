@@ -234,3 +234,45 @@ async fn a_directory_without_its_log_is_refused_and_one_that_is_used_is_not_used
     replace(&dev, &emptied).await;
     dev.until_served(&emptied, &["before"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_directory_of_another_replica_is_refused_and_one_of_two_copies_ends() {
+    let dev = Dev::start(&[]).await;
+    let [other, mine] = <[Replica; 2]>::try_from(dev.followers().await).unwrap();
+    dev.submit_some(&["before"]).await;
+    dev.until_served(&other, &["before"]).await;
+    let (kept, copy) = (dev.dir.join("kept"), dev.dir.join("copy"));
+    signal(other.pid, Signal::STOP);
+    copy_dir(&other.dir, &copy);
+    signal(other.pid, Signal::CONT);
+    meanwhile(&mine, |data| {
+        fs::rename(data, &kept).unwrap();
+        copy_dir(&copy, data);
+    });
+    until_it_says(&mine, "is of the replica at").await;
+    // What belongs there is put back while its supervisor keeps trying.
+    until("its own directory is back", async || {
+        fs::remove_dir_all(&mine.dir).and_then(|()| fs::rename(&kept, &mine.dir)).ok()
+    })
+    .await;
+    assert_eq!(dev.until_served(&mine, &["before"]).await.id, mine.id);
+
+    // The copy runs under the name of the other one, as on a second machine that was given its volume.
+    let config = fs::read_to_string(other.dir.with_file_name("config.toml")).unwrap();
+    let config = config.lines().map(|line| match line.split_once(" = ") {
+        Some((name @ ("api_listen" | "peer_listen"), at)) => {
+            format!("{name} = {}", at.replace("127.0.0.1", "127.0.0.2"))
+        }
+        Some(("data_dir", _)) => format!("data_dir = {:?}", copy.display().to_string()),
+        _ => line.to_owned(),
+    });
+    let second = dev.dir.join("second.toml");
+    fs::write(&second, config.collect::<Vec<_>>().join("\n")).unwrap();
+    let second = Command::new(binary()).args(["server", "--config"]).arg(&second).kill_on_drop(true).output();
+    let second = timeout(PATIENCE, second).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    let is_told = said.contains("runs twice") || said.contains("has lost entries");
+    assert!(!second.status.success() && is_told, "{said}");
+    dev.submit_some(&["after"]).await;
+    assert_eq!(dev.until_served(&other, &["before", "after"]).await.id, other.id);
+}

@@ -58,6 +58,11 @@ impl GroupOptions {
         peers
     }
 
+    /// The group's name, and the address that its peers know this replica by.
+    pub(crate) fn name(&self) -> (&str, &str) {
+        (&self.group, &self.advertise_peer)
+    }
+
     /// How an inventory in `dir` is opened.
     pub(crate) fn inventory(&self, dir: &Path) -> InventoryOptions {
         InventoryOptions {

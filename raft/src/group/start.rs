@@ -15,6 +15,7 @@ use crate::transport::Peers;
 use crate::transport::incoming::Incoming;
 use crate::transport::server::{self, Service};
 use crate::transport::tls::Tls;
+use crate::transport::wire::Process;
 use crate::{GroupOptions, Published, Reader, StartError, Status};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
     let who = Arc::new(Who::new(
         name,
         directory.uid,
-        options.env.number(),
+        Process { incarnation: identity.incarnation, number: options.env.number() },
         ids,
         open.log.clone(),
         members,
@@ -129,11 +130,15 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let home = lineage::open_home(&options.dir, io("what was restored cannot be taken over"))?;
     home.check_data()?;
     let is_used = home.identity().replica.is_some();
-    let directory = Directory::open(&options.dir, &options.group, &*options.env, is_used)
+    let directory = Directory::open(&options.dir, options.name(), &*options.env, is_used)
         .map_err(io("its directory's number cannot be read"))?;
     if directory.group != options.group {
         let (dir, wanted) = (options.dir.clone(), options.group.clone());
         return Err(StartError::OtherGroup { dir, found: directory.group, wanted });
+    }
+    if directory.address != options.advertise_peer {
+        let (dir, wanted) = (options.dir.clone(), options.advertise_peer.clone());
+        return Err(StartError::OtherReplica { dir, found: directory.address, wanted });
     }
     let failed = Arc::clone(fatal);
     let log_options = LogOptions {

@@ -4,7 +4,7 @@ use crate::group::inner::Member;
 use crate::group::options::{Fate, OnFatal};
 use crate::log_adapter::LogStore;
 use crate::transport::peers::Identify;
-use crate::transport::wire::PROTOCOL;
+use crate::transport::wire::{PROTOCOL, Process};
 use crate::transport::{Hello, Lane, Refused, Welcome};
 use crate::types::{LogId, Vote};
 use openraft::async_runtime::watch::WatchReceiver as _;
@@ -79,9 +79,9 @@ pub(crate) struct Who {
     dir: PathBuf,
     name: String,
     directory: Uid,
-    process: u64,
-    /// The process of each replica that was checked last.
-    checked: Mutex<BTreeMap<u64, u64>>,
+    process: Process,
+    /// The latest process of each replica that was checked.
+    checked: Mutex<BTreeMap<u64, Process>>,
     ids: Mutex<Ids>,
     log: Mutex<Option<LogStore>>,
     member: watch::Receiver<Option<Member>>,
@@ -98,7 +98,7 @@ impl Who {
     pub(crate) fn new(
         (dir, name): (PathBuf, String),
         directory: Uid,
-        process: u64,
+        process: Process,
         ids: Ids,
         log: LogStore,
         member: watch::Receiver<Option<Member>>,
@@ -117,20 +117,27 @@ impl Who {
     /// Refuses a replica that has less than it confirmed to this leader: its log was cut or exchanged. It must not
     /// vote, and openraft as the leader does not survive a follower that goes back.
     ///
+    /// Refuses also one of two processes that run as the same replica: they would vote twice.
+    ///
     /// A log goes back only between two processes, so each is checked once, when it is heard of first. Later it may
     /// have confirmed more while what it says here was on its way.
     pub(crate) fn check_kept(
         &self,
         other: u64,
-        process: u64,
+        process: Process,
         vote: Option<Vote>,
         last: Option<LogId>,
     ) -> Result<(), Refused> {
-        if lock(&self.checked).get(&other) == Some(&process) {
+        let mut checked = lock(&self.checked);
+        let known = checked.get(&other);
+        if known == Some(&process) {
             return Ok(());
         }
         self.check_first(other, vote, last)?;
-        lock(&self.checked).insert(other, process);
+        if known.is_some_and(|known| known.incarnation >= process.incarnation) {
+            return Err(Refused::Twice { replica: other });
+        }
+        checked.insert(other, process);
         Ok(())
     }
 
@@ -160,8 +167,8 @@ impl Who {
         self.directory
     }
 
-    /// The random number of this process.
-    pub(crate) fn process(&self) -> u64 {
+    /// This process.
+    pub(crate) fn process(&self) -> Process {
         self.process
     }
 
@@ -207,6 +214,10 @@ impl Identify for Who {
         match why {
             Refused::Removed { replica } if Some(*replica) == self.ids().replica => {
                 self.fatal.removed(&format!("{address} says: {why}"));
+            }
+            // Its directory is as it should be: it may be the other process that is wrong.
+            Refused::Twice { replica } if Some(*replica) == self.ids().replica => {
+                self.fatal.set(&format!("{address} does not talk to this replica: {why}"));
             }
             Refused::Lost { replica, .. } if Some(*replica) == self.ids().replica => {
                 // The next leader may not know what this replica once had.

@@ -46,8 +46,8 @@ pub(crate) struct Hello {
     pub(crate) replica: Option<u64>,
     /// The number that its directory was made with.
     pub(crate) directory: Uid,
-    /// A random number of its process.
-    pub(crate) process: u64,
+    /// Its process.
+    pub(crate) process: Process,
     /// The replica that it wants to talk to; `None`: whoever is there.
     pub(crate) target: Option<u64>,
     /// What the connection is for.
@@ -56,6 +56,15 @@ pub(crate) struct Hello {
     pub(crate) vote: Option<Vote>,
     /// The last entry that is on its disk.
     pub(crate) last: Option<LogId>,
+}
+
+/// One process of a replica, and its place among those that have used the data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    /// How often the directory was opened before it, and by it.
+    pub(crate) incarnation: u64,
+    /// Random: two copies of a directory are opened equally often.
+    pub(crate) number: u64,
 }
 
 /// Who answers.
@@ -67,8 +76,8 @@ pub(crate) struct Welcome {
     pub(crate) replica: Option<u64>,
     /// The number that its directory was made with.
     pub(crate) directory: Uid,
-    /// A random number of its process.
-    pub(crate) process: u64,
+    /// Its process.
+    pub(crate) process: Process,
     /// Its saved vote.
     pub(crate) vote: Option<Vote>,
     /// The last entry that is on its disk.
@@ -108,6 +117,14 @@ pub(crate) enum Refused {
     )]
     Removed {
         /// The dialler.
+        replica: u64,
+    },
+    /// Another process under the same id is known, and it has not come before this one.
+    #[error(
+        "r{replica} runs twice: another process uses a copy of its data directory; stop one of the two, and give it an empty directory to join anew"
+    )]
+    Twice {
+        /// The replica.
         replica: u64,
     },
     /// One of the two has less on its disk than it once confirmed to the other.

@@ -1,8 +1,9 @@
 //! How a group comes to be.
 
-use crate::cluster::{Cluster, free_addresses, write};
+use crate::cluster::{Cluster, PATIENCE, free_addresses, write};
+use crate::members::copy;
 use tallyman_model::ReplicaId;
-use tallyman_raft::{InitError, NotSent, ProposeError, Role, StartError};
+use tallyman_raft::{Group, GroupOptions, InitError, NotSent, ProposeError, Role, StartError};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_blank_replicas_are_founded_once_and_elect_a_leader() {
@@ -64,11 +65,59 @@ async fn the_directory_of_another_group_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_directory_of_another_replica_is_refused_and_both_come_back_when_they_are_exchanged() {
+    let mut cluster = Cluster::founded(3).await;
+    cluster.kill(1).await;
+    cluster.kill(2).await;
+    let exchange = |cluster: &mut Cluster| {
+        let dir = cluster.places[1].dir.clone();
+        let other = std::mem::replace(&mut cluster.places[2].dir, dir);
+        cluster.places[1].dir = other;
+    };
+    exchange(&mut cluster);
+    for i in [1, 2] {
+        let refused = cluster.try_start(i).await.unwrap_err();
+        let StartError::OtherReplica { found, wanted, .. } = &refused else { panic!("{refused}") };
+        assert_eq!((found, wanted), (&cluster.places[3 - i].address, &cluster.places[i].address));
+        assert!(!refused.is_damage(), "it is well where it belongs");
+    }
+    exchange(&mut cluster);
+    cluster.start(1).await;
+    cluster.start(2).await;
+    cluster.wait_until_all_serve().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_processes_under_one_id_one_ends_and_says_why() {
+    let mut cluster = Cluster::founded(3).await;
+    let (leader, twice) = (cluster.leader().await, cluster.follower().await);
+    cluster.write(leader, 1).await;
+    cluster.wait_until_equal().await;
+    cluster.kill(twice).await;
+    let dir = cluster.places[twice].dir.with_extension("copy");
+    copy(&cluster.places[twice].dir, &dir);
+    cluster.start(twice).await;
+    cluster.wait_until_all_serve().await;
+    // The same address is known for it, and it listens elsewhere.
+    let peer_listen = free_addresses(1)[0].parse().unwrap();
+    let options = GroupOptions { dir, peer_listen, ..cluster.options(twice) };
+    let second = Group::start(options).await.unwrap();
+    let mut statuses = [second.status(), cluster.group(twice).status()];
+    let ends = statuses.iter_mut().map(|status| Box::pin(status.wait_for(|status| status.fatal.is_some())));
+    let (ended, ..) = tokio::time::timeout(PATIENCE, futures::future::select_all(ends)).await.unwrap();
+    let why = ended.unwrap().fatal.clone().unwrap();
+    assert!(why.contains("runs twice") || why.contains("has lost entries"), "{why}");
+    second.abort().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replicas_of_two_groups_of_one_name_do_not_talk_and_say_why() {
     let mut one = Cluster::founded(3).await;
-    let mut two = Cluster::founded(1).await;
     // A replica of the other group comes under an address of this one.
     one.kill(2).await;
+    let mut two = Cluster::places(1);
+    two.places[0].address = one.places[2].address.clone();
+    two.found().await;
     two.kill(0).await;
     one.places[2].dir = two.places[0].dir.clone();
     one.start(2).await;
@@ -86,7 +135,7 @@ async fn peers_are_not_talked_to_in_the_clear_off_loopback() {
     let cluster = Cluster::places(1);
     let mut options = cluster.options(0);
     options.peer_listen = "0.0.0.0:0".parse().unwrap();
-    let refused = tallyman_raft::Group::start(options).await.err().unwrap();
+    let refused = Group::start(options).await.err().unwrap();
     assert!(matches!(refused, StartError::Plain { .. }), "{refused}");
 }
 
@@ -95,7 +144,7 @@ async fn a_replica_must_be_among_the_configured_peers() {
     let cluster = Cluster::places(1);
     let mut options = cluster.options(0);
     options.peers = free_addresses(1);
-    let refused = tallyman_raft::Group::start(options).await.err().unwrap();
+    let refused = Group::start(options).await.err().unwrap();
     assert!(matches!(refused, StartError::Peers { .. }), "{refused}");
 }
 

@@ -152,7 +152,7 @@ async fn a_log_that_was_cut_is_noticed_by_the_leader_and_does_not_vote() {
     cluster.write(leader, 100).await;
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
