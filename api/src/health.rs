@@ -60,7 +60,12 @@ pub(crate) async fn readyz(State(api): State<Shared>, request: Request) -> Respo
         ("running", status.fatal.clone().map_or(Ok(()), Err)),
         (
             "member",
-            if status.id.is_some() && status.role != Role::Blank { Ok(()) } else { Err(waiting(&status)) },
+            match &status.waiting_for {
+                _ if status.id.is_none() || status.role == Role::Blank => Err(waiting(&status)),
+                // Whoever restarts replicas one by one must wait until this one votes again.
+                Some(wanted) => Err(format!("waits for {wanted}")),
+                None => Ok(()),
+            },
         ),
         ("leader", leader),
         ("lag", lag),
