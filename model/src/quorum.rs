@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// group can do without a replica is decided in `apply` like everything that two can race on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
-    /// Who has answered within the lease, the leader itself included.
+    /// Who has answered since it was asked for, the leader itself included.
     pub answering: BTreeSet<ReplicaId>,
     /// Who of these has nearly all of the log.
     pub caught_up: BTreeSet<ReplicaId>,

@@ -36,7 +36,13 @@ pub(crate) async fn lead(inner: Arc<Inner>, member: Member) {
     while leadership.wait_for(Option::is_some).await.is_ok() {
         inner.compare_clocks(&member).await;
         // As many steps as there are now, then when something has changed.
-        while let Some(step) = inner.next_step(&member) {
+        while let Some(step) = inner.next_step(&member, &inner.view(&member)) {
+            // One that was lost within the lease still counts as answering: votes move by what is heard from now on.
+            if step.moves_votes()
+                && inner.next_step(&member, &inner.hear(&member).await).as_ref() != Some(&step)
+            {
+                break;
+            }
             if let Err(why) = inner.take(&member, step).await {
                 tracing::warn!(why, "a step of the membership failed; it is tried again");
                 break;
@@ -52,8 +58,27 @@ pub(crate) async fn lead(inner: Arc<Inner>, member: Member) {
 
 impl Inner {
     fn view(&self, member: &Member) -> View {
-        let timing = &self.options.timing;
-        View::of(&member.metrics(), timing.learner_lag_entries_max, timing.election_ms_max)
+        self.view_within(member, self.lease())
+    }
+
+    fn view_within(&self, member: &Member, within: Duration) -> View {
+        View::of(&member.metrics(), self.options.timing.learner_lag_entries_max, within)
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.options.timing.election_ms_max)
+    }
+
+    /// Who answers what is sent from now on: waits for all, and for at most a lease.
+    async fn hear(&self, member: &Member) -> View {
+        let begun = Instant::now();
+        loop {
+            tokio::time::sleep(Duration::from_millis(self.options.timing.heartbeat_ms / 2)).await;
+            let view = self.view_within(member, begun.elapsed());
+            if view.all_answer() || begun.elapsed() >= self.lease() {
+                return view;
+            }
+        }
     }
 
     /// The members, and the preferred datacenter; `None` where this replica does not lead a founded group.
@@ -68,12 +93,12 @@ impl Inner {
         Some((records, meta.preferred_datacenter))
     }
 
-    fn next_step(&self, member: &Member) -> Option<Step> {
+    fn next_step(&self, member: &Member, view: &View) -> Option<Step> {
         if self.leadership.borrow().is_some() && !self.is_founded() {
             return self.founding_step(&member.metrics()).map(Step::Found);
         }
         let (records, preferred) = self.state()?;
-        next_step(&records, &preferred, &self.view(member))
+        next_step(&records, &preferred, view)
     }
 
     fn founding_step(&self, metrics: &Metrics) -> Option<Found> {
@@ -82,18 +107,9 @@ impl Inner {
         Some(Found { group, members: nodes.into_values().map(members::founder).collect() })
     }
 
-    /// What this leader sees of the others, for a command that depends on it. One that has just been elected has not heard
-    /// from all of them yet: it waits for at most a lease.
+    /// What this leader sees of the others, for a command that depends on it.
     pub(crate) async fn seen(&self, member: &Member) -> Seen {
-        let timing = &self.options.timing;
-        let give_up = Instant::now() + Duration::from_millis(timing.election_ms_max);
-        loop {
-            let view = self.view(member);
-            if view.all_answer() || Instant::now() >= give_up {
-                return view.seen();
-            }
-            tokio::time::sleep(Duration::from_millis(timing.heartbeat_ms)).await;
-        }
+        self.hear(member).await.seen()
     }
 
     async fn move_to_preferred(&self, member: &Member, preference: &mut Preference) {

@@ -31,6 +31,13 @@ pub(super) enum Step {
     Propose(Command),
 }
 
+impl Step {
+    /// True if others vote afterwards.
+    pub(super) fn moves_votes(&self) -> bool {
+        matches!(self, Step::Promote { .. } | Step::Demote(_))
+    }
+}
+
 /// What openraft says about the members.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
@@ -42,7 +49,7 @@ pub(super) struct View {
     pub(super) joint: bool,
     /// The last membership entry is committed.
     pub(super) settled: bool,
-    /// Who has answered within the lease, the leader included, and how many entries each is behind; it is not known of
+    /// Who has answered, the leader included, and how many entries each is behind; it is not known of
     /// one that has just come.
     pub(super) answering: BTreeMap<u64, u64>,
     /// How many entries one that has caught up may be behind.
@@ -50,18 +57,17 @@ pub(super) struct View {
 }
 
 impl View {
-    /// As openraft's metrics have it. `lease_ms` is the leader's lease.
-    pub(super) fn of(metrics: &Metrics, behind_max: u64, lease_ms: u64) -> Self {
+    /// As openraft's metrics have it; who has answered what was sent `within` that time is answering.
+    pub(super) fn of(metrics: &Metrics, behind_max: u64, within: Duration) -> Self {
         let membership = metrics.membership_config.membership();
         let last = metrics.last_log_index.unwrap_or(0);
-        let lease = Duration::from_millis(lease_ms);
         let behind = |id: &u64| {
             let matched = metrics.replication.as_ref().and_then(|all| all.get(id)).copied().flatten();
             matched.map_or(u64::MAX, |matched| last.saturating_sub(matched.index))
         };
         let answers = |id: &u64| {
             let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(id)).copied().flatten();
-            *id != metrics.id && heard.is_some_and(|heard| heard.elapsed() < lease)
+            *id != metrics.id && heard.is_some_and(|heard| heard.elapsed() < within)
         };
         let nodes: BTreeSet<u64> = membership.nodes().map(|(id, _)| *id).collect();
         let answering = nodes.iter().filter(|id| answers(id)).map(|id| (*id, behind(id)));
@@ -88,9 +94,9 @@ impl View {
         self.answering.get(&id).is_some_and(|behind| *behind <= self.behind_max)
     }
 
-    /// True when every voter has answered within the lease.
+    /// True when nobody is left to be waited for.
     pub(super) fn all_answer(&self) -> bool {
-        self.voters.iter().all(|id| self.answering.contains_key(id))
+        self.nodes.iter().all(|id| self.answering.contains_key(id))
     }
 
     /// True when these voters could decide now.
