@@ -339,16 +339,7 @@ async fn with_one_of_three_lost_no_other_is_removed_and_a_blank_one_takes_its_pl
     let (lost_id, left_id) = (servers.id(lost).await, servers.id(left).await);
     // It stands still, its connections stay open, and it does not know.
     servers.pause(lost, Signal::STOP);
-    let refused = until("it counts as lost", async || {
-        // Within the lease it may still count as one that has answered; then that is taken back.
-        let output = servers.operator(&["member", "remove", &left_id]).await;
-        if output.status.success() {
-            servers.done(&["member", "promote", &left_id]).await;
-            return None;
-        }
-        Some(output)
-    })
-    .await;
+    let refused = servers.operator(&["member", "remove", &left_id]).await;
     let words = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(4), "{words}");
     assert!(words.contains(&format!("start {lost_id} again")), "{words}");

@@ -186,8 +186,9 @@ impl Cluster {
     pub(crate) async fn wait(&self, i: usize, what: &str, is: impl Fn(&Status) -> bool) -> Status {
         let mut status = self.group(i).status();
         let found = tokio::time::timeout(PATIENCE, status.wait_for(|status| is(status))).await;
-        let last = self.status(i);
-        found.unwrap_or_else(|_| panic!("not in time: {what}; replica {i} is {last:?}")).unwrap().clone()
+        // Let go of at once: who holds one borrow and asks for another while somebody waits to write waits for ever.
+        let found = found.map(|status| status.unwrap().clone());
+        found.unwrap_or_else(|_| panic!("not in time: {what}; replica {i} is {:?}", self.status(i)))
     }
 
     pub(crate) async fn wait_until_all_serve(&self) {
