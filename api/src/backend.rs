@@ -5,8 +5,8 @@ use futures::future::BoxFuture;
 use std::time::Duration;
 use tallyman_model::{Digest, ReplicaId, Revision, View};
 use tallyman_raft::{
-    Backup, BackupError, Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Status,
-    TooOld, TransferError,
+    Backup, BackupError, Change, Committed, FlushTimes, InitError, LedgerError, Proposal, ReadError,
+    ReadMode, Status, TooOld, TransferError,
 };
 use thiserror::Error;
 
@@ -22,6 +22,12 @@ pub enum ProposeError {
         retry_after_s: u32,
         /// There is a leader, and it has too much to do.
         busy: bool,
+    },
+    /// It certainly had no effect and never will have: there is no space for new submissions.
+    #[error("failed to submit: {why}")]
+    DiskFull {
+        /// Whose disk has how much left.
+        why: String,
     },
     /// It may have been committed, or may be yet. Only the same idempotency key makes repeating it safe.
     #[error("failed to learn what became of the request: {why}")]
@@ -100,6 +106,11 @@ pub trait Backend: Send + Sync + 'static {
     /// How long ago this replica last knew that it had everything, in ms; `None`: it never did. Newer than what its
     /// status says.
     fn lag_ms(&self) -> Option<u64>;
+
+    /// How long the flushes of this replica's log take.
+    fn flush_times(&self) -> FlushTimes {
+        FlushTimes::default()
+    }
 
     /// Somebody leads, and if it is this replica, a quorum has acknowledged that recently.
     fn has_quorum(&self) -> bool;

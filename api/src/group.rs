@@ -7,8 +7,8 @@ use futures::{FutureExt, TryFutureExt};
 use std::time::Duration;
 use tallyman_model::{Digest, ReplicaId, Revision, View};
 use tallyman_raft::{
-    self as raft, Backup, BackupError, Change, Committed, Group, InitError, LedgerError, NotSent, Proposal,
-    ReadError, ReadMode, Status, TooOld, TransferError,
+    self as raft, Backup, BackupError, Change, Committed, FlushTimes, Group, InitError, LedgerError, NotSent,
+    Proposal, ReadError, ReadMode, Status, TooOld, TransferError,
 };
 
 /// When trying again makes sense where only an operator or time can help.
@@ -73,6 +73,10 @@ impl Backend for Group {
         self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX))
     }
 
+    fn flush_times(&self) -> FlushTimes {
+        self.flush_times()
+    }
+
     fn has_quorum(&self) -> bool {
         // Read once, and let go: the watch must not be borrowed twice at a time.
         let permit = *self.leadership().borrow();
@@ -100,11 +104,14 @@ impl Backend for Group {
 fn proposing(error: raft::ProposeError) -> ProposeError {
     match error {
         raft::ProposeError::Unknown { why } => ProposeError::Unknown { why },
+        raft::ProposeError::NotSent { why: NotSent::DiskFull { why } } => ProposeError::DiskFull { why },
         raft::ProposeError::NotSent { why } => {
             let (retry_after_s, busy) = match &why {
                 NotSent::Busy { retry_after_s } => (*retry_after_s, true),
                 NotSent::NoLeader | NotSent::NotReady { .. } => (RETRY_AFTER_S, false),
-                NotSent::ClockSkew { .. } | NotSent::TooLong { .. } => (RETRY_AFTER_LONG_S, false),
+                NotSent::ClockSkew { .. } | NotSent::TooLong { .. } | NotSent::DiskFull { .. } => {
+                    (RETRY_AFTER_LONG_S, false)
+                }
             };
             ProposeError::NotSent { why: why.to_string(), retry_after_s, busy }
         }

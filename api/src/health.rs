@@ -84,6 +84,10 @@ pub(crate) async fn readyz(State(api): State<Shared>, request: Request) -> Respo
             "[+]sending paused: the group is {origin}, and nothing is sent to any cluster before `tallyman operator confirm`\n"
         ));
     }
+    if status.disk.is_pressed && (verbose || !ready) {
+        let mib = status.disk.available_bytes / (1024 * 1024);
+        text.push_str(&format!("[+]disk pressed: {mib} MiB are left; free space before the disk is full\n"));
+    }
     if verbose || !ready {
         for (name, check) in &checks {
             match check {

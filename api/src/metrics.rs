@@ -1,7 +1,10 @@
 //! What is counted, in a registry of this server's own, and how it is shown.
 
+mod flushes;
+
 use crate::api::Api;
 use axum::http::{Method, StatusCode};
+use flushes::Flushes;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -68,6 +71,11 @@ pub(crate) struct Metrics {
     lag: Gauge,
     out_of_service: Gauge,
     ledger: Number,
+    disk_available: Number,
+    disk_reserve: Number,
+    disk_pressed: Gauge,
+    submissions_refused: Gauge,
+    flushes: Flushes,
 }
 
 impl Metrics {
@@ -88,6 +96,11 @@ impl Metrics {
             lag: Gauge::default(),
             out_of_service: Gauge::default(),
             ledger: Gauge::default(),
+            disk_available: Gauge::default(),
+            disk_reserve: Gauge::default(),
+            disk_pressed: Gauge::default(),
+            submissions_refused: Gauge::default(),
+            flushes: Flushes::default(),
             registry: Registry::default(),
         };
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
@@ -117,7 +130,21 @@ impl Metrics {
         let help = "1 while this replica answers nothing because it found something that must not be";
         registry.register("replica_out_of_service", help, metrics.out_of_service.clone());
         registry.register("ledger_records", "Records in the ledger", metrics.ledger.clone());
+        metrics.register_disk(&mut registry);
         Self { registry, ..metrics }
+    }
+
+    fn register_disk(&self, registry: &mut Registry) {
+        let help = "Bytes that can still be written beside the reserve";
+        registry.register_with_unit("disk_available", help, Unit::Bytes, self.disk_available.clone());
+        let help = "Bytes that are kept for when the disk is full";
+        registry.register_with_unit("disk_reserve", help, Unit::Bytes, self.disk_reserve.clone());
+        let help = "1 while too little space is left on the disk";
+        registry.register("disk_pressed", help, self.disk_pressed.clone());
+        let help = "1 while this replica leads and refuses new submissions, because disks are full";
+        registry.register("submissions_refused", help, self.submissions_refused.clone());
+        let help = "Time from when something waited for the log to be on disk until it was";
+        registry.register_with_unit("log_flush_duration", help, Unit::Seconds, self.flushes.clone());
     }
 
     /// Counts an answered request.
@@ -146,6 +173,11 @@ impl Metrics {
         self.lag.set(api.backend().lag_ms().map_or(-1, |lag_ms| i64::try_from(lag_ms).unwrap_or(i64::MAX)));
         self.out_of_service.set(i64::from(status.fatal.is_some()));
         self.ledger.set(api.backend().ledger_head().0);
+        self.flushes.set(api.backend().flush_times());
+        self.disk_available.set(status.disk.available_bytes);
+        self.disk_reserve.set(status.disk.reserve_bytes);
+        self.disk_pressed.set(i64::from(status.disk.is_pressed));
+        self.submissions_refused.set(i64::from(status.refuses_submissions.is_some()));
         for (class, count) in api.overload.under_way() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.under_way.get_or_create(&Class { class }).set(count);

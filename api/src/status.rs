@@ -290,6 +290,15 @@ impl From<ProposeError> for Failure {
                 }
                 Self::unavailable(message, retry_after_s)
             }
+            // Only a person helps here, and a client that repeats by itself would keep that person waiting.
+            ProposeError::DiskFull { why } => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "InsufficientStorage",
+                format!(
+                    "nothing was submitted: {why}. Free space there; submissions are then taken again by themselves. \
+                     Reads, cancels and deletes go on"
+                ),
+            ),
             ProposeError::Unknown { why } => Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "Timeout",

@@ -23,6 +23,9 @@ pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
 
 /// The revision now, if something is due.
 fn due_at(term: &Term) -> Option<Revision> {
+    if term.is_paused() {
+        return None;
+    }
     let now_ms = term.now_ms();
     let (due_ms, revision) = term.look(|view| {
         let due_ms = query::next_due(view, Lane::Expire, Ordinal(0))?;

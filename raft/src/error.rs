@@ -8,6 +8,17 @@ use tallyman_model::Revision;
 use tallyman_store::identity::HomeError;
 use thiserror::Error;
 
+/// An error with all that caused it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        words = format!("{words}: {inner}");
+        source = inner.source();
+    }
+    words
+}
+
 /// Why a replica did not start. Nothing runs.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -126,6 +137,12 @@ pub enum NotSent {
         ms: i64,
         /// How far it may be.
         ms_max: u64,
+    },
+    /// A new submission, for which there is no space. What is there already is worked on.
+    #[error("{why}")]
+    DiskFull {
+        /// Whose disk has how much left.
+        why: String,
     },
     /// The proposal is too long.
     #[error("{bytes} bytes are proposed, where {bytes_max} are the most")]

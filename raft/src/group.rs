@@ -6,6 +6,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod clock;
 pub(crate) mod core;
 pub(crate) mod departure;
+pub(crate) mod disk;
 pub(crate) mod handover;
 pub(crate) mod inner;
 pub(crate) mod membership;
@@ -21,8 +22,8 @@ pub(crate) mod status;
 pub(crate) mod who;
 
 use crate::{
-    Backup, BackupError, Committed, GroupOptions, InitError, Permit, Proposal, ProposeError, Published,
-    ReadError, ReadMode, Reader, StartError, Status, TransferError,
+    Backup, BackupError, Committed, FlushTimes, GroupOptions, InitError, Permit, Proposal, ProposeError,
+    Published, ReadError, ReadMode, Reader, StartError, Status, TransferError,
 };
 use inner::Inner;
 use std::net::SocketAddr;
@@ -115,6 +116,12 @@ impl Group {
     #[must_use]
     pub fn lag(&self) -> Option<Duration> {
         self.inner.lag()
+    }
+
+    /// How long the flushes of this replica's log take.
+    #[must_use]
+    pub fn flush_times(&self) -> FlushTimes {
+        self.inner.with_open(|open| open.log.log().flush_times()).unwrap_or_default()
     }
 
     /// The group's id; `None` while this replica is blank.

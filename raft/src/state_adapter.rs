@@ -5,6 +5,7 @@
 //! so its length is bounded by number and not by time, which a busy machine stretches.
 
 use crate::content;
+use crate::error;
 use crate::types::{Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, from_store};
 use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tallyman_model::Damaged;
 use tallyman_store::inventory::{AppliedState, BATCH_ENTRIES_MAX, Inventory, SnapshotBuilder, ToApply};
 use tallyman_store::ledger::Seal;
 use tallyman_store::snapshot::{IncomingSnapshot, SnapshotFile};
@@ -22,6 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 const REQUESTS_MAX: usize = 16;
 /// Bytes of a snapshot that are copied at once.
 const COPY_BYTES: usize = 1024 * 1024;
+
+/// Called with the reason when the inventory cannot be written any more.
+pub(crate) type OnUnwritten = Arc<dyn Fn(&str) + Send + Sync>;
 
 type Answer<T> = oneshot::Sender<io::Result<T>>;
 
@@ -61,21 +66,24 @@ pub(crate) struct SnapshotPath {
 pub(crate) struct StateStore {
     requests: mpsc::Sender<Request>,
     snapshot_bytes: Arc<std::sync::atomic::AtomicU64>,
+    on_fatal: OnUnwritten,
 }
 
 impl StateStore {
-    /// Gives `inventory` its thread.
-    pub(crate) fn start(inventory: Inventory) -> io::Result<(Self, InventoryThread)> {
+    /// Gives `inventory` its thread. `on_fatal` is called when it cannot be written any more, before anybody who waits
+    /// is told.
+    pub(crate) fn start(inventory: Inventory, on_fatal: OnUnwritten) -> io::Result<(Self, InventoryThread)> {
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
         let latest = inventory.latest_snapshot().map_err(io::Error::other)?;
         let bytes = latest.map_or(0, |snapshot| snapshot.bytes);
         let (running, ended) = oneshot::channel();
+        let failed = Arc::clone(&on_fatal);
         std::thread::Builder::new().name("tallyman-inventory".to_owned()).spawn(move || {
-            serve(inventory, queue);
+            serve(inventory, queue, &failed);
             drop(running);
         })?;
         let snapshot_bytes = Arc::new(bytes.into());
-        Ok((Self { requests, snapshot_bytes }, InventoryThread(ended)))
+        Ok((Self { requests, snapshot_bytes, on_fatal }, InventoryThread(ended)))
     }
 
     /// Bytes of the newest snapshot; 0: there is none.
@@ -123,16 +131,16 @@ impl StateStore {
     }
 }
 
-fn serve(mut inventory: Inventory, mut queue: mpsc::Receiver<Request>) {
+fn serve(mut inventory: Inventory, mut queue: mpsc::Receiver<Request>, on_fatal: &OnUnwritten) {
     // An answer that nobody waits for any more is dropped.
     while let Some(request) = queue.blocking_recv() {
         match request {
             Request::Applied(answer) => drop(answer.send(Ok(inventory.applied()))),
             Request::Apply(batch, answer) => {
-                drop(answer.send(inventory.apply(batch).map_err(io::Error::other)));
+                let applied = inventory.apply(batch).inspect_err(|error| on_fatal(&unwritten(error)));
+                drop(answer.send(applied.map_err(io::Error::other)));
                 if let Err(error) = inventory.settle() {
-                    // What is not moved now is moved before the next batch, or fails that.
-                    tracing::warn!(%error, "rows wait in memory");
+                    on_fatal(&unwritten(&error));
                 }
             }
             Request::Builder(answer) => drop(answer.send(Ok(inventory.snapshot_builder()))),
@@ -148,6 +156,10 @@ fn serve(mut inventory: Inventory, mut queue: mpsc::Receiver<Request>) {
             }
         }
     }
+}
+
+fn unwritten(error: &Damaged) -> String {
+    format!("the inventory cannot be written: {}", error.what)
 }
 
 /// Installs the snapshot at `path`; one that lies elsewhere is copied to where the inventory's own are.
@@ -223,7 +235,8 @@ impl RaftStateMachine<Types> for StateStore {
 
     async fn get_snapshot_builder(&mut self) -> Builder {
         let inner = self.ask(Request::Builder).await;
-        Builder { inner, snapshot_bytes: Arc::clone(&self.snapshot_bytes) }
+        let (snapshot_bytes, on_fatal) = (Arc::clone(&self.snapshot_bytes), Arc::clone(&self.on_fatal));
+        Builder { inner, snapshot_bytes, on_fatal }
     }
 
     async fn install_snapshot(
@@ -250,6 +263,7 @@ impl RaftStateMachine<Types> for StateStore {
 pub(crate) struct Builder {
     inner: io::Result<SnapshotBuilder>,
     snapshot_bytes: Arc<std::sync::atomic::AtomicU64>,
+    on_fatal: OnUnwritten,
 }
 
 impl RaftSnapshotBuilder<Types> for Builder {
@@ -258,7 +272,13 @@ impl RaftSnapshotBuilder<Types> for Builder {
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
         let used = Err(io::Error::other("a builder builds one snapshot"));
         let builder = std::mem::replace(&mut self.inner, used)?;
-        let build = move || builder.build().map_err(io::Error::other);
+        let on_fatal = Arc::clone(&self.on_fatal);
+        let build = move || {
+            let built = builder.build().inspect_err(|error| {
+                on_fatal(&format!("no snapshot can be taken: {}", error::chain(error)));
+            });
+            built.map_err(io::Error::other)
+        };
         let file = tokio::task::spawn_blocking(build).await.map_err(io::Error::other)??;
         self.snapshot_bytes.store(file.bytes, std::sync::atomic::Ordering::Relaxed);
         tracing::info!(path = %file.path.display(), bytes = file.bytes, "took a snapshot");

@@ -41,6 +41,12 @@ pub struct Timing {
     pub agree_ms: u64,
     /// Bytes of proposals that are in flight on the leader.
     pub in_flight_bytes_max: u64,
+    /// How often the space that is left on the disk is looked at, in ms.
+    pub disk_look_ms: u64,
+    /// With fewer bytes left on its disk a replica is pressed.
+    pub disk_free_bytes_min: u64,
+    /// Bytes that are kept on the disk for when nothing else is left.
+    pub disk_reserve_bytes: u64,
 }
 
 impl Default for Timing {
@@ -65,6 +71,9 @@ impl Default for Timing {
             scrub_ms: 25_000,
             agree_ms: 10_000,
             in_flight_bytes_max: 64 * 1024 * 1024,
+            disk_look_ms: 1000,
+            disk_free_bytes_min: 128 * 1024 * 1024,
+            disk_reserve_bytes: 32 * 1024 * 1024,
         }
     }
 }

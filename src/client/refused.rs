@@ -14,7 +14,7 @@ pub(super) fn failure(answer: &Answer, request: &Request) -> Failure {
         404 => Exit::Unavailable,
         409 | 412 => Exit::Conflict,
         410 if answer.is_gone() => Exit::Conflict,
-        429 | 500 | 502 | 503 => Exit::Unavailable,
+        429 | 500 | 502 | 503 | 507 => Exit::Unavailable,
         504 => Exit::Unknown,
         _ => Exit::Failed,
     };
@@ -66,6 +66,7 @@ fn attempt(answer: &Answer, request: &Request) -> String {
         410 if answer.is_gone() => "do it again under another --idempotency-key, or without one".to_owned(),
         410 => "list again from the start: that revision is no longer kept".to_owned(),
         504 => "repeat it, or read without a token".to_owned(),
+        507 => "free space on the disks that are named, then repeat it; tallyman operator status".to_owned(),
         429 | 500 | 502 | 503 => "repeat it in a moment; tallyman operator status".to_owned(),
         _ => "tallyman --help".to_owned(),
     }

@@ -13,6 +13,7 @@
 
 mod apply;
 mod build;
+mod disk;
 mod error;
 mod install;
 mod load;
@@ -25,6 +26,7 @@ mod view;
 
 pub use apply::{BATCH_ENTRIES_MAX, Payload, Reply, ToApply};
 pub use build::{BuildError, SnapshotBuilder};
+pub use disk::DiskCheck;
 pub use error::{InstallError, OpenError};
 pub use rows::Backend;
 pub use scrub::Scrub;
@@ -146,6 +148,12 @@ impl Inventory {
     #[must_use]
     pub fn snapshot_builder(&self) -> SnapshotBuilder {
         SnapshotBuilder::new(Arc::clone(&self.shared), self.snapshots())
+    }
+
+    /// Finds failed writes and syncs of the rows' files that no call has met.
+    #[must_use]
+    pub fn disk_check(&self) -> DiskCheck {
+        DiskCheck::new(Arc::clone(&self.shared))
     }
 
     /// The newest snapshot.

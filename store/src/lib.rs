@@ -22,6 +22,7 @@ pub mod inventory;
 pub mod ledger;
 pub mod log;
 mod reader;
+pub mod reserve;
 pub mod snapshot;
 pub mod watermark;
 

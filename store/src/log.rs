@@ -11,12 +11,14 @@
 //!   follows it. Anything else is [`OpenError::Damaged`], and the replica must not vote or serve.
 //! - **Failure.** The first failed write or fsync ends the log for ever: its callbacks and all later calls get the
 //!   error, and the hook given at open is called, which ends the process. Nothing is tried again, because after
-//!   a failed fsync the kernel no longer knows what is on disk.
+//!   a failed fsync the kernel no longer knows what is on disk. For the same reason the next process writes once
+//!   more what it finds above the watermark, before it believes that a sync makes it durable.
 //!
 //! raft-log opens its files itself, so there is no seam at the file calls. The seam is one step above: a
 //! [`FlushGate`] holds back everything that is queued before raft-log gets it, and can drop it as a power cut does.
 
 mod error;
+mod flushes;
 mod gate;
 mod options;
 mod queue;
@@ -25,6 +27,7 @@ mod types;
 mod writer;
 
 pub use error::{LogError, OpenError};
+pub use flushes::{FLUSH_BUCKETS_S, FlushTimes};
 pub use gate::FlushGate;
 pub use options::{LogOptions, OnFatal};
 pub use types::{LogId, LogState, Vote};
@@ -69,9 +72,11 @@ impl Log {
             None => return Err(OpenError::WatermarkMissing { path }),
         };
         let found = scan::verify(&config, chunks, watermark.get())?;
+        scan::write_again(&config, watermark.get())?;
         let raft_log = raft_log::RaftLog::<LogTypes>::open(Arc::new(config)).map_err(io)?;
         let queue = Queue::new(found.state, found.sizes);
-        let (shared, writer) = Writer::start(raft_log, queue, watermark, found.end, options).map_err(io)?;
+        let (shared, writer) =
+            Writer::start(raft_log, &log_dir, queue, watermark, found.end, options).map_err(io)?;
         Ok(Self { shared, _writer: Arc::new(writer) })
     }
 
@@ -85,6 +90,12 @@ impl Log {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shared.queue().bytes()
+    }
+
+    /// How long its flushes take.
+    #[must_use]
+    pub fn flush_times(&self) -> FlushTimes {
+        self.shared.flush_times()
     }
 
     /// Appends `entries`, which follow the last one. They can be read when this returns and are durable when

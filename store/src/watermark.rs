@@ -54,6 +54,17 @@ pub enum WatermarkError {
     },
 }
 
+impl From<WatermarkError> for io::Error {
+    fn from(error: WatermarkError) -> Self {
+        match error {
+            WatermarkError::Io { path, source } => {
+                Self::new(source.kind(), format!("{}: {source}", path.display()))
+            }
+            damaged => Self::new(io::ErrorKind::InvalidData, damaged),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Slot {
     number: u64,

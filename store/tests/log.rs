@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 use tallyman_store::log::{FlushGate, Log, LogError, LogId, LogOptions, OpenError, Vote};
 
 type Acks = Receiver<(u64, bool)>;
@@ -385,7 +386,39 @@ fn the_first_failed_write_ends_the_log_for_ever() {
     assert!(matches!(log.append(entries(1, 200..201), Box::new(|_| {})), Err(LogError::Failed { .. })));
     assert!(matches!(log.read(0, 1, 1), Err(LogError::Failed { .. })));
     drop(log);
-    assert_eq!(fatal.lock().unwrap().len(), 1);
+    let fatal = fatal.lock().unwrap();
+    assert_eq!(fatal.len(), 1);
+    assert!(fatal[0].contains(dir.path().join("log").to_str().unwrap()), "the file is named: {fatal:?}");
+}
+
+#[test]
+fn what_is_above_the_watermark_is_written_again_when_the_log_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let options =
+        LogOptions { watermark_interval_ms: 3_600_000, chunk_bytes_max: 4096, ..LogOptions::default() };
+    let log = Log::open(dir.path(), options).unwrap();
+    append(&log, entries(1, 0..200));
+    // As a kill leaves it: a log that is closed writes its watermark.
+    let killed = tempfile::tempdir().unwrap();
+    fs::create_dir(killed.path().join("log")).unwrap();
+    fs::copy(dir.path().join("watermark"), killed.path().join("watermark")).unwrap();
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    let mut copies = Vec::new();
+    for file in fs::read_dir(dir.path().join("log")).unwrap() {
+        let file = file.unwrap();
+        let copy = killed.path().join("log").join(file.file_name());
+        fs::copy(file.path(), &copy).unwrap();
+        let opened = fs::OpenOptions::new().write(true).open(&copy).unwrap();
+        opened.set_modified(long_ago).unwrap();
+        copies.push((copy, fs::read(file.path()).unwrap()));
+    }
+    assert!(copies.len() > 2);
+    let reopened = Log::open(killed.path(), LogOptions::default()).unwrap();
+    assert_eq!(read_all(&reopened), entries(1, 0..200));
+    for (copy, bytes) in copies.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        assert_eq!(fs::read(&copy).unwrap(), bytes);
+        assert_ne!(fs::metadata(&copy).unwrap().modified().unwrap(), long_ago, "{}", copy.display());
+    }
 }
 
 #[test]

@@ -87,6 +87,13 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
         "lagMs": api.backend().lag_ms(),
         "waitingFor": waiting_for,
         "refusedByPeer": status.refused_by_peer,
+        "disk": {
+            "availableBytes": status.disk.available_bytes,
+            "reserveBytes": status.disk.reserve_bytes,
+            "pressed": status.disk.is_pressed,
+            "flushMs": status.disk.flush_ms,
+        },
+        "refusesSubmissions": status.refuses_submissions,
         "fatal": status.fatal,
         "ledger": {"records": ledger_records, "hash": ledger_head.to_string()},
         "lineage": lineage,

@@ -195,6 +195,11 @@ async fn a_proposal_that_was_not_sent_may_be_repeated_and_one_with_an_unknown_ou
         busy: true,
     }));
     server.post(RUNNABLES, &runnable("a")).await.refused(429, "TooManyRequests");
+    fail(Some(ProposeError::DiskFull { why: "disks are full: r2 has 5 MiB left".to_owned() }));
+    let reply = server.post(RUNNABLES, &runnable("a")).await;
+    let message = reply.refused(507, "InsufficientStorage");
+    assert!(message.contains("r2 has 5 MiB left") && message.contains("Free space"), "{message}");
+    assert_eq!(reply.header("retry-after"), "", "only a person helps");
     fail(None);
     server.memory.knobs.lock().unwrap().answer_lost = true;
     let reply = server.post(RUNNABLES, &runnable("a")).await;

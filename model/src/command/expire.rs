@@ -1,7 +1,8 @@
 //! Let deadlines pass and old rows go.
 //!
 //! Reads the expire lane; writes or removes at most [`EXPIRE_MAX`](limits::EXPIRE_MAX) runnables and receipts whose
-//! time has come. Never refused; with nothing due it changes nothing.
+//! time has come. Never refused; with nothing due it changes nothing, nor while the lineage is not confirmed: what a
+//! backup says of a run may be older than what the run has done.
 
 use super::settle;
 use crate::manifest::write_duration;
@@ -15,6 +16,9 @@ pub struct Expire {}
 
 impl Expire {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        if txn.meta.unconfirmed().is_some() {
+            return Ok(Ok(Done::at(txn)));
+        }
         let now = txn.now_ms();
         let lane = |due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, Ordinal(0));
         for key in txn.page(lane(0), lane(now + 1), limits::EXPIRE_MAX)? {

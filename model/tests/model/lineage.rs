@@ -63,6 +63,10 @@ fn nothing_is_placed_or_sent_before_the_lineage_is_confirmed_and_that_needs_ever
     assert!(world.cluster("east").strays.is_empty(), "what was found in another life is forgotten");
 
     let waiting = world.submit("waiting", |_| {});
+    world.submit("late", |value| value["spec"]["startBy"] = serde_json::json!("10m"));
+    world.now_ms += 600_000;
+    world.ok(Command::Expire(Expire {}));
+    assert_eq!(world.get("late").phase, Phase::Accepted, "it may have started after the backup was taken");
     let place = Place {
         run: waiting.head.ordinal,
         attempt: 1,
@@ -88,5 +92,7 @@ fn nothing_is_placed_or_sent_before_the_lineage_is_confirmed_and_that_needs_ever
 
     world.ok(Command::Place(place));
     world.intend("placed", 0, Action::Create).unwrap();
+    world.ok(Command::Expire(Expire {}));
+    assert_eq!(world.get("late").reason, Reason::StartByPassed);
     assert!(world.run(confirm(&[])).is_err(), "there is nothing to be confirmed any more");
 }

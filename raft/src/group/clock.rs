@@ -10,13 +10,7 @@ use tokio::time::Instant;
 impl Inner {
     /// Asks the other voters what time it is, and keeps how far this clock is ahead of the median.
     pub(crate) async fn compare_clocks(&self, member: &Member) {
-        let metrics = member.metrics();
-        let membership = metrics.membership_config.membership();
-        let voters: Vec<(u64, String)> = membership
-            .voter_ids()
-            .filter(|id| *id != member.id)
-            .filter_map(|id| Some((id, membership.get_node(&id)?.peer.clone())))
-            .collect();
+        let voters = self.other_voters(member);
         let asked = voters.iter().map(|(id, address)| self.ahead_of(*id, address));
         let mut ahead: Vec<i64> = join_all(asked).await.into_iter().flatten().collect();
         ahead.push(0);

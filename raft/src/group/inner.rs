@@ -1,6 +1,7 @@
 //! What all parts of a replica share.
 
 use super::agree::Hashes;
+use super::disk::Disk;
 use super::who::{Fatal, Who};
 use crate::lag::Lag;
 use crate::log_adapter::LogStore;
@@ -76,6 +77,7 @@ pub(crate) struct Inner {
     pub(crate) leadership: watch::Sender<Option<Permit>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) clock: SuspendClock,
+    pub(crate) disk: Disk,
     pub(crate) lag: Lag,
     pub(crate) hashes: Arc<Hashes>,
     pub(crate) peers: Arc<Peers>,
@@ -94,6 +96,14 @@ impl Inner {
     /// The replica as a member, if it is one.
     pub(crate) fn member(&self) -> Option<Member> {
         self.member.borrow().clone()
+    }
+
+    /// The other voters and their addresses.
+    pub(crate) fn other_voters(&self, member: &Member) -> Vec<(u64, String)> {
+        let metrics = member.metrics();
+        let membership = metrics.membership_config.membership();
+        let others = membership.voter_ids().filter(|id| *id != member.id);
+        others.filter_map(|id| Some((id, membership.get_node(&id)?.peer.clone()))).collect()
     }
 
     /// Runs `task` until it ends or the replica stops.

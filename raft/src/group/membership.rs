@@ -34,7 +34,7 @@ pub(crate) async fn lead(inner: Arc<Inner>, member: Member) {
     let look = Duration::from_millis(inner.options.timing.look_ms);
     let mut preference = Preference::default();
     while leadership.wait_for(Option::is_some).await.is_ok() {
-        inner.compare_clocks(&member).await;
+        tokio::join!(inner.compare_clocks(&member), inner.compare_disks(&member));
         // As many steps as there are now, then when something has changed.
         while let Some(step) = inner.next_step(&member, &inner.view(&member)) {
             // One that was lost within the lease still counts as answering: votes move by what is heard from now on.

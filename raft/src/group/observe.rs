@@ -2,7 +2,7 @@
 
 use super::inner::{Inner, Member};
 use crate::types::Metrics;
-use crate::{Permit, Role, Status};
+use crate::{DiskReport, Permit, Role, Status};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::{LogIdOptionExt as _, ServerState};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Inner {
 
     fn publish(&self, status: Status) {
         let (fatal, refused_by_peer) = (self.fatal.get(), self.who.last_refusal());
-        let status = Status { fatal, refused_by_peer, ..status };
+        let status = Status { fatal, refused_by_peer, disk: self.disk_report(), ..status };
         self.status.send_if_modified(|current| {
             let changed = *current != status;
             *current = status;
@@ -106,6 +106,8 @@ impl Inner {
             lag_ms: self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
             waiting_for: self.member_waits_for(metrics),
             refused_by_peer: None,
+            disk: DiskReport::default(),
+            refuses_submissions: self.disk.refusing().filter(|_| role == Role::Leader),
             fatal: None,
         }
     }

@@ -156,6 +156,12 @@ impl Inner {
         if ms.unsigned_abs() > ms_max {
             return ForwardedAnswer::NotSent(NotSent::ClockSkew { ms, ms_max });
         }
+        if matches!(proposal.command, Command::Submit(_))
+            && self.leadership.borrow().is_some()
+            && let Some(why) = self.disk.refusing()
+        {
+            return ForwardedAnswer::NotSent(NotSent::DiskFull { why });
+        }
         let Proposal { by, key, command } = proposal;
         let mut command = Cow::Borrowed(command);
         if command.depends_on_seen()

@@ -67,6 +67,7 @@ impl Service for Inner {
             match request {
                 Request::Probe => Response::Probe(Box::new(self.probed())),
                 Request::Clock => Response::Clock(self.options.env.now_ms()),
+                Request::Disk => Response::Disk(self.disk_report()),
                 Request::Init { expect } => Response::Init(Box::pin(self.found(expect)).await),
                 Request::Adopt(adoption) => Response::Adopt(Box::pin(self.adopt(adoption)).await),
                 Request::Join(new) => Response::Join(Box::pin(self.let_in(new)).await),
@@ -111,9 +112,12 @@ impl Inner {
             }
             Request::Hashes => Response::Hashes(self.hashes.kept()),
             Request::Segment(piece) => Response::Segment(self.take_segment(from, piece).await),
-            Request::Probe | Request::Clock | Request::Init { .. } | Request::Adopt(_) | Request::Join(_) => {
-                Response::NotNow("this is answered elsewhere".to_owned())
-            }
+            Request::Probe
+            | Request::Clock
+            | Request::Disk
+            | Request::Init { .. }
+            | Request::Adopt(_)
+            | Request::Join(_) => Response::NotNow("this is answered elsewhere".to_owned()),
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) async fn snapshots(inner: Arc<Inner>, member: Member) {
         let new = applied.unwrap_or(0).saturating_sub(snapshot.unwrap_or(0))
             > inner.options.timing.log_kept_entries / 2;
         let under_way = asked_at > snapshot;
-        if large && new && !under_way {
+        if large && new && !under_way && inner.has_room_for(snapshot_bytes.max(log_bytes)) {
             asked_at = applied;
             inner.take_snapshot().await;
         }

@@ -1,16 +1,17 @@
 //! Starts a replica: opens its directory, listens, and goes on where it stopped.
 
 use super::agree::Hashes;
+use super::disk::Disk;
 use super::inner::{Inner, Open};
 use super::propose::IN_FLIGHT_UNIT_BYTES;
 use super::who::{Fatal, Ids, Who};
-use super::{bootstrap, read, scrub};
+use super::{bootstrap, disk, read, scrub};
 use crate::directory::Directory;
 use crate::lag::Lag;
 use crate::lineage;
 use crate::log_adapter::LogStore;
 use crate::permit::SuspendClock;
-use crate::state_adapter::StateStore;
+use crate::state_adapter::{OnUnwritten, StateStore};
 use crate::transport::Peers;
 use crate::transport::incoming::Incoming;
 use crate::transport::server::{self, Service};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::Uid;
 use tallyman_store::identity::Identity;
-use tallyman_store::inventory::{Inventory, InventoryOptions};
+use tallyman_store::inventory::{DiskCheck, Inventory, InventoryOptions};
 use tallyman_store::log::{Log, LogOptions};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -36,6 +37,7 @@ fn io(what: &'static str) -> impl Fn(std::io::Error) -> StartError {
 pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartError> {
     options.check()?;
     let tls = options.tls.as_ref().map(Tls::load).transpose()?;
+    disk::wait_for_room(&options).await?;
     let fatal = Arc::new(Fatal::new(options.on_fatal.clone()));
     let (opening, failed) = (options.clone(), Arc::clone(&fatal));
     let opened = tokio::task::spawn_blocking(move || open(&opening, &failed)).await;
@@ -43,7 +45,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
     let listen = options.peer_listen;
     let listener = TcpListener::bind(listen).await.map_err(|source| StartError::Listen { listen, source })?;
     let listening = listener.local_addr().map_err(|source| StartError::Listen { listen, source })?;
-    let Opened { open, identity, directory, reader } = opened;
+    let Opened { open, identity, directory, reader, disk_check } = opened;
     let ids = Ids { group: identity.group.map(Uid), replica: identity.replica };
     let (member, members) = watch::channel(None);
     let name = (options.dir.clone(), options.group.clone());
@@ -81,6 +83,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         leadership: watch::Sender::new(None),
         status: watch::Sender::new(Status::default()),
         clock: SuspendClock::new(Duration::from_millis(2 * timing.election_ms_max)),
+        disk: Disk::default(),
         lag: Lag::default(),
         peers: Arc::new(peers),
         in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
@@ -90,6 +93,8 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         stop: CancellationToken::new(),
         options,
     });
+    inner.spawn(disk::watch_space(Arc::clone(&inner)));
+    inner.spawn(disk::check_rows(Arc::clone(&inner), disk_check));
     run(&inner, listener, tls, reads, identity).await?;
     Ok(inner)
 }
@@ -123,6 +128,7 @@ struct Opened {
     identity: Identity,
     directory: Directory,
     reader: Reader,
+    disk_check: DiskCheck,
 }
 
 /// Opens log and inventory. Blocks for as long as reading them takes.
@@ -153,10 +159,13 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let reader = inventory.reader();
     let identity = home.identity();
     let (log, log_closed) = LogStore::new(log);
+    let disk_check = inventory.disk_check();
+    let failed = Arc::clone(fatal);
+    let on_unwritten: OnUnwritten = Arc::new(move |why| failed.set(why));
     let (state, inventory) =
-        StateStore::start(inventory).map_err(io("the inventory's thread cannot be started"))?;
+        StateStore::start(inventory, on_unwritten).map_err(io("the inventory's thread cannot be started"))?;
     let open = Open { home, log, log_closed, state, inventory };
-    Ok(Opened { open, identity, directory, reader })
+    Ok(Opened { open, identity, directory, reader, disk_check })
 }
 
 /// How far the readers see, as something that can be waited for.

@@ -1,5 +1,6 @@
 //! What a replica says about itself.
 
+use crate::DiskReport;
 use std::fmt;
 use tallyman_model::{ReplicaId, Revision};
 
@@ -67,6 +68,10 @@ pub struct Status {
     pub waiting_for: Option<String>,
     /// What a peer said when it last refused to talk: most likely something is configured wrongly.
     pub refused_by_peer: Option<String>,
+    /// Its disk, as it was looked at last.
+    pub disk: DiskReport,
+    /// Why new submissions are refused; told by the leader.
+    pub refuses_submissions: Option<String>,
     /// Why it cannot go on; the process has to end.
     pub fatal: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The messages between replicas.
 
+use crate::group::disk::DiskReport;
 use crate::group::propose::{Forwarded, ForwardedAnswer};
 use crate::types::{LogId, SnapshotMeta, Types, Vote};
 use openraft::raft::{
@@ -177,6 +178,8 @@ pub(crate) enum Request {
     HandOver(Option<u64>),
     /// Which state did you have at which log index?
     Hashes,
+    /// How is your disk?
+    Disk,
 }
 
 /// The answer to a [`Request`].
@@ -214,6 +217,8 @@ pub(crate) enum Response {
     NotNow(String),
     /// To `Hashes`: the last applied indexes, each with the state hash after it.
     Hashes(Vec<(u64, u128)>),
+    /// To `Disk`.
+    Disk(DiskReport),
 }
 
 /// Why the leader gave no read index.

@@ -143,6 +143,10 @@ impl Group<'_> {
             None => "writes: yes".to_owned(),
             Some(why) => format!("writes: no ({why})"),
         });
+        match self.leader().map_or("", |leader| text(leader, "/refusesSubmissions")) {
+            "" => {}
+            why => lines.push(format!("submissions: no ({why})")),
+        }
         lines
     }
 
@@ -200,7 +204,8 @@ impl Group<'_> {
         let lag =
             body.pointer("/lagMs").and_then(Value::as_u64).map_or("-".to_owned(), |ms| format!("{ms} ms"));
         let words = ["/fatal", "/refusedByPeer", "/waitingFor"].map(|pointer| text(body, pointer));
-        let message = words.into_iter().find(|words| !words.is_empty()).unwrap_or_default();
+        let message = words.into_iter().find(|words| !words.is_empty()).map(str::to_owned);
+        let message = message.or_else(|| pressed(body)).unwrap_or_default();
         let id = text(body, "/id");
         let hash = text(body, "/stateHash/hash");
         vec![
@@ -211,7 +216,7 @@ impl Group<'_> {
             number("/applied"),
             lag,
             url.clone(),
-            message.to_owned(),
+            message,
             number("/committed"),
             number("/ledger/records"),
             format!("{}@{}", hash.get(..8).unwrap_or(hash), number("/stateHash/index")),
@@ -244,6 +249,13 @@ impl Group<'_> {
             ),
         })
     }
+}
+
+/// What a replica with too little space on its disk says of it.
+fn pressed(body: &Value) -> Option<String> {
+    let available = body.pointer("/disk/availableBytes").and_then(Value::as_u64)?;
+    let is_pressed = body.pointer("/disk/pressed") == Some(&Value::Bool(true));
+    is_pressed.then(|| format!("only {} MiB are left on its disk", available / (1024 * 1024)))
 }
 
 fn ids<'a>(body: &'a Value, pointer: &str) -> Vec<&'a str> {

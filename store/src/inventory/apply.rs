@@ -1,6 +1,7 @@
 //! Committed entries become rows.
 
 use super::Inventory;
+use super::error::chain;
 use super::rows::Bytes;
 use super::state::{BOOKKEEPING, Bookkeeping, State, row_hash};
 use super::view::{self, ROW_KEY_BYTES};
@@ -9,7 +10,7 @@ use crate::codec::{self, Blob, Kind};
 use crate::ledger::LedgerLine;
 use crate::log::LogId;
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::error::Error;
 use std::sync::Arc;
 use tallyman_model::record::Meta;
 use tallyman_model::{Ctx, Damaged, Done, Entry, Key, Layer, Refusal, ReplicaId, Row, Writes};
@@ -61,7 +62,7 @@ impl Inventory {
     }
 
     fn commit(&mut self, batch: Batch) -> Result<(), Damaged> {
-        let failed = |what: &dyn Display| Damaged::at(Key::META, what.to_string());
+        let failed = |what: &dyn Error| Damaged::at(Key::META, chain(what));
         self.shared.ledger.append_made(&batch.lines).map_err(|error| failed(&error))?;
         self.shared.changes.append(&batch.changes).map_err(|error| failed(&error))?;
         let bookkeeping = Bookkeeping {
@@ -97,7 +98,7 @@ impl Inventory {
     pub fn settle(&mut self) -> Result<(), Damaged> {
         if self.is_settling_due {
             let rows = Arc::clone(&self.shared.state().rows);
-            rows.settle().map_err(|error| Damaged::at(Key::META, error.to_string()))?;
+            rows.settle().map_err(|error| Damaged::at(Key::META, chain(&error)))?;
             self.is_settling_due = false;
         }
         Ok(())

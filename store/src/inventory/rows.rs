@@ -56,11 +56,13 @@ const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 const FLUSH_INTERVAL_MS: u64 = 500;
 /// How long sled is given to let go of a file that it had open in this process before.
 const HELD_MAX: Duration = Duration::from_secs(5);
+/// The file in which sled keeps nearly everything.
+const SLED_FILE: &str = "db";
 
 /// The rows of one generation of the inventory.
 #[derive(Debug)]
 pub(super) enum Rows {
-    Sled { rows: Behind, dir: PathBuf },
+    Sled { rows: Behind, dir: PathBuf, file: File },
     Memory(RwLock<BTreeMap<Bytes, Bytes>>),
 }
 
@@ -77,7 +79,10 @@ impl Rows {
             .cache_capacity(CACHE_BYTES)
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(Some(FLUSH_INTERVAL_MS));
-        Ok(Self::Sled { rows: Behind::over(config.open().map_err(database)?), dir: dir.to_owned() })
+        let rows = Behind::over(config.open().map_err(database)?);
+        let path = dir.join(SLED_FILE);
+        let file = File::open(&path).map_err(|source| RowsError::Io { path, source })?;
+        Ok(Self::Sled { rows, dir: dir.to_owned(), file })
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, RowsError> {
@@ -126,16 +131,35 @@ impl Rows {
     /// Moves what was taken to where it is kept. Readers go on meanwhile.
     pub(super) fn settle(&self) -> Result<(), RowsError> {
         match self {
-            Self::Sled { rows, .. } => rows.settle(),
+            Self::Sled { rows, dir, .. } => rows.settle().map_err(|error| error.of(&dir.join(SLED_FILE))),
             Self::Memory(_) => Ok(()),
         }
     }
 
+    /// Finds writes and syncs that failed beside every call: sled's own thread only logs it when its sync fails. The
+    /// kernel tells each descriptor that was open by then, so this one's sync fails too. Waits for the disk.
+    pub(super) fn check(&self) -> Result<(), RowsError> {
+        let Self::Sled { rows, dir, file } = self else { return Ok(()) };
+        rows.check().map_err(|error| error.of(&dir.join(SLED_FILE)))?;
+        file.sync_data().map_err(|source| RowsError::Io { path: dir.join(SLED_FILE), source })
+    }
+
     /// Makes everything durable: sled's own flush syncs neither its file nor the directory on Linux.
     pub(super) fn sync(&self) -> Result<(), RowsError> {
-        let Self::Sled { rows, dir } = self else { return Ok(()) };
-        rows.flush()?;
+        let Self::Sled { rows, dir, .. } = self else { return Ok(()) };
+        rows.flush().map_err(|error| error.of(&dir.join(SLED_FILE)))?;
+        self.check()?;
         files::sync_all(dir).map_err(|source| RowsError::Io { path: dir.clone(), source })
+    }
+}
+
+impl RowsError {
+    /// With the file, which sled does not name.
+    fn of(self, path: &Path) -> Self {
+        match self {
+            Self::Database(words) => Self::Database(format!("{}: {words}", path.display())),
+            io @ Self::Io { .. } => io,
+        }
     }
 }
 

@@ -215,6 +215,10 @@ impl OpenSegment {
             file.set_len(segment.end()).map_err(io)?;
             file.sync_all().map_err(io)?;
         }
+        // It was read from memory. If its write failed before a restart, the kernel may hold it for written, and the
+        // sync before the log behind it is purged would prove nothing.
+        let intact = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
+        file.write_all_at(intact, 0).map_err(io)?;
         segment.file = Some(Arc::new(file));
         Ok(segment)
     }

@@ -18,6 +18,7 @@ use raft_log::{ChunkId, Config, RaftLogAction, RaftLogRecord, WALRecord};
 use std::collections::VecDeque;
 use std::fs::{self, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes of raft-log's checksum behind the fields of a record.
@@ -122,6 +123,28 @@ pub(super) fn verify(
         scan.chunk(*start, at + 1 == chunks.len())?;
     }
     scan.finish(&chunks)
+}
+
+/// Writes what lies above the watermark once more, and syncs it. It was read from memory: if its first write failed,
+/// the kernel may hold it for written, and an fsync that succeeds now would prove nothing.
+pub(super) fn write_again(config: &Config, watermark: Watermark) -> Result<(), OpenError> {
+    let dir = Path::new(&config.wal.dir);
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    for start in chunk_starts(dir).map_err(io(dir))? {
+        let path: PathBuf = config.wal.chunk_path(ChunkId(start)).into();
+        let bytes = fs::read(&path).map_err(io(&path))?;
+        let from = watermark.position.saturating_sub(start);
+        if let Some(tail) = usize::try_from(from).ok().and_then(|from| bytes.get(from..))
+            && !tail.is_empty()
+        {
+            let file = OpenOptions::new().write(true).open(&path).map_err(io(&path))?;
+            file.write_all_at(tail, from).and_then(|()| file.sync_all()).map_err(io(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// A new file is made before the end of the one before it is on disk. If its own first record is not there, then it

@@ -2,14 +2,17 @@
 
 use super::OnDurable;
 use super::error::LogError;
+use super::flushes::{FlushTimes, Flushes};
 use super::gate::FlushGate;
 use super::options::{LogOptions, OnFatal};
 use super::queue::{Op, Queue};
+use super::scan;
 use super::types::{Content, LogId, LogTypes};
 use crate::watermark::{Watermark, WatermarkFile};
 use raft_log::api::raft_log_writer::RaftLogWriter;
-use raft_log::{RaftLog, Segment};
+use raft_log::{ChunkId, RaftLog, Segment};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -34,7 +37,10 @@ pub(super) struct Shared {
     flushed_or_stopped: Condvar,
     watermark: Mutex<WatermarkFile>,
     watermark_interval: Duration,
+    /// Where raft-log's files are, whose errors do not name them.
+    dir: PathBuf,
     gate: Option<Arc<FlushGate>>,
+    flushes: Flushes,
     on_fatal: Option<OnFatal>,
 }
 
@@ -54,6 +60,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(
         raft_log: RaftLog<LogTypes>,
+        dir: &Path,
         queue: Queue,
         watermark: WatermarkFile,
         end: u64,
@@ -70,7 +77,9 @@ impl Writer {
             flushed_or_stopped: Condvar::new(),
             watermark: Mutex::new(watermark),
             watermark_interval: Duration::from_millis(options.watermark_interval_ms),
+            dir: dir.to_owned(),
             gate: options.flush_gate,
+            flushes: Flushes::default(),
             on_fatal: options.on_fatal,
         });
         let mut writer = Self { shared: Arc::clone(&shared), threads: Vec::new() };
@@ -171,10 +180,15 @@ impl Shared {
         Ok(())
     }
 
+    pub(super) fn flush_times(&self) -> FlushTimes {
+        self.flushes.times(now())
+    }
+
     fn run(&self) {
         let mut gather = Duration::ZERO;
         while self.wait_until_due() {
             self.gather(gather);
+            self.flushes.begin(now());
             if !self.gate.as_ref().is_none_or(|gate| gate.pass()) {
                 break;
             }
@@ -182,7 +196,10 @@ impl Shared {
             let (batch, ops) = self.queue().take();
             let entries: usize = ops.iter().map(Op::entries).sum();
             match self.write(ops, batch) {
-                Ok(done) => done.into_iter().for_each(|done| done(Ok(()))),
+                Ok(done) => {
+                    self.flushes.end(now());
+                    done.into_iter().for_each(|done| done(Ok(())));
+                }
                 Err((error, done)) => return self.fail(&error, done),
             }
             let is_crowded = entries >= CROWD_ENTRIES;
@@ -226,7 +243,7 @@ impl Shared {
         for op in ops.by_ref() {
             if let Err(error) = batch.apply(raft_log, op) {
                 batch.done.extend(ops.filter_map(done_of));
-                return Err((error, batch.done));
+                return Err((self.named(&error), batch.done));
             }
         }
         self.flushed.lock().unwrap_or_else(PoisonError::into_inner).written = batch.position;
@@ -241,11 +258,22 @@ impl Shared {
         drop(guard);
         self.queue().forget_recent(batch.number);
         let result = sent.and_then(|()| wait.recv().unwrap_or_else(|_| Err(closed())));
+        let result = result.map_err(|error| self.named(&error));
         let result = result.and_then(|()| self.flushed(watermark, batch.voted));
         match result {
             Ok(()) => Ok(batch.done),
             Err(error) => Err((error, batch.done)),
         }
+    }
+
+    /// The error with the newest file's name: that is the one that is written.
+    fn named(&self, error: &io::Error) -> io::Error {
+        let newest = scan::chunk_starts(&self.dir).ok().and_then(|starts| starts.last().copied());
+        let path = newest.map_or_else(
+            || self.dir.clone(),
+            |start| raft_log::Config::new(self.dir.display()).wal.chunk_path(ChunkId(start)).into(),
+        );
+        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
     }
 
     fn flushed(&self, watermark: Watermark, voted: bool) -> io::Result<()> {
@@ -257,7 +285,7 @@ impl Shared {
     fn put_watermark(&self) -> io::Result<()> {
         let mut file = self.watermark.lock().unwrap_or_else(PoisonError::into_inner);
         let watermark = self.flushed.lock().unwrap_or_else(PoisonError::into_inner).watermark;
-        file.put(watermark).map_err(io::Error::other)
+        file.put(watermark).map_err(io::Error::from)
     }
 
     fn keep_watermark(&self) {

@@ -156,6 +156,11 @@ impl Behind {
         Ok(())
     }
 
+    /// Finds a write of sled's own threads that failed.
+    pub(super) fn check(&self) -> Result<(), RowsError> {
+        self.db.flush().map(drop).map_err(database)
+    }
+
     /// Settles, and hands everything to the operating system.
     pub(super) fn flush(&self) -> Result<(), RowsError> {
         self.settle()?;
