@@ -15,6 +15,8 @@ mod group;
 mod history;
 #[path = "disk/inject.rs"]
 mod inject;
+#[path = "disk/lost.rs"]
+mod lost;
 #[path = "powercut/machine.rs"]
 mod machine;
 #[path = "acknowledged/order.rs"]
