@@ -8,7 +8,7 @@ use tallyman_api::backend::Backend;
 use tallyman_model::command::{AddMember, BeginLineage};
 use tallyman_model::record::Origin;
 use tallyman_model::{Command, ReplicaId, Uid};
-use tallyman_raft::{Role, Status};
+use tallyman_raft::{DiskReport, Role, Status};
 
 #[tokio::test]
 async fn a_blank_replica_is_initialised_and_says_what_it_is() {
@@ -171,6 +171,30 @@ async fn livez_never_looks_at_the_group_and_readyz_does() {
     assert_eq!(server.get("/readyz").await.status.as_u16(), 503);
     assert_eq!(server.get("/livez").await.text(), "ok");
     assert!(server.get(RUNNABLES).await.refused(503, "ServiceUnavailable").contains("the disk failed"));
+}
+
+#[tokio::test]
+async fn a_replica_whose_disk_is_nearly_full_stays_ready_and_says_so_everywhere() {
+    let server = start().await;
+    let disk = DiskReport { available_bytes: 5 << 20, reserve_bytes: 7, is_pressed: true, flush_ms: Some(9) };
+    let refuses_submissions = Some("disks are full".to_owned());
+    server.memory.set_status(Status { disk, refuses_submissions, ..server.memory.status() });
+    assert_eq!(server.get("/readyz").await.text(), "ok");
+    let verbose = server.get("/readyz?verbose").await.text();
+    assert!(verbose.contains("[+]disk pressed: 5 MiB are left"), "{verbose}");
+    let status = server.get("/operator/status").await.done(200);
+    let told = json!({"availableBytes": 5 << 20, "reserveBytes": 7, "pressed": true, "flushMs": 9});
+    assert_eq!((&status["disk"], &status["refusesSubmissions"]), (&told, &json!("disks are full")));
+    let metrics = server.get("/metrics").await.text();
+    for line in [
+        "tallyman_disk_available_bytes 5242880",
+        "tallyman_disk_reserve_bytes 7",
+        "tallyman_disk_pressed 1",
+        "tallyman_submissions_refused 1",
+        "tallyman_log_flush_duration_seconds_bucket{le=\"+Inf\"} 0",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use super::inner::Inner;
 use crate::BackupError;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use std::io;
 use std::sync::Arc;
 use tallyman_store::backup::{Head, Outgoing, Taking};
 use tokio::sync::mpsc;
@@ -23,6 +24,11 @@ impl Inner {
     /// See [`Group::backup`](crate::Group::backup).
     pub(crate) async fn backup(self: &Arc<Self>) -> Result<Backup, BackupError> {
         let one = Arc::clone(&self.backup).try_lock_owned().map_err(|_| BackupError::Busy)?;
+        let like = self.with_open(|open| open.state.snapshot_bytes()).unwrap_or(0);
+        if !self.has_room_for(like) {
+            let source = io::ErrorKind::StorageFull.into();
+            return Err(BackupError::Io { path: self.options.dir.clone(), source });
+        }
         let ids = self.who.ids();
         let taking = Taking {
             dir: self.options.dir.join("backup"),
@@ -55,5 +61,5 @@ impl Inner {
 }
 
 fn stopped(error: tokio::task::JoinError) -> BackupError {
-    BackupError::Io { path: "backup".into(), source: std::io::Error::other(error) }
+    BackupError::Io { path: "backup".into(), source: io::Error::other(error) }
 }

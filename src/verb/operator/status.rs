@@ -94,6 +94,8 @@ impl Group<'_> {
                 "COMMITTED",
                 "LEDGER",
                 "STATE HASH",
+                "DISK LEFT",
+                "FLUSH",
             ];
             let headings =
                 if output.output == Form::Wide { all.as_slice() } else { all.get(..8).unwrap_or_default() };
@@ -194,15 +196,16 @@ impl Group<'_> {
                     url.clone(),
                     why.trim_start_matches(url.as_str()).trim_start_matches(": ").to_owned(),
                 ]);
-                row.extend(vec!["-".to_owned(); 3]);
+                row.extend(vec!["-".to_owned(); 5]);
                 return row;
             }
         };
         let number = |pointer: &str| {
             body.pointer(pointer).and_then(Value::as_u64).map_or("-".to_owned(), |n| n.to_string())
         };
-        let lag =
-            body.pointer("/lagMs").and_then(Value::as_u64).map_or("-".to_owned(), |ms| format!("{ms} ms"));
+        let ms = |pointer: &str| {
+            body.pointer(pointer).and_then(Value::as_u64).map_or("-".to_owned(), |ms| format!("{ms} ms"))
+        };
         let words = ["/fatal", "/refusedByPeer", "/waitingFor"].map(|pointer| text(body, pointer));
         let message = words.into_iter().find(|words| !words.is_empty()).map(str::to_owned);
         let message = message.or_else(|| pressed(body)).unwrap_or_default();
@@ -214,12 +217,14 @@ impl Group<'_> {
             or_dash(self.datacenters.get(id).map_or("", String::as_str)),
             number("/term"),
             number("/applied"),
-            lag,
+            ms("/lagMs"),
             url.clone(),
             message,
             number("/committed"),
             number("/ledger/records"),
             format!("{}@{}", hash.get(..8).unwrap_or(hash), number("/stateHash/index")),
+            disk_left(body).unwrap_or_else(|| "-".to_owned()),
+            ms("/disk/flushMs"),
         ]
     }
 
@@ -253,9 +258,14 @@ impl Group<'_> {
 
 /// What a replica with too little space on its disk says of it.
 fn pressed(body: &Value) -> Option<String> {
-    let available = body.pointer("/disk/availableBytes").and_then(Value::as_u64)?;
     let is_pressed = body.pointer("/disk/pressed") == Some(&Value::Bool(true));
-    is_pressed.then(|| format!("only {} MiB are left on its disk", available / (1024 * 1024)))
+    let left = disk_left(body).filter(|_| is_pressed)?;
+    Some(format!("only {left} left on its disk"))
+}
+
+fn disk_left(body: &Value) -> Option<String> {
+    let available = body.pointer("/disk/availableBytes").and_then(Value::as_u64)?;
+    Some(format!("{} MiB", available / (1024 * 1024)))
 }
 
 fn ids<'a>(body: &'a Value, pointer: &str) -> Vec<&'a str> {
@@ -295,6 +305,24 @@ mod tests {
         assert!(words(&["r1", "r2", "r5"]).ends_with("not one more may be lost; writes: yes"));
         assert!(words(&["r1", "r5"]).ends_with("writes: no (no quorum answers)"));
         assert_eq!(words(&["r2", "r3", "r4"]), "writes: no (r1, which is said to lead, does not answer)");
+    }
+
+    #[test]
+    fn a_full_disk_and_what_follows_from_it_are_said() {
+        let mut answers = group(&["r1", "r2", "r3"]);
+        let Some((_, Ok(body))) = answers.first_mut() else { return };
+        body["refusesSubmissions"] = json!("disks are full: r1 has 5 MiB left");
+        body["disk"] = json!({"availableBytes": 5 << 20, "pressed": true, "flushMs": 7});
+        let places = BTreeMap::new();
+        let group = Group { answers: &answers, datacenters: &places };
+        let words = group.words().join("; ");
+        assert!(
+            words.ends_with("writes: yes; submissions: no (disks are full: r1 has 5 MiB left)"),
+            "{words}"
+        );
+        let row = group.row(&answers[0]);
+        assert_eq!(row[7], "only 5 MiB left on its disk");
+        assert_eq!(row[11..], ["5 MiB", "7 ms"]);
     }
 
     #[test]
