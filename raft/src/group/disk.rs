@@ -56,6 +56,12 @@ pub struct DiskReport {
     pub flush_ms: Option<u64>,
 }
 
+impl DiskReport {
+    fn is_fit_to_lead(&self) -> bool {
+        !self.is_pressed && self.flush_ms.is_none_or(|ms| ms < SLOW_FLUSH_MS)
+    }
+}
+
 /// What is known of disks: this replica's, and while it leads the others'.
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
@@ -75,6 +81,11 @@ impl Disk {
     /// The space, as it was looked at last.
     fn report(&self) -> DiskReport {
         *lock(&self.own)
+    }
+
+    /// Whether the disk of another replica is one to lead with, as far as it was asked.
+    pub(crate) fn is_fit_to_lead(&self, other: u64) -> bool {
+        lock(&self.others).get(&other).is_none_or(DiskReport::is_fit_to_lead)
     }
 
     /// Why new submissions are refused, if this replica leads.
@@ -378,6 +389,18 @@ mod tests {
         for (one, other) in [(80, 80), (80, 319), (400, 5000), (5000, 81)] {
             let leaves = |from, to| better_leader(&[flushing(1, from), flushing(2, to)], true).is_some();
             assert!(!(leaves(one, other) && leaves(other, one)), "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn leadership_is_not_moved_to_a_replica_that_would_hand_it_over_again() {
+        let disk = Disk::default();
+        assert!(disk.is_fit_to_lead(2), "nothing is known of it");
+        for (voter, is_fit) in
+            [(voter(2, 5), false), (voter(2, 500), true), (flushing(2, 80), false), (flushing(2, 79), true)]
+        {
+            lock(&disk.others).extend(voter.report.map(|report| (2, report)));
+            assert_eq!(disk.is_fit_to_lead(2), is_fit, "{voter:?}");
         }
     }
 

@@ -113,7 +113,9 @@ impl Inner {
     }
 
     async fn move_to_preferred(&self, member: &Member, preference: &mut Preference) {
-        let Some((records, preferred)) = self.state() else { return };
+        let Some((mut records, preferred)) = self.state() else { return };
+        // Who would hand over again because of its disk is not moved to.
+        records.retain(|record| record.id.0 == member.id || self.disk.is_fit_to_lead(record.id.0));
         let view = self.view(member);
         let steady = Duration::from_millis(self.options.timing.prefer_steady_ms);
         let target = preference.target(Instant::now(), steady, &records, &preferred, &view);
