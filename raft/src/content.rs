@@ -77,6 +77,21 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
+/// Why an entry is not applied. An intact one that cannot be read was written by a later version: to pass it over would
+/// make another state than the others have.
+fn unread(index: u64, error: CodecError) -> io::Error {
+    match error {
+        CodecError::Fields { .. } | CodecError::Format { .. } => {
+            let why = format!(
+                "entry {index} is intact and of a kind that this version does not know ({error}); \
+                 run the version that wrote it, or a later one"
+            );
+            io::Error::new(io::ErrorKind::Unsupported, why)
+        }
+        _ => invalid(error),
+    }
+}
+
 /// The content of an entry of openraft.
 pub(crate) fn encode(payload: Payload) -> io::Result<Vec<u8>> {
     match payload {
@@ -109,7 +124,9 @@ pub(crate) fn to_apply(entry: Entry) -> io::Result<ToApply> {
     let payload = match entry.payload {
         Payload::Blank => inventory::Payload::Blank,
         Payload::Membership(membership) => inventory::Payload::Membership(encode_membership(&membership)?),
-        Payload::Normal(proposed) => match codec::decode(KIND, &proposed.0.0).map_err(invalid)? {
+        Payload::Normal(proposed) => match codec::decode(KIND, &proposed.0.0)
+            .map_err(|why| unread(id.index, why))?
+        {
             Content::Entry(leader, entry) => {
                 id.leader = leader;
                 inventory::Payload::Entry(entry)

@@ -8,6 +8,7 @@ mod churn;
 mod cluster;
 mod disk;
 mod founding;
+mod later;
 mod lineage;
 mod members;
 mod membership;
