@@ -241,6 +241,17 @@ impl Cluster {
     }
 }
 
+/// Waits until there is a snapshot in the data directory `dir`.
+pub(crate) async fn has_snapshot(dir: &Path) {
+    let is_one = |path: PathBuf| path.extension().is_some_and(|ending| ending == "snapshot");
+    let taken = async {
+        while !std::fs::read_dir(dir.join("snapshots")).unwrap().any(|file| is_one(file.unwrap().path())) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, taken).await.unwrap();
+}
+
 /// A write that makes one record, which can be told by `number`.
 pub(crate) fn write(number: u64) -> Proposal {
     let mut uid = [0; 16];

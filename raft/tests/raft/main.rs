@@ -7,6 +7,7 @@ mod agree;
 mod churn;
 mod cluster;
 mod disk;
+mod format;
 mod founding;
 mod later;
 mod lineage;

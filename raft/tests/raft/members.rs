@@ -1,7 +1,6 @@
 //! Replicas that come and go.
 
-use crate::cluster::{Cluster, PATIENCE};
-use std::path::PathBuf;
+use crate::cluster::{Cluster, PATIENCE, has_snapshot};
 use std::time::Duration;
 use tallyman_model::ReplicaId;
 use tallyman_raft::{ReadMode, Timing};
@@ -48,18 +47,6 @@ async fn a_blank_replica_takes_the_place_of_a_lost_one_under_a_new_id() {
     cluster.wait_until_equal().await;
 }
 
-/// Waits until the replica `i` has a snapshot.
-async fn has_snapshot(cluster: &Cluster, i: usize) {
-    let dir = cluster.places[i].dir.join("snapshots");
-    let is_one = |path: PathBuf| path.extension().is_some_and(|ending| ending == "snapshot");
-    let taken = async {
-        while !std::fs::read_dir(&dir).unwrap().any(|file| is_one(file.unwrap().path())) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, taken).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_replica_gets_a_snapshot_and_the_ledger_before_it_when_the_log_is_gone() {
     let timing = Timing { log_kept_entries: 0, ledger_segment_records: 20, ..Timing::default() };
@@ -72,7 +59,7 @@ async fn a_new_replica_gets_a_snapshot_and_the_ledger_before_it_when_the_log_is_
     std::fs::remove_dir_all(&cluster.places[lost].dir).unwrap();
     for i in cluster.running() {
         cluster.group(i).take_snapshot().await;
-        has_snapshot(&cluster, i).await;
+        has_snapshot(&cluster.places[i].dir).await;
     }
     let token = cluster.write(cluster.running()[0], 1_000).await;
     cluster.start(lost).await;
@@ -80,7 +67,7 @@ async fn a_new_replica_gets_a_snapshot_and_the_ledger_before_it_when_the_log_is_
     cluster.group(lost).read(ReadMode::Token(token), PATIENCE).await.unwrap();
     cluster.wait_until_equal().await;
     assert_eq!(cluster.shown(lost).len(), 201);
-    has_snapshot(&cluster, lost).await;
+    has_snapshot(&cluster.places[lost].dir).await;
     let leader = cluster.leader().await;
     // The leader still records who votes now.
     let ledger = |i: usize| cluster.group(i).reader().verify_ledger().unwrap();
@@ -112,7 +99,7 @@ async fn a_snapshot_is_taken_by_itself_when_the_log_is_long_and_a_restart_goes_o
         cluster.write((number % 3) as usize, number).await;
     }
     for i in 0..3 {
-        has_snapshot(&cluster, i).await;
+        has_snapshot(&cluster.places[i].dir).await;
     }
     for i in 0..3 {
         cluster.kill(i).await;
