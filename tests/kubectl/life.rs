@@ -46,7 +46,7 @@ async fn a_run_is_created_seen_waited_for_and_deleted() {
              kubectl delete runnable report
              kubectl get runnable report
              kubectl delete runnable long --wait=false
-             kubectl wait --for=delete runnable/long --timeout=60s
+             kubectl wait --for=delete runnable/long --timeout=60s | sed '/condition met/d'
              kubectl create -f run.yaml
              kubectl delete -f run.yaml --cascade=foreground --grace-period=0
              kubectl delete runnable report --ignore-not-found
