@@ -3,6 +3,8 @@
 
 #[path = "model/approvals.rs"]
 mod approvals;
+#[path = "model/approvers.rs"]
+mod approvers;
 #[path = "model/late.rs"]
 mod late;
 #[path = "model/lineage.rs"]

@@ -1,6 +1,6 @@
 //! Properties of any log: random commands, most of them such as a leader would propose.
 
-use crate::approvals::{self, Oracle};
+use crate::approvers::{self, Oracle};
 use crate::world::World;
 use proptest::prelude::*;
 use serde_json::json;
@@ -135,8 +135,8 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
             let Some(name) = pick(world, *run) else { return };
             let decision = if *reject { Decision::Reject } else { Decision::Approve };
             let digest = if *stale { Digest::of(b"other") } else { world.get(&name).digest };
-            let by = approvals::person(*person);
-            let done = approvals::decide(world, &name, &by, decision, digest).is_ok();
+            let by = approvers::person(*person);
+            let done = approvers::decide(world, &name, &by, decision, digest).is_ok();
             oracle.saw(&world.get(&name), &by, decision, digest, done);
         }
         Step::Patch(run, value) => {
