@@ -1,7 +1,9 @@
 //! What openraft is told about our types. They stay inside this crate.
 
 use crate::content::Proposed;
+use openraft::Instant as _;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use tallyman_model::{Done, Refusal, Uid};
 use tallyman_store::log as store;
 
@@ -47,6 +49,17 @@ pub(crate) type Snapshot =
     openraft::Snapshot<CommittedLeaderId, u64, PeerNode, crate::state_adapter::SnapshotPath>;
 pub(crate) type Raft = openraft::Raft<Types, crate::state_adapter::StateStore>;
 pub(crate) type Metrics = openraft::RaftMetrics<Types>;
+
+/// Up to where the replica `id` is known to have the leader's log.
+pub(crate) fn matched(metrics: &Metrics, id: u64) -> Option<LogId> {
+    metrics.replication.as_ref()?.get(&id).copied().flatten()
+}
+
+/// True if the replica `id` has answered something that the leader sent `within` that time.
+pub(crate) fn heard_within(metrics: &Metrics, id: u64, within: Duration) -> bool {
+    let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(&id)).copied().flatten();
+    heard.is_some_and(|heard| heard.elapsed() < within)
+}
 
 /// A log id of openraft.
 pub(crate) fn log_id(term: u64, index: u64) -> LogId {

@@ -29,7 +29,6 @@ impl Hashes {
     fn note(&self, reader: &Reader) {
         let hash = reader.state_hash();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // An installed snapshot jumps.
         if kept.len() == HASHES_MAX {
             kept.pop_front();
         }
@@ -46,13 +45,9 @@ pub(crate) async fn agree(inner: Arc<Inner>, member: Member) {
     let every = Duration::from_millis(inner.options.timing.agree_ms);
     loop {
         tokio::time::sleep(every).await;
-        let metrics = member.metrics();
-        let membership = metrics.membership_config.membership();
-        let voters = membership.voter_ids().count();
-        let others = membership.voter_ids().filter(|id| *id != member.id);
-        let others = others.filter_map(|id| Some((id, membership.get_node(&id)?.peer.clone())));
-        let asked = others.map(|(id, address)| inner.hashes_of(id, address));
-        let theirs = join_all(asked).await;
+        let voters = member.metrics().membership_config.membership().voter_ids().count();
+        let others = inner.other_voters(&member);
+        let theirs = join_all(others.iter().map(|(id, address)| inner.hashes_of(*id, address))).await;
         if let Some(index) = differs(&inner.hashes.kept(), &theirs, voters) {
             let why = format!(
                 "its state differs from that of most replicas at log index {index}: \
@@ -65,9 +60,9 @@ pub(crate) async fn agree(inner: Arc<Inner>, member: Member) {
 
 impl Inner {
     /// The hashes that a peer has; none if it does not answer.
-    async fn hashes_of(&self, id: u64, address: String) -> Vec<(u64, u128)> {
+    async fn hashes_of(&self, id: u64, address: &str) -> Vec<(u64, u128)> {
         let wait = Duration::from_millis(self.options.timing.dial_ms_max);
-        match self.ask(&address, Some(id), &Request::Hashes, wait).await {
+        match self.ask(address, Some(id), &Request::Hashes, wait).await {
             Ok(Response::Hashes(hashes)) => hashes,
             _ => Vec::new(),
         }

@@ -16,7 +16,7 @@ const SILENT_LEASES: u32 = 4;
 pub(crate) async fn watch(inner: Arc<Inner>, member: Member) {
     let timing = inner.options.timing;
     let look = Duration::from_millis(timing.look_ms);
-    let patience = Duration::from_millis(timing.election_ms_max) * SILENT_LEASES;
+    let patience = inner.lease() * SILENT_LEASES;
     let (mut asked, mut turn) = (Instant::now(), 0);
     loop {
         tokio::time::sleep(look).await;

@@ -15,9 +15,9 @@
 
 use super::inner::{Inner, Member};
 use crate::transport::{Request, Response};
+use crate::types::{heard_within, matched};
 use crate::{GroupOptions, StartError};
 use futures::future::join_all;
-use openraft::Instant as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -238,17 +238,13 @@ impl Inner {
         let last = metrics.last_log_index.unwrap_or(0);
         let reports = lock(&self.disk.others).clone();
         let own = Voter { id: member.id, report: Some(self.disk_report()), is_heard: true, is_near: true };
-        let others = self.other_voters(member).into_iter().map(|(id, _)| {
-            let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(&id)).copied().flatten();
-            let matched = metrics.replication.as_ref().and_then(|all| all.get(&id)).copied().flatten();
-            Voter {
-                id,
-                report: reports.get(&id).copied(),
-                is_heard: heard.is_some_and(|heard| heard.elapsed() < HEARD_WITHIN),
-                is_near: matched.is_some_and(|matched| {
-                    last.saturating_sub(matched.index) <= self.options.timing.learner_lag_entries_max
-                }),
-            }
+        let others = self.other_voters(member).into_iter().map(|(id, _)| Voter {
+            id,
+            report: reports.get(&id).copied(),
+            is_heard: heard_within(&metrics, id, HEARD_WITHIN),
+            is_near: matched(&metrics, id).is_some_and(|matched| {
+                last.saturating_sub(matched.index) <= self.options.timing.learner_lag_entries_max
+            }),
         });
         [own].into_iter().chain(others).collect()
     }

@@ -3,7 +3,7 @@
 use super::inner::{Inner, Member};
 use crate::TransferError;
 use crate::transport::{Request, Response};
-use openraft::Instant as _;
+use crate::types::{heard_within, matched};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use std::time::Duration;
 use tallyman_model::ReplicaId;
@@ -31,14 +31,11 @@ impl Inner {
         let deadline = Instant::now() + Duration::from_millis(self.options.timing.handover_ms_max);
         let mut metrics = member.raft.metrics();
         let now = metrics.borrow_and_update().clone();
-        let matched = |id: &u64| now.replication.as_ref().and_then(|all| all.get(id)).copied().flatten();
-        let lease = Duration::from_millis(self.options.timing.election_ms_max);
-        let heard = |id: &u64| now.heartbeat.as_ref().and_then(|all| all.get(id)).copied().flatten();
-        let answers = |id: &u64| heard(id).is_some_and(|heard| heard.elapsed() < lease);
+        let answers = |id: &u64| heard_within(&now, *id, self.lease());
         let others = now.membership_config.membership().voter_ids().filter(|id| *id != member.id);
         let target = match to {
             Some(to) => others.into_iter().find(|id| *id == to),
-            None => others.max_by_key(|id| (answers(id), matched(id))),
+            None => others.max_by_key(|id| (answers(id), matched(&now, *id))),
         };
         let target = target.ok_or(TransferError::NoTarget)?;
         member.raft.trigger().transfer_leader(target).await.map_err(|_| TransferError::NoLeader)?;

@@ -122,6 +122,11 @@ impl Inner {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(f)
     }
 
+    /// How long a leader may go on without hearing from a quorum.
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.options.timing.election_ms_max)
+    }
+
     /// Asks the replica `target` at `address`, or whoever is there.
     pub(crate) async fn ask(
         &self,

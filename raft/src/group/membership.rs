@@ -65,10 +65,6 @@ impl Inner {
         View::of(&member.metrics(), self.options.timing.learner_lag_entries_max, within)
     }
 
-    fn lease(&self) -> Duration {
-        Duration::from_millis(self.options.timing.election_ms_max)
-    }
-
     /// Who answers what is sent from now on: waits for all, and for at most a lease.
     async fn hear(&self, member: &Member) -> View {
         let begun = Instant::now();

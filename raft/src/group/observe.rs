@@ -156,7 +156,7 @@ impl Inner {
         let metrics = metrics.borrow_watched();
         let leads = metrics.state == ServerState::Leader && metrics.current_term == permit.term;
         let acked = metrics.last_quorum_acked.map(|acked| acked.into_inner());
-        let lease = Duration::from_millis(self.options.timing.election_ms_max);
+        let lease = self.lease();
         let age = acked.and_then(|acked| self.clock.age(acked));
         // Nobody acknowledges to a sole voter, and nobody else can lead.
         let alone = metrics.membership_config.membership().voter_ids().count() == 1;

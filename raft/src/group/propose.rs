@@ -3,7 +3,7 @@
 use super::inner::{Inner, Member};
 use crate::content::{EntryRef, Proposed};
 use crate::transport::{CallError, Request, Response};
-use crate::types::{Metrics, Reply, Types};
+use crate::types::{Metrics, Reply, Types, matched};
 use crate::{NotSent, ProposeError};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use openraft::errors::ClientWriteError;
@@ -218,8 +218,10 @@ impl Inner {
 fn on_disk(metrics: &Metrics, own_id: u64, own: Option<u64>, index: u64) -> (u32, u32) {
     let voters: Vec<u64> = metrics.membership_config.membership().voter_ids().collect();
     let has = |id: &u64| {
-        let matched = metrics.replication.as_ref().and_then(|all| all.get(id)).copied().flatten();
-        if *id == own_id { own >= Some(index) } else { matched.is_some_and(|matched| matched.index >= index) }
+        if *id == own_id {
+            return own >= Some(index);
+        }
+        matched(metrics, *id).is_some_and(|matched| matched.index >= index)
     };
     let quorum = voters.len() / 2 + 1;
     let known = voters.iter().filter(|id| has(id)).count();

@@ -62,7 +62,7 @@ impl Inner {
         }
         loop {
             self.hand_over().await;
-            sleep(Duration::from_millis(self.options.timing.election_ms_max)).await;
+            sleep(self.lease()).await;
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::log_adapter::LogStore;
 use crate::transport::peers::Identify;
 use crate::transport::wire::{PROTOCOL, Process};
 use crate::transport::{Hello, Lane, Refused, Welcome};
-use crate::types::{LogId, Vote};
+use crate::types::{LogId, Vote, matched};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -145,8 +145,7 @@ impl Who {
         let Some(member) = self.member.borrow().clone() else { return Ok(()) };
         let metrics = member.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let matched = metrics.replication.as_ref().and_then(|all| all.get(&other)).copied().flatten();
-        let Some(matched) = matched else { return Ok(()) };
+        let Some(matched) = matched(&metrics, other) else { return Ok(()) };
         // What it confirmed in this term it keeps until it votes for a later one.
         let term = vote.map_or(0, |vote| vote.leader_id.term);
         if term > metrics.current_term || (term == metrics.current_term && last >= Some(matched)) {

@@ -1,7 +1,6 @@
 //! Which step of the membership is due: a pure rule over the members' records and what openraft says.
 
-use crate::types::Metrics;
-use openraft::Instant as _;
+use crate::types::{Metrics, heard_within, matched};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -61,14 +60,9 @@ impl View {
     pub(super) fn of(metrics: &Metrics, behind_max: u64, within: Duration) -> Self {
         let membership = metrics.membership_config.membership();
         let last = metrics.last_log_index.unwrap_or(0);
-        let behind = |id: &u64| {
-            let matched = metrics.replication.as_ref().and_then(|all| all.get(id)).copied().flatten();
-            matched.map_or(u64::MAX, |matched| last.saturating_sub(matched.index))
-        };
-        let answers = |id: &u64| {
-            let heard = metrics.heartbeat.as_ref().and_then(|all| all.get(id)).copied().flatten();
-            *id != metrics.id && heard.is_some_and(|heard| heard.elapsed() < within)
-        };
+        let behind =
+            |id: &u64| matched(metrics, *id).map_or(u64::MAX, |matched| last.saturating_sub(matched.index));
+        let answers = |id: &u64| *id != metrics.id && heard_within(metrics, *id, within);
         let nodes: BTreeSet<u64> = membership.nodes().map(|(id, _)| *id).collect();
         let answering = nodes.iter().filter(|id| answers(id)).map(|id| (*id, behind(id)));
         Self {
