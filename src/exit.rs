@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::process::ExitCode;
+use tallyman_model::explain;
 
 /// The exit codes. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Failure {
 
     /// An error with all that caused it.
     pub(crate) fn of(error: &dyn Error, attempt: &str) -> Self {
-        Self::new(Exit::Failed, chain(error), attempt)
+        Self::new(Exit::Failed, explain(error), attempt)
     }
 
     /// Ends the process at once and silently: all that was asked for has been printed.
@@ -91,17 +92,6 @@ impl Failure {
             (false, false) => format!("error: {}\ntry: {}\n", self.message, self.attempt),
         }
     }
-}
-
-/// An error with all that caused it, in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    words
 }
 
 #[cfg(test)]

@@ -45,6 +45,14 @@ impl fmt::Display for Ordinal {
     }
 }
 
+impl ReplicaId {
+    /// Reads what `Display` writes: `r2`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.strip_prefix('r')?.parse().ok().map(Self)
+    }
+}
+
 impl fmt::Display for ReplicaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "r{}", self.0)

@@ -1,8 +1,8 @@
 //! What a data directory was made with: a random number that no other directory has, the name of its group, and the
 //! address under which its replica joined.
 
+use crate::content::invalid;
 use serde::{Deserialize, Serialize};
-use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -52,10 +52,6 @@ impl Directory {
             }
         }
     }
-}
-
-fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 #[cfg(test)]

@@ -8,17 +8,6 @@ use tallyman_model::Revision;
 use tallyman_store::identity::HomeError;
 use thiserror::Error;
 
-/// An error with all that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    words
-}
-
 /// Why a replica did not start. Nothing runs.
 #[derive(Debug, Error)]
 #[non_exhaustive]

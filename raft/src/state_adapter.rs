@@ -5,7 +5,6 @@
 //! so its length is bounded by number and not by time, which a busy machine stretches.
 
 use crate::content;
-use crate::error;
 use crate::types::{Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, from_store};
 use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
@@ -14,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::Damaged;
+use tallyman_model::{Damaged, explain};
 use tallyman_store::inventory::{AppliedState, BATCH_ENTRIES_MAX, Inventory, SnapshotBuilder, ToApply};
 use tallyman_store::ledger::Seal;
 use tallyman_store::snapshot::{IncomingSnapshot, SnapshotFile};
@@ -275,7 +274,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
         let on_fatal = Arc::clone(&self.on_fatal);
         let build = move || {
             let built = builder.build().inspect_err(|error| {
-                on_fatal(&format!("no snapshot can be taken: {}", error::chain(error)));
+                on_fatal(&format!("no snapshot can be taken: {}", explain(error)));
             });
             built.map_err(io::Error::other)
         };

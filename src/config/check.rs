@@ -5,10 +5,8 @@ use super::{Config, Overrides, Problem, Tls, join};
 use crate::environment;
 use std::net::SocketAddr;
 use std::path::Path;
+use tallyman_model::limits::REPLICAS_MAX;
 use tallyman_model::manifest::names;
-
-/// Replicas of one group.
-const PEERS_MAX: usize = 9;
 
 /// The configuration, if everything that it needs is there; what is wrong goes to `problems`.
 pub(super) fn build(
@@ -184,10 +182,10 @@ impl Check<'_> {
                 self.fault(Some(peers.line), format!("`peers`: {peer:?} is listed twice"));
             }
         }
-        if peers.value.is_empty() || peers.value.len() > PEERS_MAX {
+        if peers.value.is_empty() || peers.value.len() > REPLICAS_MAX {
             self.fault(
                 Some(peers.line),
-                format!("`peers` must list 1 to {PEERS_MAX} replicas; 3 or 5 are usual"),
+                format!("`peers` must list 1 to {REPLICAS_MAX} replicas; 3 or 5 are usual"),
             );
         }
         (self.problems.len() == before).then_some(peers.value)

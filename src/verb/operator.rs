@@ -16,6 +16,7 @@ use crate::screen::Screen;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tallyman_model::ReplicaId;
 
 /// What one replica knows of itself and its group, without asking anybody.
 pub(crate) const STATUS: &str = "/operator/status";
@@ -150,9 +151,8 @@ fn why_not(status: &Value, to: &str) -> Option<(Exit, String)> {
 
 /// A replica's id, as `r2`.
 fn replica_id(text: &str) -> Result<String, String> {
-    let number = text.strip_prefix('r').and_then(|digits| digits.parse::<u64>().ok());
-    match number {
-        Some(number) if text == format!("r{number}") => Ok(text.to_owned()),
+    match ReplicaId::parse(text) {
+        Some(id) if text == id.to_string() => Ok(text.to_owned()),
         _ => Err("it must be a replica's id, as r2".to_owned()),
     }
 }

@@ -115,7 +115,7 @@ fn promote(value: &Value) -> Result<Command, Failure> {
 /// `{member}`: a replica's id, or the address of one that is only expected
 fn remove(value: &Value) -> Result<Command, Failure> {
     let name = text(fields(value, &["member"])?, "member")?;
-    Ok(match replica(name) {
+    Ok(match ReplicaId::parse(name) {
         Some(id) => Command::DismissMember(DismissMember { id, seen: Seen::default() }),
         None => Command::ExpectMember(ExpectMember { peer_address: name.to_owned(), part: None }),
     })
@@ -125,7 +125,7 @@ fn remove(value: &Value) -> Result<Command, Failure> {
 fn replace(value: &Value) -> Result<Command, Failure> {
     let fields = fields(value, &["old", "new"])?;
     let (replaces, new) = (Some(id(fields, "old")?), text(fields, "new")?);
-    Ok(match replica(new) {
+    Ok(match ReplicaId::parse(new) {
         Some(id) => Command::PromoteMember(PromoteMember { id, replaces, seen: Seen::default() }),
         None => {
             let part = Some(JoinAs::Voter { replaces });
@@ -162,9 +162,6 @@ fn text<'a>(fields: &'a Map<String, Value>, field: &str) -> Result<&'a str, Fail
 }
 
 fn id(fields: &Map<String, Value>, field: &str) -> Result<ReplicaId, Failure> {
-    replica(text(fields, field)?).ok_or_else(|| wrong(field, "must be a replica's id, as r2".to_owned()))
-}
-
-fn replica(text: &str) -> Option<ReplicaId> {
-    text.strip_prefix('r')?.parse().ok().map(ReplicaId)
+    ReplicaId::parse(text(fields, field)?)
+        .ok_or_else(|| wrong(field, "must be a replica's id, as r2".to_owned()))
 }

@@ -9,11 +9,9 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
+use tallyman_model::limits::REPLICAS_MAX;
 use tallyman_model::{Cause, ReplicaId, query, time};
 use tallyman_raft::Role;
-
-/// Replicas of a new group.
-const EXPECT_MAX: u64 = 9;
 
 /// `POST {expect}`: makes a group of blank replicas, once.
 pub(super) async fn init(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {
@@ -21,9 +19,11 @@ pub(super) async fn init(State(api): State<Shared>, request: Request) -> Result<
     ask.require_master()?;
     for_real(&ask)?;
     let (_, value) = ask.document(body).await?;
-    let expect = only(&value, "expect")?.as_u64().filter(|expect| (1..=EXPECT_MAX).contains(expect));
-    let expect = expect.ok_or_else(|| wrong("expect", format!("must be a number from 1 to {EXPECT_MAX}")))?;
-    let members = api.backend().init(usize::try_from(expect).unwrap_or(usize::MAX)).await?;
+    let expect = only(&value, "expect")?.as_u64().and_then(|expect| usize::try_from(expect).ok());
+    let expect = expect.filter(|expect| (1..=REPLICAS_MAX).contains(expect));
+    let expect =
+        expect.ok_or_else(|| wrong("expect", format!("must be a number from 1 to {REPLICAS_MAX}")))?;
+    let members = api.backend().init(expect).await?;
     let members: Vec<_> = members.iter().map(ReplicaId::to_string).collect();
     Ok(respond(&ask, &json!({ "members": members })))
 }
@@ -41,8 +41,8 @@ pub(super) async fn transfer_leader(
     let to = match value.as_ref().map(|value| only(value, "to")).transpose()? {
         None | Some(Value::Null) => None,
         Some(value) => {
-            let id = value.as_str().and_then(|text| text.strip_prefix('r')?.parse().ok());
-            Some(id.map(ReplicaId).ok_or_else(|| wrong("to", "must be a replica's id, as r2".to_owned()))?)
+            let id = value.as_str().and_then(ReplicaId::parse);
+            Some(id.ok_or_else(|| wrong("to", "must be a replica's id, as r2".to_owned()))?)
         }
     };
     let leader = api.backend().transfer_leader(to).await?;

@@ -113,25 +113,7 @@ impl Place {
             }
             let numbered = main && self.attempt > 1;
             let name = if numbered { format!("{}-a{}", plan.name, self.attempt) } else { plan.name.clone() };
-            Some(Object {
-                planned,
-                attempt: self.attempt,
-                cluster,
-                name,
-                wanted: true,
-                state: ObjectState::Absent,
-                uid: None,
-                pending: None,
-                due_ms: 0,
-                tries: 0,
-                held: false,
-                stripped: false,
-                delete_sent: false,
-                create_intended: false,
-                doubt_until_ms: 0,
-                seen: None,
-                message: String::new(),
-            })
+            Some(Object::wanted(planned, self.attempt, cluster, name))
         };
         (0..).zip(&run.planned).filter_map(new).collect()
     }

@@ -166,6 +166,29 @@ pub struct Object {
 }
 
 impl Object {
+    /// One that should exist, and of which nothing was sent yet.
+    pub(crate) fn wanted(planned: u16, attempt: u32, cluster: Ordinal, name: String) -> Self {
+        Self {
+            planned,
+            attempt,
+            cluster,
+            name,
+            wanted: true,
+            state: ObjectState::Absent,
+            uid: None,
+            pending: None,
+            due_ms: 0,
+            tries: 0,
+            held: false,
+            stripped: false,
+            delete_sent: false,
+            create_intended: false,
+            doubt_until_ms: 0,
+            seen: None,
+            message: String::new(),
+        }
+    }
+
     /// The kube write that is due now or later, if none is under way.
     #[must_use]
     pub fn next_action(&self, ended: bool) -> Option<Action> {
@@ -218,25 +241,8 @@ mod tests {
 
     #[test]
     fn an_object_that_lives_is_certain_though_another_create_of_it_may_still_land() {
-        let absent = Object {
-            planned: 0,
-            attempt: 1,
-            cluster: Ordinal(1),
-            name: "a".to_owned(),
-            wanted: true,
-            state: ObjectState::Absent,
-            uid: None,
-            pending: None,
-            due_ms: 0,
-            tries: 0,
-            held: false,
-            stripped: false,
-            delete_sent: false,
-            create_intended: true,
-            doubt_until_ms: 60_000,
-            seen: None,
-            message: String::new(),
-        };
+        let new = Object::wanted(0, 1, Ordinal(1), "a".to_owned());
+        let absent = Object { create_intended: true, doubt_until_ms: 60_000, ..new };
         assert!(absent.may_exist());
         assert!(!Object { doubt_until_ms: 0, ..absent.clone() }.may_exist());
         assert!(!Object { state: ObjectState::Live, uid: Some("u".to_owned()), ..absent }.may_exist());

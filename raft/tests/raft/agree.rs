@@ -1,6 +1,7 @@
 //! A replica that made something else of an entry than the others.
 
 use crate::cluster::{Cluster, write};
+use crate::members::copy;
 use std::fs;
 use std::path::Path;
 use tallyman_model::Entry;
@@ -10,19 +11,6 @@ use tallyman_store::log::{Log, LogId, LogOptions};
 
 /// What is made of the log.
 const STATE: [&str; 3] = ["inventory", "changes", "ledger"];
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let from = entry.unwrap().path();
-        let to = to.join(from.file_name().unwrap());
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
-            fs::copy(&from, &to).unwrap();
-        }
-    }
-}
 
 fn last(dir: &Path) -> LogId {
     Log::open(dir, LogOptions::default()).unwrap().state().last.unwrap()

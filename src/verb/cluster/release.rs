@@ -2,7 +2,7 @@
 //! them from one cluster, asking only that cluster.
 
 use crate::env::Machine;
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use serde_json::json;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use tallyman_cluster::{CallError, ClusterApi, ConnectOptions, KubeApi};
 use tallyman_model::command::Observation;
 use tallyman_model::manifest::marks;
 use tallyman_model::record::Kind;
-use tallyman_model::{Env as _, GroupId, time};
+use tallyman_model::{Env as _, GroupId, explain, time};
 
 /// Objects of one page.
 const PAGE_MAX: u32 = 500;
@@ -60,7 +60,7 @@ impl Release {
         let api = KubeApi::connect(options).await.map_err(|error| {
             Failure::new(
                 Exit::Failed,
-                chain(&error),
+                explain(&error),
                 "kubectl --kubeconfig FILE get ns kube-system shows more",
             )
         })?;
@@ -116,7 +116,7 @@ impl Release {
             }
             Err(error) => {
                 told.failed += 1;
-                screen.line(&format!("{name}   {}", chain(&error)));
+                screen.line(&format!("{name}   {}", explain(&error)));
             }
         }
     }
@@ -148,7 +148,7 @@ fn group(text: &str) -> Result<GroupId, String> {
 fn refused(error: &CallError) -> Failure {
     Failure::new(
         Exit::Failed,
-        chain(error),
+        explain(error),
         "check the kubeconfig: listing and patching Jobs must be allowed",
     )
 }

@@ -2,12 +2,13 @@
 
 use super::{COLUMNS, state};
 use crate::client::{Client, Request, request, text};
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure};
 use crate::output::OutputOptions;
 use crate::screen::Screen;
 use serde_json::json;
 use std::path::PathBuf;
 use tallyman_cluster::{ClusterApi as _, ConnectOptions, KubeApi};
+use tallyman_model::explain;
 use tallyman_model::record::Kind;
 
 const AFTER_HELP: &str = "\
@@ -78,15 +79,15 @@ impl Test {
                 "kubectl --kubeconfig FILE get namespace kube-system shows more",
             )
         };
-        let api = KubeApi::connect(options).await.map_err(|error| unusable(chain(&error)))?;
+        let api = KubeApi::connect(options).await.map_err(|error| unusable(explain(&error)))?;
         let identity = api.identity().await.map_err(|error| {
             let exit = if error.was_answered() { Exit::Failed } else { Exit::Unavailable };
-            Failure { exit, ..unusable(format!("{}: {}", api.server(), chain(&error))) }
+            Failure { exit, ..unusable(format!("{}: {}", api.server(), explain(&error))) }
         })?;
         for kind in Kind::ALL {
             api.newest(kind).await.map_err(|error| {
                 let words =
-                    format!("{} cannot be listed on {}: {}", kind.plural(), api.server(), chain(&error));
+                    format!("{} cannot be listed on {}: {}", kind.plural(), api.server(), explain(&error));
                 Failure {
                     attempt: "give its user the rights that Tallyman needs".to_owned(),
                     ..unusable(words)

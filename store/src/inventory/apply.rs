@@ -1,7 +1,6 @@
 //! Committed entries become rows.
 
 use super::Inventory;
-use super::error::chain;
 use super::rows::Bytes;
 use super::state::{BOOKKEEPING, Bookkeeping, State, row_hash};
 use super::view::{self, ROW_KEY_BYTES};
@@ -13,7 +12,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use tallyman_model::record::Meta;
-use tallyman_model::{Ctx, Damaged, Done, Entry, Key, Layer, Refusal, ReplicaId, Row, Writes};
+use tallyman_model::{Ctx, Damaged, Done, Entry, Key, Layer, Refusal, ReplicaId, Row, Writes, explain};
 
 /// Entries of one batch. Readers wait while it becomes visible.
 pub const BATCH_ENTRIES_MAX: usize = 64;
@@ -62,7 +61,7 @@ impl Inventory {
     }
 
     fn commit(&mut self, batch: Batch) -> Result<(), Damaged> {
-        let failed = |what: &dyn Error| Damaged::at(Key::META, chain(what));
+        let failed = |what: &dyn Error| Damaged::at(Key::META, explain(what));
         self.shared.ledger.append_made(&batch.lines).map_err(|error| failed(&error))?;
         self.shared.changes.append(&batch.changes).map_err(|error| failed(&error))?;
         let bookkeeping = Bookkeeping {
@@ -98,7 +97,7 @@ impl Inventory {
     pub fn settle(&mut self) -> Result<(), Damaged> {
         if self.is_settling_due {
             let rows = Arc::clone(&self.shared.state().rows);
-            rows.settle().map_err(|error| Damaged::at(Key::META, chain(&error)))?;
+            rows.settle().map_err(|error| Damaged::at(Key::META, explain(&error)))?;
             self.is_settling_due = false;
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! Whether the rows' files can still be written.
 
-use super::error::chain;
 use super::state::Shared;
 use std::io;
 use std::sync::Arc;
+use tallyman_model::explain;
 
 /// Asks the rows' files, beside everything else, whether a write or sync of theirs has failed.
 #[derive(Clone, Debug)]
@@ -22,6 +22,6 @@ impl DiskCheck {
     /// A write or sync has failed, now or before, with the file's name; the process must end.
     pub fn check(&self) -> io::Result<()> {
         let rows = Arc::clone(&self.shared.state().rows);
-        rows.check().map_err(|error| io::Error::other(chain(&error)))
+        rows.check().map_err(|error| io::Error::other(explain(&error)))
     }
 }

@@ -11,17 +11,6 @@ use std::path::PathBuf;
 use tallyman_model::Damaged;
 use thiserror::Error;
 
-/// An error with all that caused it: the file at fault and what the system said of it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
-    }
-    words
-}
-
 /// Why the inventory could not be opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -170,7 +170,7 @@ fn database(error: sled::Error) -> RowsError {
 /// sled's threads may hold its file for a moment after it was closed, and to open it then fails: rows that are well
 /// would not be believed. Nobody but this process can hold it, since the data directory is locked.
 fn wait_until_free(dir: &Path) -> io::Result<()> {
-    let file = match File::open(dir.join("db")) {
+    let file = match File::open(dir.join(SLED_FILE)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
