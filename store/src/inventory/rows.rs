@@ -31,8 +31,13 @@ pub enum Backend {
 #[non_exhaustive]
 pub enum RowsError {
     /// The database refused.
-    #[error("failed to use the rows: {0}")]
-    Database(String),
+    #[error("failed to use the rows in {}: {words}", path.display())]
+    Database {
+        /// The file, which sled itself does not name.
+        path: PathBuf,
+        /// What it said.
+        words: String,
+    },
     /// The file system refused.
     #[error("failed to use the rows in {}", path.display())]
     Io {
@@ -79,8 +84,9 @@ impl Rows {
             .cache_capacity(CACHE_BYTES)
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(Some(FLUSH_INTERVAL_MS));
-        let rows = Behind::over(config.open().map_err(database)?);
         let path = dir.join(SLED_FILE);
+        let db = config.open().map_err(|error| RowsError::database(&path, error))?;
+        let rows = Behind::over(db, path.clone());
         let file = File::open(&path).map_err(|source| RowsError::Io { path, source })?;
         Ok(Self::Sled { rows, dir: dir.to_owned(), file })
     }
@@ -131,7 +137,7 @@ impl Rows {
     /// Moves what was taken to where it is kept. Readers go on meanwhile.
     pub(super) fn settle(&self) -> Result<(), RowsError> {
         match self {
-            Self::Sled { rows, dir, .. } => rows.settle().map_err(|error| error.of(&dir.join(SLED_FILE))),
+            Self::Sled { rows, .. } => rows.settle(),
             Self::Memory(_) => Ok(()),
         }
     }
@@ -140,31 +146,23 @@ impl Rows {
     /// kernel tells each descriptor that was open by then, so this one's sync fails too. Waits for the disk.
     pub(super) fn check(&self) -> Result<(), RowsError> {
         let Self::Sled { rows, dir, file } = self else { return Ok(()) };
-        rows.check().map_err(|error| error.of(&dir.join(SLED_FILE)))?;
+        rows.check()?;
         file.sync_data().map_err(|source| RowsError::Io { path: dir.join(SLED_FILE), source })
     }
 
     /// Makes everything durable: sled's own flush syncs neither its file nor the directory on Linux.
     pub(super) fn sync(&self) -> Result<(), RowsError> {
         let Self::Sled { rows, dir, .. } = self else { return Ok(()) };
-        rows.flush().map_err(|error| error.of(&dir.join(SLED_FILE)))?;
+        rows.flush()?;
         self.check()?;
         files::sync_all(dir).map_err(|source| RowsError::Io { path: dir.clone(), source })
     }
 }
 
 impl RowsError {
-    /// With the file, which sled does not name.
-    fn of(self, path: &Path) -> Self {
-        match self {
-            Self::Database(words) => Self::Database(format!("{}: {words}", path.display())),
-            io @ Self::Io { .. } => io,
-        }
+    fn database(path: &Path, error: sled::Error) -> Self {
+        Self::Database { path: path.to_owned(), words: error.to_string() }
     }
-}
-
-fn database(error: sled::Error) -> RowsError {
-    RowsError::Database(error.to_string())
 }
 
 /// sled's threads may hold its file for a moment after it was closed, and to open it then fails: rows that are well
@@ -216,6 +214,15 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
     use std::sync::mpsc::RecvTimeoutError;
+
+    #[test]
+    fn an_error_of_the_database_names_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(SLED_FILE);
+        fs::create_dir(&file).unwrap();
+        let error = Rows::open(Backend::Sled, dir.path()).unwrap_err();
+        assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+    }
 
     #[test]
     fn rows_whose_file_is_still_held_are_waited_for() {

@@ -5,9 +5,10 @@
 //! are some. Nothing depends on that: sled is never what makes a write durable, rows reach it in whole batches with
 //! the store's own row among them, and that says from which entry on the log is to be applied again.
 
-use super::{Bytes, RowsError, Stored, database};
+use super::{Bytes, RowsError, Stored};
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Rows that wait at most; more are written at once.
@@ -24,6 +25,8 @@ type Map = BTreeMap<Bytes, Option<Bytes>>;
 #[derive(Debug)]
 pub(in crate::inventory) struct Behind {
     db: sled::Db,
+    /// Named by each error.
+    file: PathBuf,
     waiting: RwLock<Waiting>,
 }
 
@@ -68,8 +71,12 @@ impl Waiting {
 }
 
 impl Behind {
-    pub(super) fn over(db: sled::Db) -> Self {
-        Self { db, waiting: RwLock::default() }
+    pub(super) fn over(db: sled::Db, file: PathBuf) -> Self {
+        Self { db, file, waiting: RwLock::default() }
+    }
+
+    fn failed(&self, error: sled::Error) -> RowsError {
+        RowsError::database(&self.file, error)
     }
 
     fn waiting(&self) -> RwLockReadGuard<'_, Waiting> {
@@ -85,7 +92,7 @@ impl Behind {
         if let Some(found) = self.waiting().get(key) {
             return Ok(found.clone());
         }
-        self.db.get(key).map_err(database)
+        self.db.get(key).map_err(|error| self.failed(error))
     }
 
     pub(super) fn page(
@@ -100,7 +107,7 @@ impl Behind {
         while found.len() < limit {
             let next_below = match below.peek() {
                 Some(Ok((key, _))) => Some(key.clone()),
-                Some(Err(error)) => return Err(database(error.clone())),
+                Some(Err(error)) => return Err(self.failed(error.clone())),
                 None => None,
             };
             let is_above = match (above.peek(), &next_below) {
@@ -109,7 +116,7 @@ impl Behind {
                 (waits, _) => waits.is_some(),
             };
             if !is_above {
-                found.extend(below.next().transpose().map_err(database)?);
+                found.extend(below.next().transpose().map_err(|error| self.failed(error))?);
             } else if let Some((key, value)) = above.next() {
                 if next_below.is_some_and(|other| other == key) {
                     below.next();
@@ -151,20 +158,20 @@ impl Behind {
                 None => batch.remove(key),
             }
         }
-        self.db.apply_batch(batch).map_err(database)?;
+        self.db.apply_batch(batch).map_err(|error| self.failed(error))?;
         self.waiting_mut().moving = Arc::default();
         Ok(())
     }
 
     /// Finds a write of sled's own threads that failed.
     pub(super) fn check(&self) -> Result<(), RowsError> {
-        self.db.flush().map(drop).map_err(database)
+        self.db.flush().map(drop).map_err(|error| self.failed(error))
     }
 
     /// Settles, and hands everything to the operating system.
     pub(super) fn flush(&self) -> Result<(), RowsError> {
         self.settle()?;
-        self.db.flush().map_err(database)?;
+        self.db.flush().map_err(|error| self.failed(error))?;
         Ok(())
     }
 }
@@ -185,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_removed_row_that_waits_hides_the_one_in_sled() {
-        let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap());
+        let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap(), PathBuf::new());
         assert!(!rows.write([(bytes([1]), Some(bytes([1]))), (bytes([2]), Some(bytes([2])))]));
         rows.settle().unwrap();
         rows.write([(bytes([1]), None)]);
@@ -198,7 +205,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn rows_read_the_same_whether_they_wait_or_not(steps in proptest::collection::vec((0..12u8, any::<Option<u8>>(), any::<bool>()), 1..60), from in 0..12u8, limit in 0..8usize) {
-            let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap());
+            let rows = Behind::over(sled::Config::new().temporary(true).open().unwrap(), PathBuf::new());
             let mut truth: BTreeMap<Bytes, Bytes> = BTreeMap::new();
             for (key, value, settles) in steps {
                 rows.write([(bytes([key]), value.map(|value| bytes([value])))]);
