@@ -69,6 +69,8 @@ pub(crate) struct Metrics {
     term: Number,
     leader: Gauge,
     lag: Gauge,
+    round_trip: Gauge,
+    stretch: Number,
     out_of_service: Gauge,
     ledger: Number,
     disk_available: Number,
@@ -94,6 +96,8 @@ impl Metrics {
             term: Gauge::default(),
             leader: Gauge::default(),
             lag: Gauge::default(),
+            round_trip: Gauge::default(),
+            stretch: Number::default(),
             out_of_service: Gauge::default(),
             ledger: Gauge::default(),
             disk_available: Gauge::default(),
@@ -127,6 +131,10 @@ impl Metrics {
         registry.register("raft_is_leader", "1 while this replica leads", metrics.leader.clone());
         let help = "How long ago this replica knew that it had everything, -1 if it never did";
         registry.register("replica_lag_ms", help, metrics.lag.clone());
+        let help = "Round trip to the farthest of the other voters, -1 if none has answered";
+        registry.register("raft_round_trip_us", help, metrics.round_trip.clone());
+        let help = "What heartbeats, election timeouts and lease are stretched to, in per cent of the usual";
+        registry.register("raft_stretch_percent", help, metrics.stretch.clone());
         let help = "1 while this replica answers nothing because it found something that must not be";
         registry.register("replica_out_of_service", help, metrics.out_of_service.clone());
         registry.register("ledger_records", "Records in the ledger", metrics.ledger.clone());
@@ -171,6 +179,8 @@ impl Metrics {
         self.term.set(status.term);
         self.leader.set(i64::from(status.role == Role::Leader));
         self.lag.set(api.backend().lag_ms().map_or(-1, |lag_ms| i64::try_from(lag_ms).unwrap_or(i64::MAX)));
+        self.round_trip.set(status.round_trip_us.map_or(-1, |us| i64::try_from(us).unwrap_or(i64::MAX)));
+        self.stretch.set(status.stretch_percent);
         self.out_of_service.set(i64::from(status.fatal.is_some()));
         self.ledger.set(api.backend().ledger_head().0);
         self.flushes.set(api.backend().flush_times());

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod core;
 pub(crate) mod departure;
 pub(crate) mod disk;
+pub(crate) mod distance;
 pub(crate) mod handover;
 pub(crate) mod inner;
 pub(crate) mod membership;

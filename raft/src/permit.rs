@@ -28,20 +28,21 @@ fn boot_time() -> Duration {
 #[derive(Debug)]
 pub(crate) struct SuspendClock {
     samples: Mutex<(Sample, Sample)>,
-    apart: Duration,
+}
+
+impl Default for SuspendClock {
+    fn default() -> Self {
+        let sample = Sample { instant: TokioInstant::now(), boot: boot_time() };
+        Self { samples: Mutex::new((sample, sample)) }
+    }
 }
 
 impl SuspendClock {
-    /// Moments that are older than between `apart` and twice as much are called too old.
-    pub(crate) fn new(apart: Duration) -> Self {
-        let sample = Sample { instant: TokioInstant::now(), boot: boot_time() };
-        Self { samples: Mutex::new((sample, sample)), apart }
-    }
-
-    /// To be called often: a moment's age is measured from a sample that is older than it.
-    pub(crate) fn sample(&self) {
+    /// To be called often: a moment's age is measured from a sample that is older than it. Moments that are older than
+    /// between `apart` and twice as much are called too old.
+    pub(crate) fn sample(&self, apart: Duration) {
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        if samples.1.instant.elapsed() >= self.apart {
+        if samples.1.instant.elapsed() >= apart {
             samples.0 = samples.1;
             samples.1 = Sample { instant: TokioInstant::now(), boot: boot_time() };
         }
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_suspended_machine_makes_an_acknowledgement_old() {
-        let clock = SuspendClock::new(Duration::from_secs(1));
+        let clock = SuspendClock::default();
         let acked = TokioInstant::now();
         assert!(clock.age(acked).unwrap() < Duration::from_secs(60));
         // As if an hour had passed on the clock that counts suspension, and none on the other.
@@ -79,6 +80,6 @@ mod tests {
     #[test]
     fn a_moment_before_all_samples_has_no_age() {
         let before = TokioInstant::now() - Duration::from_secs(5);
-        assert_eq!(SuspendClock::new(Duration::from_secs(1)).age(before), None);
+        assert_eq!(SuspendClock::default().age(before), None);
     }
 }

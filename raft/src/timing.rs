@@ -1,6 +1,9 @@
 //! Every time and size that a group is run with.
 
-/// Times and sizes of a group. All replicas of a group use the same.
+use std::time::Duration;
+
+/// Times and sizes of a group. All replicas of a group are given the same; those that depend on how far apart they are
+/// are [`stretched`](Timing::stretched) by each for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// How often the leader tells the others that it leads, in ms.
@@ -49,6 +52,34 @@ pub struct Timing {
     pub disk_reserve_bytes: u64,
 }
 
+/// The most that times are stretched to, in per cent.
+pub(crate) const STRETCH_PERCENT_MAX: u64 = 1000;
+/// Up to this round trip times are not stretched: a heartbeat takes half of its interval.
+const ROUND_TRIP_USUAL: Duration = Duration::from_millis(50);
+
+/// What the times have to be stretched to, in per cent, where an answer of the farthest peer takes `round_trip`.
+pub(crate) fn stretch_percent(round_trip: Duration) -> u64 {
+    let percent = (round_trip.as_micros() * 100).div_ceil(ROUND_TRIP_USUAL.as_micros());
+    u64::try_from(percent).unwrap_or(STRETCH_PERCENT_MAX).clamp(100, STRETCH_PERCENT_MAX)
+}
+
+impl Timing {
+    /// The same for replicas that are farther apart: what waits for answers of the others takes `percent` of its time.
+    #[must_use]
+    pub fn stretched(self, percent: u64) -> Self {
+        let stretched = |ms: u64| ms.saturating_mul(percent) / 100;
+        Self {
+            heartbeat_ms: stretched(self.heartbeat_ms),
+            election_ms_min: stretched(self.election_ms_min),
+            election_ms_max: stretched(self.election_ms_max),
+            dial_ms_max: stretched(self.dial_ms_max),
+            leader_wait_ms_max: stretched(self.leader_wait_ms_max),
+            handover_ms_max: stretched(self.handover_ms_max),
+            ..self
+        }
+    }
+}
+
 impl Default for Timing {
     fn default() -> Self {
         Self {
@@ -74,6 +105,29 @@ impl Default for Timing {
             disk_look_ms: 1000,
             disk_free_bytes_min: 128 * 1024 * 1024,
             disk_reserve_bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_stretched_in_step_with_the_round_trip_and_never_below_or_far_above_the_usual() {
+        let percents = [0, 1, 50, 51, 100, 250, 5000]
+            .map(|round_trip| stretch_percent(Duration::from_millis(round_trip)));
+        assert_eq!(percents, [100, 100, 100, 102, 200, 500, 1000]);
+    }
+
+    #[test]
+    fn a_heartbeat_comes_back_within_its_interval_and_one_may_be_lost_within_what_a_permit_is_good_for() {
+        for round_trip_ms in 0..=500 {
+            let timing = Timing::default().stretched(stretch_percent(Duration::from_millis(round_trip_ms)));
+            assert!(2 * round_trip_ms <= timing.heartbeat_ms.max(100));
+            // openraft looks about five times within an interval whether a heartbeat is due.
+            let oldest_ms = round_trip_ms + 2 * timing.heartbeat_ms + timing.heartbeat_ms / 4;
+            assert!(oldest_ms < timing.election_ms_max * 3 / 4, "{round_trip_ms}");
         }
     }
 }

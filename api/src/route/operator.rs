@@ -85,6 +85,8 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
         "voters": ids(&status.voters),
         "learners": ids(&status.learners),
         "lagMs": api.backend().lag_ms(),
+        "roundTripMs": status.round_trip_us.map(|us| us as f64 / 1000.0),
+        "stretchPercent": status.stretch_percent,
         "waitingFor": waiting_for,
         "refusedByPeer": status.refused_by_peer,
         "disk": {

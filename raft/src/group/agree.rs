@@ -61,7 +61,7 @@ pub(crate) async fn agree(inner: Arc<Inner>, member: Member) {
 impl Inner {
     /// The hashes that a peer has; none if it does not answer.
     async fn hashes_of(&self, id: u64, address: &str) -> Vec<(u64, u128)> {
-        let wait = Duration::from_millis(self.options.timing.dial_ms_max);
+        let wait = Duration::from_millis(self.timing().dial_ms_max);
         match self.ask(address, Some(id), &Request::Hashes, wait).await {
             Ok(Response::Hashes(hashes)) => hashes,
             _ => Vec::new(),

@@ -126,7 +126,7 @@ impl Inner {
         if peer == self.options.advertise_peer {
             return Ok(self.probed());
         }
-        let wait = Duration::from_millis(self.options.timing.dial_ms_max);
+        let wait = Duration::from_millis(self.timing().dial_ms_max);
         match self.ask(peer, None, &Request::Probe, wait).await {
             Ok(Response::Probe(probed)) => Ok(*probed),
             Ok(_) => Err("an unknown answer".to_owned()),
@@ -157,6 +157,7 @@ impl Inner {
 
     async fn bind(self: &Arc<Self>, group: Uid, replica: u64) -> io::Result<()> {
         let _one = self.becoming.lock().await;
+        self.settle_timing().await.map_err(io::Error::other)?;
         let this = Arc::clone(self);
         // Two fsyncs.
         let bound = tokio::task::spawn_blocking(move || {

@@ -19,7 +19,7 @@ impl Inner {
 
     /// How far this clock is ahead of a peer's, in ms; `None`: it did not answer.
     async fn ahead_of(&self, id: u64, address: &str) -> Option<i64> {
-        let wait = Duration::from_millis(self.options.timing.dial_ms_max);
+        let wait = Duration::from_millis(self.timing().dial_ms_max);
         let (asked_ms, asked) = (self.options.env.now_ms(), Instant::now());
         let Ok(Response::Clock(peer_ms)) = self.ask(address, Some(id), &Request::Clock, wait).await else {
             return None;

@@ -49,7 +49,7 @@ fn check(config: &Config) -> io::Result<()> {
 impl Inner {
     /// Starts Raft as the replica `id`, whose directory is bound to it. Applies what is known to be committed first.
     pub(crate) async fn become_member(self: &Arc<Self>, id: u64) -> io::Result<()> {
-        let timing = &self.options.timing;
+        let timing = self.timing();
         let config = config(&self.options.group, timing)?;
         check(&config)?;
         let stores = self.with_open(|open| (open.log.clone(), open.state.clone()));
@@ -64,6 +64,7 @@ impl Inner {
         let raft =
             Box::pin(Raft::new(id, Arc::new(config), network, log, state)).await.map_err(io::Error::other)?;
         let member = Member { id, raft };
+        self.hold_back(&member);
         self.member.send_replace(Some(member.clone()));
         self.spawn(observe::observe(Arc::clone(self), member.clone()));
         self.spawn(snapshots::snapshots(Arc::clone(self), member.clone()));

@@ -2,7 +2,6 @@
 //! it hears from no leader.
 
 use super::inner::{Inner, Member};
-use crate::members;
 use crate::transport::{Lane, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,17 +36,15 @@ impl Inner {
     /// Says hello anew to one of the others, each in its turn. If it refuses because this replica was removed, that
     /// ends it.
     async fn ask_a_peer(&self, member: &Member, turn: usize) {
-        let records = self.reader.now(|view, _| members::members(view)).unwrap_or_default();
-        let known = records.into_iter().map(|record| record.peer_address);
         let nodes: Vec<String> =
             member.metrics().membership_config.nodes().map(|(_, node)| node.peer.clone()).collect();
-        let all: BTreeSet<String> = known.chain(nodes).chain(self.options.peers.iter().cloned()).collect();
+        let all: BTreeSet<String> = self.known_addresses().into_iter().chain(nodes).collect();
         let others = all.into_iter().filter(|address| *address != self.options.advertise_peer);
         let others: Vec<String> = others.collect();
         let Some(address) = others.get(turn % others.len().max(1)) else { return };
         // A connection from before says nothing of now.
         self.peers.forget(address, None, Lane::Control);
-        let wait = Duration::from_millis(self.options.timing.dial_ms_max);
+        let wait = Duration::from_millis(self.timing().dial_ms_max);
         if let Err(error) = self.ask(address, None, &Request::Probe, wait).await {
             tracing::debug!(address, %error, "a peer that was asked for the leader does not answer");
         }

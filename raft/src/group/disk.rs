@@ -145,7 +145,7 @@ pub(crate) async fn check_rows(inner: Arc<Inner>, rows: DiskCheck) {
 
 impl Inner {
     fn look_at_space(&self) -> std::io::Result<()> {
-        let timing = &self.options.timing;
+        let timing = self.timing();
         let reserve = Reserve::of(&self.options.dir, timing.disk_reserve_bytes);
         let mut available_bytes = reserve.available()?;
         let was_pressed = self.disk.report().is_pressed;
@@ -196,7 +196,7 @@ impl Inner {
     pub(crate) async fn compare_disks(&self, member: &Member) {
         let others = self.other_voters(member);
         let asked = others.iter().map(async |(id, address)| {
-            let wait = Duration::from_millis(self.options.timing.dial_ms_max);
+            let wait = Duration::from_millis(self.timing().dial_ms_max);
             match self.ask(address, Some(*id), &Request::Disk, wait).await {
                 Ok(Response::Disk(report)) => Some((*id, report)),
                 _ => None,

@@ -17,8 +17,7 @@ impl Inner {
         if leader == member.id {
             return self.transfer_here(&member, to.map(|id| id.0)).await.map(ReplicaId);
         }
-        let wait =
-            Duration::from_millis(self.options.timing.handover_ms_max + self.options.timing.dial_ms_max);
+        let wait = Duration::from_millis(self.timing().handover_ms_max + self.timing().dial_ms_max);
         match self.ask(&address, Some(leader), &Request::HandOver(to.map(|id| id.0)), wait).await {
             Ok(Response::HandOver(Some(leader))) => Ok(ReplicaId(leader)),
             Ok(Response::HandOver(None)) => Err(TransferError::NoTarget),
@@ -28,7 +27,7 @@ impl Inner {
 
     /// Hands over to `to` or to the voter that has most of the log, and waits until somebody else leads.
     pub(crate) async fn transfer_here(&self, member: &Member, to: Option<u64>) -> Result<u64, TransferError> {
-        let deadline = Instant::now() + Duration::from_millis(self.options.timing.handover_ms_max);
+        let deadline = Instant::now() + Duration::from_millis(self.timing().handover_ms_max);
         let mut metrics = member.raft.metrics();
         let now = metrics.borrow_and_update().clone();
         let answers = |id: &u64| heard_within(&now, *id, self.lease());

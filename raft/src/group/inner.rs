@@ -2,6 +2,7 @@
 
 use super::agree::Hashes;
 use super::disk::Disk;
+use super::distance::Distance;
 use super::who::{Fatal, Who};
 use crate::lag::Lag;
 use crate::log_adapter::LogStore;
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) clock: SuspendClock,
     pub(crate) disk: Disk,
+    pub(crate) distance: Distance,
     pub(crate) lag: Lag,
     pub(crate) hashes: Arc<Hashes>,
     pub(crate) peers: Arc<Peers>,
@@ -122,9 +124,10 @@ impl Inner {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(f)
     }
 
-    /// How long a leader may go on without hearing from a quorum.
+    /// How long this replica gives nobody else its vote after it heard from a leader, and how long it leads without
+    /// hearing from a quorum.
     pub(crate) fn lease(&self) -> Duration {
-        Duration::from_millis(self.options.timing.election_ms_max)
+        Duration::from_millis(self.timing().election_ms_max)
     }
 
     /// Asks the replica `target` at `address`, or whoever is there.

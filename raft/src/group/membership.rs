@@ -69,7 +69,7 @@ impl Inner {
     async fn hear(&self, member: &Member) -> View {
         let begun = Instant::now();
         loop {
-            tokio::time::sleep(Duration::from_millis(self.options.timing.heartbeat_ms / 2)).await;
+            tokio::time::sleep(Duration::from_millis(self.timing().heartbeat_ms / 2)).await;
             let view = self.view_within(member, begun.elapsed());
             if view.all_answer() || begun.elapsed() >= self.lease() {
                 return view;

@@ -22,7 +22,7 @@ pub(crate) async fn observe(inner: Arc<Inner>, member: Member) {
     let mut metrics = member.raft.metrics();
     loop {
         let now = metrics.borrow_and_update().clone();
-        inner.clock.sample();
+        inner.clock.sample(2 * inner.lease());
         if let Err(fatal) = &now.running_state
             && !inner.stop.is_cancelled()
         {
@@ -32,7 +32,7 @@ pub(crate) async fn observe(inner: Arc<Inner>, member: Member) {
         inner.publish_status(&now);
         tokio::time::sleep(TOGETHER).await;
         // The age of the state grows without any change.
-        let look = Duration::from_millis(inner.options.timing.heartbeat_ms);
+        let look = Duration::from_millis(inner.timing().heartbeat_ms);
         if let Ok(Err(_)) = tokio::time::timeout(look, metrics.changed()).await {
             if !inner.stop.is_cancelled() {
                 inner.fatal.set("Raft has ended");
@@ -104,6 +104,11 @@ impl Inner {
             voters: membership.voter_ids().map(ReplicaId).collect(),
             learners: membership.learner_ids().map(ReplicaId).collect(),
             lag_ms: self.lag().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+            round_trip_us: self
+                .distance
+                .round_trip()
+                .map(|it| u64::try_from(it.as_micros()).unwrap_or(u64::MAX)),
+            stretch_percent: self.distance.percent(),
             waiting_for: self.member_waits_for(metrics),
             refused_by_peer: None,
             disk: DiskReport::default(),
@@ -156,7 +161,7 @@ impl Inner {
         let metrics = metrics.borrow_watched();
         let leads = metrics.state == ServerState::Leader && metrics.current_term == permit.term;
         let acked = metrics.last_quorum_acked.map(|acked| acked.into_inner());
-        let lease = self.lease();
+        let lease = self.granted_lease(&metrics);
         let age = acked.and_then(|acked| self.clock.age(acked));
         // Nobody acknowledges to a sole voter, and nobody else can lead.
         let alone = metrics.membership_config.membership().voter_ids().count() == 1;

@@ -83,7 +83,7 @@ impl Inner {
     /// See [`Group::propose`](crate::Group::propose).
     pub(crate) async fn propose(&self, proposal: Proposal) -> Result<Committed, ProposeError> {
         let Some(member) = self.member() else { return not_ready("this replica is of no group yet").into() };
-        let give_up = Instant::now() + Duration::from_millis(self.options.timing.leader_wait_ms_max);
+        let give_up = Instant::now() + Duration::from_millis(self.timing().leader_wait_ms_max);
         loop {
             let Some((leader, address)) = self.wait_for_leader(&member, give_up).await else {
                 return ForwardedAnswer::NotLeader.into();
@@ -129,7 +129,7 @@ impl Inner {
         address: &str,
         proposal: Proposal,
     ) -> ForwardedAnswer {
-        let timing = &self.options.timing;
+        let timing = self.timing();
         // A little longer than the leader itself waits, so that its answer can still come.
         let wait = Duration::from_millis(timing.propose_ms_max + timing.dial_ms_max);
         let request = Request::Propose(Box::new(proposal));
@@ -151,7 +151,7 @@ impl Inner {
         if let Some(why) = self.fatal.get() {
             return not_ready(format!("the leader is out of service: {why}"));
         }
-        let timing = &self.options.timing;
+        let timing = self.timing();
         let (ms, ms_max) = (self.skew_ms.load(Ordering::Relaxed), timing.clock_skew_ms_max);
         if ms.unsigned_abs() > ms_max {
             return ForwardedAnswer::NotSent(NotSent::ClockSkew { ms, ms_max });

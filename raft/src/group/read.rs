@@ -88,7 +88,7 @@ impl Inner {
     /// Up to where a linearizable read must have applied, as the leader says.
     async fn read_index(&self) -> Result<u64, ReadError> {
         let member = self.member().ok_or(ReadError::NoLeader)?;
-        let give_up = Instant::now() + Duration::from_millis(self.options.timing.leader_wait_ms_max);
+        let give_up = Instant::now() + Duration::from_millis(self.timing().leader_wait_ms_max);
         loop {
             let Some((leader, address)) = self.wait_for_leader(&member, give_up).await else {
                 return Err(ReadError::NoLeader);
@@ -108,7 +108,7 @@ impl Inner {
     }
 
     async fn read_index_there(&self, leader: u64, address: &str) -> Result<u64, NoReadIndex> {
-        let timing = &self.options.timing;
+        let timing = self.timing();
         // The leader waits for one lease until it says that it does not reach a quorum.
         let wait = Duration::from_millis(2 * timing.election_ms_max + timing.dial_ms_max);
         match self.ask(address, Some(leader), &Request::ReadIndex, wait).await {

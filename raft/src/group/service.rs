@@ -19,6 +19,9 @@ use tallyman_model::{GroupId, ReplicaId};
 /// The longest full segment of the ledger that is received, in bytes.
 const SEGMENT_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Why no vote is given.
+const JUST_STARTED: &str = "this replica has just started: a leader may go by what it promised before";
+
 impl Service for Inner {
     fn greet(&self, hello: &Hello) -> Result<Welcome, Refused> {
         let Ids { group, replica } = self.who.ids();
@@ -49,7 +52,8 @@ impl Service for Inner {
         }
         let (vote, last) = self.who.durable();
         let (directory, process) = (self.who.directory(), self.who.process());
-        Ok(Welcome { group, replica, directory, process, vote, last })
+        let lease_ms = self.timing().election_ms_max;
+        Ok(Welcome { group, replica, directory, process, vote, last, lease_ms })
     }
 
     fn raft(&self) -> Option<Raft> {
@@ -93,6 +97,9 @@ impl Inner {
     async fn answer_member(&self, member: Member, from: &Hello, request: Request) -> Response {
         let raft = &member.raft;
         match request {
+            // What the process before this one promised to a leader holds.
+            Request::PreVote(_) if self.is_promised() => not_now(JUST_STARTED),
+            Request::Vote(rpc) if !rpc.leadership_transfer && self.is_promised() => not_now(JUST_STARTED),
             Request::Vote(rpc) => raft.vote(rpc).await.map_or_else(not_now, Response::Vote),
             Request::PreVote(rpc) => raft.pre_vote(rpc).await.map_or_else(not_now, Response::Vote),
             Request::TransferLeader(rpc) => {

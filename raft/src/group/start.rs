@@ -2,6 +2,7 @@
 
 use super::agree::Hashes;
 use super::disk::Disk;
+use super::distance::{self, Distance};
 use super::inner::{Inner, Open};
 use super::propose::IN_FLIGHT_UNIT_BYTES;
 use super::who::{Fatal, Ids, Who};
@@ -59,7 +60,8 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         Arc::clone(&fatal),
     ));
     let timing = options.timing;
-    let dial_deadline = Duration::from_millis(timing.dial_ms_max);
+    // Nobody knows yet how far the others are.
+    let dial_deadline = Duration::from_millis(3 * timing.dial_ms_max);
     let peers = Peers::new(Arc::clone(&who) as Arc<_>, tls.clone(), dial_deadline);
     let (read_indexes, reads) = mpsc::channel(read::READS_WAITING_MAX);
     let in_flight = usize::try_from(timing.in_flight_bytes_max).unwrap_or(usize::MAX) / IN_FLIGHT_UNIT_BYTES;
@@ -82,8 +84,9 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         founded: false.into(),
         leadership: watch::Sender::new(None),
         status: watch::Sender::new(Status::default()),
-        clock: SuspendClock::new(Duration::from_millis(2 * timing.election_ms_max)),
+        clock: SuspendClock::default(),
         disk: Disk::default(),
+        distance: Distance::new(&options.dir, identity.replica.is_some()),
         lag: Lag::default(),
         peers: Arc::new(peers),
         in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
@@ -108,6 +111,10 @@ async fn run(
 ) -> Result<(), StartError> {
     match identity.replica {
         Some(id) => {
+            if let Err(error) = inner.settle_timing().await {
+                inner.stop().await;
+                return Err(error);
+            }
             if let Err(source) = inner.become_member(id).await {
                 inner.stop().await;
                 return Err(io("log and inventory cannot be brought together")(source));
@@ -119,6 +126,7 @@ async fn run(
     let service: Arc<dyn Service> = Arc::clone(inner) as Arc<_>;
     inner.tasks.spawn(server::serve(listener, tls, service, inner.stop.clone()));
     inner.spawn(scrub::scrub(Arc::clone(inner)));
+    inner.spawn(distance::watch(Arc::clone(inner)));
     inner.spawn(read::read_indexes(Arc::clone(inner), reads));
     Ok(())
 }

@@ -64,6 +64,10 @@ pub struct Status {
     pub learners: Vec<ReplicaId>,
     /// How old its state is, in ms; `None`: no leader was heard yet.
     pub lag_ms: Option<u64>,
+    /// The round trip to the farthest of the other voters, in µs, if one has answered.
+    pub round_trip_us: Option<u64>,
+    /// What the times that wait for answers of the others are stretched to, in per cent of the usual ones.
+    pub stretch_percent: u64,
     /// What it waits for before it can serve, in plain words; `None`: nothing.
     pub waiting_for: Option<String>,
     /// What a peer said when it last refused to talk: most likely something is configured wrongly.

@@ -11,6 +11,7 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tallyman_model::Uid;
 use tallyman_store::identity;
 use tokio::sync::watch;
@@ -82,6 +83,8 @@ pub(crate) struct Who {
     process: Process,
     /// The latest process of each replica that was checked.
     checked: Mutex<BTreeMap<u64, Process>>,
+    /// The lease that each replica grants, as it said when it was dialled last.
+    leases: Mutex<BTreeMap<u64, Duration>>,
     ids: Mutex<Ids>,
     log: Mutex<Option<LogStore>>,
     member: watch::Receiver<Option<Member>>,
@@ -105,8 +108,8 @@ impl Who {
         fatal: Arc<Fatal>,
     ) -> Self {
         let (ids, log) = (ids.into(), Some(log).into());
-        let (checked, refusal) = (Mutex::default(), Mutex::default());
-        Self { dir, name, directory, process, checked, ids, log, member, refusal, fatal }
+        let (checked, leases, refusal) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { dir, name, directory, process, checked, leases, ids, log, member, refusal, fatal }
     }
 
     /// The vote that is saved and the last entry that is on disk.
@@ -154,6 +157,11 @@ impl Who {
         let has = last.map_or_else(|| "nothing".to_owned(), |last| last.to_string());
         let had = format!("{matched} in term {}", metrics.current_term);
         Err(Refused::Lost { replica: other, had, has: format!("{has} in term {term}") })
+    }
+
+    /// The lease that the replica `id` grants, if it was ever dialled.
+    pub(crate) fn lease_of(&self, id: u64) -> Option<Duration> {
+        lock(&self.leases).get(&id).copied()
     }
 
     /// The group's name in the configuration.
@@ -204,7 +212,11 @@ impl Identify for Who {
     fn accept(&self, address: &str, welcome: &Welcome) -> Result<(), Refused> {
         lock(&self.refusal).take_if(|(refusing, _)| refusing == address);
         match welcome.replica {
-            Some(other) => self.check_kept(other, welcome.process, welcome.vote, welcome.last),
+            Some(other) => {
+                self.check_kept(other, welcome.process, welcome.vote, welcome.last)?;
+                lock(&self.leases).insert(other, Duration::from_millis(welcome.lease_ms));
+                Ok(())
+            }
             None => Ok(()),
         }
     }

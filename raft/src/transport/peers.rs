@@ -5,6 +5,7 @@ use super::link::Link;
 use super::tls::Tls;
 use super::wire::{Hello, Lane, Refused, Request, Response, Welcome};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -30,7 +31,7 @@ type Key = (String, Option<u64>, Lane);
 pub(crate) struct Peers {
     identity: Arc<dyn Identify>,
     tls: Option<Tls>,
-    dial_deadline: Duration,
+    dial_deadline_ms: AtomicU64,
     peers: Mutex<BTreeMap<Key, Arc<Peer>>>,
 }
 
@@ -49,7 +50,15 @@ struct PeerState {
 impl Peers {
     /// No connections yet. Dialling and saying hello may take `dial_deadline` together.
     pub(crate) fn new(identity: Arc<dyn Identify>, tls: Option<Tls>, dial_deadline: Duration) -> Self {
-        Self { identity, tls, dial_deadline, peers: Mutex::default() }
+        let peers = Self { identity, tls, dial_deadline_ms: 0.into(), peers: Mutex::default() };
+        peers.set_dial_deadline(dial_deadline);
+        peers
+    }
+
+    /// Dialling and saying hello may take `dial_deadline` together from now on.
+    pub(crate) fn set_dial_deadline(&self, dial_deadline: Duration) {
+        let ms = u64::try_from(dial_deadline.as_millis()).unwrap_or(u64::MAX);
+        self.dial_deadline_ms.store(ms, Ordering::Relaxed);
     }
 
     /// The peer at `address`, which must be the replica `target` if that is given.
@@ -98,7 +107,8 @@ impl Peers {
             tokio::time::sleep_until((*at + REDIAL_DELAY).min(deadline)).await;
         }
         let (address, target, lane) = &peer.key;
-        let dial_deadline = deadline.min(Instant::now() + self.dial_deadline);
+        let dial_ms_max = self.dial_deadline_ms.load(Ordering::Relaxed);
+        let dial_deadline = deadline.min(Instant::now() + Duration::from_millis(dial_ms_max));
         let dial = async {
             let not_sent = |error: std::io::Error| CallError::NotSent(error.to_string());
             let link = Link::dial(address, self.tls.as_ref()).await.map_err(not_sent)?;

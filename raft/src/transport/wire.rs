@@ -83,6 +83,8 @@ pub(crate) struct Welcome {
     pub(crate) vote: Option<Vote>,
     /// The last entry that is on its disk.
     pub(crate) last: Option<LogId>,
+    /// How long after it heard from a leader it helps nobody else into the lead, in ms.
+    pub(crate) lease_ms: u64,
 }
 
 /// Why a replica does not talk to another.

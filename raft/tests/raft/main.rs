@@ -10,6 +10,7 @@ mod disk;
 mod format;
 mod founding;
 mod later;
+mod leases;
 mod lineage;
 mod members;
 mod membership;
