@@ -3,8 +3,10 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -78,6 +80,19 @@ pub(crate) fn binary() -> &'static str {
     let named =
         || std::env::var("TALLYMAN_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tallyman").to_owned());
     BINARY.get_or_init(named)
+}
+
+/// A port that nobody listens on, and that no connection is given while its server is down: below those that the system
+/// gives by itself.
+pub(crate) fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::SeqCst)) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub(crate) fn client() -> reqwest::Client {

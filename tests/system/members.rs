@@ -1,13 +1,12 @@
 //! Replicas come and go under load, as an operator has them: with servers by hand, and the client.
 
-use crate::dev::{Answer, PATIENCE, answer, binary, client, path, runnable, signal, until};
+use crate::dev::{Answer, PATIENCE, answer, binary, client, path, port, runnable, signal, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
 use std::process::{Output, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -27,19 +26,6 @@ struct Servers {
     places: Vec<Place>,
     /// Where writes are sent to.
     urls: Arc<Mutex<Vec<String>>>,
-}
-
-/// A port that nobody listens on, and that no connection is given while its server is down: below those that the system
-/// gives by itself.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 10_000).unwrap();
-    loop {
-        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::SeqCst)) % 10_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 impl Servers {
