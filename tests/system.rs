@@ -37,6 +37,8 @@ mod readme;
 mod rot;
 #[path = "system/secured.rs"]
 mod secured;
+#[path = "system/servers.rs"]
+mod servers;
 #[path = "system/streams.rs"]
 mod streams;
 #[path = "system/witness.rs"]
