@@ -3,6 +3,7 @@
 mod flushes;
 
 use crate::api::Api;
+use crate::view;
 use axum::http::{Method, StatusCode};
 use flushes::Flushes;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+use tallyman_model::query;
 use tallyman_raft::Role;
 
 /// The content type of [`Metrics::text`].
@@ -77,6 +79,8 @@ pub(crate) struct Metrics {
     disk_reserve: Number,
     disk_pressed: Gauge,
     submissions_refused: Gauge,
+    group_version: Number,
+    version_understood: Number,
     flushes: Flushes,
 }
 
@@ -104,6 +108,8 @@ impl Metrics {
             disk_reserve: Gauge::default(),
             disk_pressed: Gauge::default(),
             submissions_refused: Gauge::default(),
+            group_version: Gauge::default(),
+            version_understood: Gauge::default(),
             flushes: Flushes::default(),
             registry: Registry::default(),
         };
@@ -138,6 +144,10 @@ impl Metrics {
         let help = "1 while this replica answers nothing because it found something that must not be";
         registry.register("replica_out_of_service", help, metrics.out_of_service.clone());
         registry.register("ledger_records", "Records in the ledger", metrics.ledger.clone());
+        let help = "The group's version: what all of its replicas understand";
+        registry.register("group_version", help, metrics.group_version.clone());
+        let help = "The highest version of a group that this replica's build understands";
+        registry.register("group_version_understood", help, metrics.version_understood.clone());
         metrics.register_disk(&mut registry);
         Self { registry, ..metrics }
     }
@@ -188,6 +198,9 @@ impl Metrics {
         self.disk_reserve.set(status.disk.reserve_bytes);
         self.disk_pressed.set(i64::from(status.disk.is_pressed));
         self.submissions_refused.set(i64::from(status.refuses_submissions.is_some()));
+        let meta = view::with(api.backend(), None, |view, _| query::meta(view));
+        self.group_version.set(meta.map_or(0, |meta| u64::from(meta.version)));
+        self.version_understood.set(status.understands.into());
         for (class, count) in api.overload.under_way() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.under_way.get_or_create(&Class { class }).set(count);

@@ -7,6 +7,8 @@ mod lineage;
 mod members;
 pub(crate) mod namespaces;
 mod operator;
+#[cfg(feature = "tomorrow")]
+mod remark;
 mod replicas;
 mod reviews;
 mod runnables;
@@ -111,7 +113,10 @@ pub const ROUTES: [&str; 41] = [
 /// The API of one replica.
 pub fn router(options: ApiOptions) -> Router {
     let api: Shared = Arc::new(Api::new(options));
-    Router::new()
+    let routes = Router::new();
+    #[cfg(feature = "tomorrow")]
+    let routes = routes.route("/operator/remark", post(remark::remark));
+    routes
         .route(ROOT, get(health::root))
         .route(LIVEZ, get(health::livez))
         .route(READYZ, get(health::readyz))

@@ -49,6 +49,7 @@ async fn start() -> Vec<Place> {
             backend: Backend::Memory,
             timing: Timing::default(),
             on_fatal: None,
+            understands: tallyman_model::GROUP_VERSION,
             flush_gate: None,
         };
         let group = Group::start(options).await.unwrap();

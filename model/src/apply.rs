@@ -68,6 +68,7 @@ pub fn apply(view: &dyn View, ctx: &Ctx, entry: Entry) -> Result<Applied, Damage
     let Entry { clock_ms, by, key, mut command } = entry;
     let mut txn = Txn::begin(view, ctx, clock_ms)?;
     let reply = match &key {
+        _ if command.since() > txn.meta.version => Err(too_early(&command, txn.meta.version)),
         Some(key) => with_receipt(&mut txn, &mut command, &by, key)?,
         None => command.apply(&mut txn, &by)?,
     };
@@ -76,6 +77,13 @@ pub fn apply(view: &dyn View, ctx: &Ctx, entry: Entry) -> Result<Applied, Damage
         false => (Writes::new(), None),
     };
     Ok(Applied { reply, writes, ledger })
+}
+
+/// Some of the replicas may not know the command: it is proposed to none of them.
+fn too_early(command: &Command, version: u32) -> Refusal {
+    let message =
+        format!("{} needs version {} of the group, which is at {version}", command.verb(), command.since());
+    Refusal::new(RefusalKind::Conflict, message)
 }
 
 /// The receipt decides first: known key and body, the record as it is now; known key and other body, a refusal. Refusals

@@ -19,6 +19,9 @@ mod patch;
 mod place;
 mod prefer_datacenter;
 mod promote_member;
+mod raise_version;
+#[cfg(feature = "tomorrow")]
+mod remark;
 mod remove_cluster;
 mod remove_member;
 mod retry;
@@ -49,6 +52,9 @@ pub use patch::Patch;
 pub use place::{Choice, Place};
 pub use prefer_datacenter::PreferDatacenter;
 pub use promote_member::PromoteMember;
+pub use raise_version::RaiseVersion;
+#[cfg(feature = "tomorrow")]
+pub use remark::Remark;
 pub use remove_cluster::RemoveCluster;
 pub use remove_member::RemoveMember;
 pub use retry::Retry;
@@ -107,7 +113,7 @@ pub struct Entry {
     pub command: Command,
 }
 
-/// What can be done. Stored by position: only ever append.
+/// What can be done. Stored by position: only ever append, with a new [version](crate::version).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// The first entry of a group: its identity.
@@ -162,11 +168,16 @@ pub enum Command {
     DismissMember(DismissMember),
     /// Say where the leader is to be.
     PreferDatacenter(PreferDatacenter),
+    /// Let the group go on at a higher version.
+    RaiseVersion(RaiseVersion),
+    /// Leave a remark in the ledger.
+    #[cfg(feature = "tomorrow")]
+    Remark(Remark),
 }
 
 impl Command {
     /// All verbs.
-    pub const VERBS: [&str; 26] = [
+    pub const VERBS: &[&str] = &[
         "found",
         "submit",
         "cancel",
@@ -193,6 +204,9 @@ impl Command {
         "promote-member",
         "dismiss-member",
         "prefer-datacenter",
+        "raise-version",
+        #[cfg(feature = "tomorrow")]
+        "remark",
     ];
 
     /// The verb: in the ledger, in metrics and in logs.
@@ -225,6 +239,9 @@ impl Command {
             Command::PromoteMember(_) => "promote-member",
             Command::DismissMember(_) => "dismiss-member",
             Command::PreferDatacenter(_) => "prefer-datacenter",
+            Command::RaiseVersion(_) => "raise-version",
+            #[cfg(feature = "tomorrow")]
+            Command::Remark(_) => "remark",
         }
     }
 
@@ -289,6 +306,9 @@ impl Command {
             Command::PromoteMember(promote) => promote.apply(txn),
             Command::DismissMember(dismiss) => dismiss.apply(txn),
             Command::PreferDatacenter(prefer) => prefer.apply(txn),
+            Command::RaiseVersion(raise) => raise.apply(txn),
+            #[cfg(feature = "tomorrow")]
+            Command::Remark(remark) => remark.apply(txn),
         }
     }
 }

@@ -33,6 +33,7 @@ pub mod rule;
 pub mod selector;
 pub mod time;
 mod txn;
+pub mod version;
 mod view;
 
 pub use apply::{Applied, Ctx, Done, apply};
@@ -48,4 +49,5 @@ pub use record::Record;
 pub use refusal::{Cause, Gone, Refusal, RefusalKind};
 pub use row::{Row, Write, Writes};
 pub use txn::Txn;
+pub use version::GROUP_VERSION;
 pub use view::{Damaged, Layer, MemoryView, View};

@@ -7,6 +7,7 @@ use crate::types::{Entry, LogId, Membership, Payload, to_store};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
+use tallyman_model::version::too_old;
 use tallyman_model::{Command, IdempotencyKey, Principal};
 use tallyman_store::codec::{self, Blob, CodecError, HEADER_BYTES, Kind};
 use tallyman_store::inventory::{self, ToApply};
@@ -120,7 +121,10 @@ pub(crate) fn decode(id: LogId, content: Vec<u8>) -> io::Result<Entry> {
 }
 
 /// The entry as the inventory applies it.
-pub(crate) fn to_apply(entry: Entry) -> io::Result<ToApply> {
+///
+/// # Errors
+/// A later build wrote it, or it raises the group beyond what this build `understands`.
+pub(crate) fn to_apply(entry: Entry, understands: u32) -> io::Result<ToApply> {
     let mut id = to_store(&entry.log_id);
     let payload = match entry.payload {
         Payload::Blank => inventory::Payload::Blank,
@@ -129,6 +133,11 @@ pub(crate) fn to_apply(entry: Entry) -> io::Result<ToApply> {
             .map_err(|why| unread(id.index, why))?
         {
             Content::Entry(leader, entry) => {
+                if let Command::RaiseVersion(raise) = &entry.command
+                    && raise.to > understands
+                {
+                    return Err(io::Error::new(io::ErrorKind::Unsupported, too_old(raise.to, understands)));
+                }
                 id.leader = leader;
                 inventory::Payload::Entry(entry)
             }
@@ -154,6 +163,7 @@ mod tests {
     use super::*;
     use crate::types::{PeerNode, log_id};
     use std::collections::{BTreeMap, BTreeSet};
+    use tallyman_model::GROUP_VERSION;
 
     fn round_trip(payload: Payload) -> Payload {
         decode(log_id(3, 7), encode(payload).unwrap()).unwrap().payload
@@ -168,7 +178,9 @@ mod tests {
         let entry = crate::testing::entry(5);
         let proposed = crate::testing::proposed(2, &entry);
         assert_eq!(round_trip(Payload::Normal(proposed.clone())), Payload::Normal(proposed.clone()));
-        let applied = to_apply(Entry { log_id: log_id(3, 7), payload: Payload::Normal(proposed) }).unwrap();
+        let applied =
+            to_apply(Entry { log_id: log_id(3, 7), payload: Payload::Normal(proposed) }, GROUP_VERSION)
+                .unwrap();
         assert_eq!((applied.id.term, applied.id.leader, applied.id.index), (3, 2, 7));
         assert!(matches!(applied.payload, inventory::Payload::Entry(found) if *found == entry));
     }
@@ -206,7 +218,7 @@ mod tests {
             encode(Payload::Normal(crate::testing::proposed(2, &crate::testing::entry(5)))).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         let entry = decode(log_id(1, 1), bytes).unwrap();
-        assert!(to_apply(entry).is_err());
+        assert!(to_apply(entry, GROUP_VERSION).is_err());
         assert!(decode(log_id(1, 1), vec![0; 3]).is_err());
     }
 }

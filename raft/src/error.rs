@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tallyman_model::Revision;
+use tallyman_model::version::too_old;
 use tallyman_store::identity::HomeError;
 use thiserror::Error;
 
@@ -40,6 +41,18 @@ pub enum StartError {
         found: String,
         /// What this replica advertises.
         wanted: String,
+    },
+    /// The group has gone on to a version that this build does not understand.
+    #[error(
+        "failed to start the replica on {}: {}", dir.display(), too_old(*version, *understands)
+    )]
+    TooOld {
+        /// The directory.
+        dir: PathBuf,
+        /// The group's version.
+        version: u32,
+        /// The highest that this build understands.
+        understands: u32,
     },
     /// Peers would be talked to in the clear.
     #[error(

@@ -20,6 +20,7 @@ pub(crate) mod service;
 pub(crate) mod snapshots;
 pub(crate) mod start;
 pub(crate) mod status;
+pub(crate) mod version;
 pub(crate) mod who;
 
 use crate::{

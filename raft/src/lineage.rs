@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use swap::UNFINISHED;
 use tallyman_model::command::{AddMember, BeginLineage, ExpectMember};
 use tallyman_model::record::{JoinAs, Origin};
+use tallyman_model::version::too_old;
 use tallyman_model::{Command, Principal, ReplicaId, Revision, Uid};
 use tallyman_store::backup::{self, BackupError};
 use tallyman_store::identity::{Home, HomeError};
@@ -160,7 +161,10 @@ pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
         };
         next = last.index + 1;
         for batch in entries.chunks(inventory::BATCH_ENTRIES_MAX) {
-            let batch = batch.iter().map(|(id, bytes)| entry(id, bytes)).collect::<io::Result<Vec<_>>>();
+            let batch = batch
+                .iter()
+                .map(|(id, bytes)| entry(id, bytes, options.understands))
+                .collect::<io::Result<Vec<_>>>();
             apply(&mut inventory, batch.map_err(io_error(dir))?)?;
         }
     }
@@ -192,8 +196,8 @@ fn prepare(dir: &Path) -> Result<PathBuf, LineageError> {
     Ok(new)
 }
 
-fn entry(id: &LogId, bytes: &[u8]) -> io::Result<ToApply> {
-    content::to_apply(content::decode(from_store(id), bytes.to_vec())?)
+fn entry(id: &LogId, bytes: &[u8], understands: u32) -> io::Result<ToApply> {
+    content::to_apply(content::decode(from_store(id), bytes.to_vec())?, understands)
 }
 
 fn apply(inventory: &mut Inventory, batch: Vec<ToApply>) -> Result<Vec<inventory::Reply>, LineageError> {
@@ -220,6 +224,10 @@ fn begin(
         api_url: options.advertise_api.clone(),
     };
     let (last, last_kept) = (inventory.applied().last, inventory.reader().revision());
+    let version = inventory.reader().now(|view, _| members::meta(view)).map_or(0, |meta| meta.version);
+    if version > options.understands {
+        return Err(LineageError::Refused(too_old(version, options.understands)));
+    }
     let known = inventory.reader().now(|view, _| members::members(view));
     let known = known.map_err(|error| LineageError::Refused(error.to_string()))?;
     let highest = known.iter().map(|member| member.id.0).max().unwrap_or(0);

@@ -5,6 +5,7 @@
 //! so its length is bounded by number and not by time, which a busy machine stretches.
 
 use crate::content;
+use crate::members;
 use crate::types::{Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, from_store};
 use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
@@ -13,6 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tallyman_model::version::too_old;
 use tallyman_model::{Damaged, explain};
 use tallyman_store::inventory::{AppliedState, BATCH_ENTRIES_MAX, Inventory, SnapshotBuilder, ToApply};
 use tallyman_store::ledger::Seal;
@@ -66,23 +68,29 @@ pub(crate) struct StateStore {
     requests: mpsc::Sender<Request>,
     snapshot_bytes: Arc<std::sync::atomic::AtomicU64>,
     on_fatal: OnUnwritten,
+    /// The highest version of the group that this build understands.
+    understands: u32,
 }
 
 impl StateStore {
     /// Gives `inventory` its thread. `on_fatal` is called when it cannot be written any more, before anybody who waits
     /// is told.
-    pub(crate) fn start(inventory: Inventory, on_fatal: OnUnwritten) -> io::Result<(Self, InventoryThread)> {
+    pub(crate) fn start(
+        inventory: Inventory,
+        understands: u32,
+        on_fatal: OnUnwritten,
+    ) -> io::Result<(Self, InventoryThread)> {
         let (requests, queue) = mpsc::channel(REQUESTS_MAX);
         let latest = inventory.latest_snapshot().map_err(io::Error::other)?;
         let bytes = latest.map_or(0, |snapshot| snapshot.bytes);
         let (running, ended) = oneshot::channel();
         let failed = Arc::clone(&on_fatal);
         std::thread::Builder::new().name("tallyman-inventory".to_owned()).spawn(move || {
-            serve(inventory, queue, &failed);
+            serve(inventory, queue, understands, &failed);
             drop(running);
         })?;
         let snapshot_bytes = Arc::new(bytes.into());
-        Ok((Self { requests, snapshot_bytes, on_fatal }, InventoryThread(ended)))
+        Ok((Self { requests, snapshot_bytes, on_fatal, understands }, InventoryThread(ended)))
     }
 
     /// Bytes of the newest snapshot; 0: there is none.
@@ -112,7 +120,7 @@ impl StateStore {
         let mut batch = Vec::with_capacity(ready.len());
         let mut responders = Vec::with_capacity(ready.len());
         for (entry, responder) in ready {
-            batch.push(content::to_apply(entry)?);
+            batch.push(content::to_apply(entry, self.understands)?);
             responders.push(responder);
         }
         let replies = self.ask(|answer| Request::Apply(batch, answer)).await?;
@@ -130,7 +138,12 @@ impl StateStore {
     }
 }
 
-fn serve(mut inventory: Inventory, mut queue: mpsc::Receiver<Request>, on_fatal: &OnUnwritten) {
+fn serve(
+    mut inventory: Inventory,
+    mut queue: mpsc::Receiver<Request>,
+    understands: u32,
+    on_fatal: &OnUnwritten,
+) {
     // An answer that nobody waits for any more is dropped.
     while let Some(request) = queue.blocking_recv() {
         match request {
@@ -143,7 +156,7 @@ fn serve(mut inventory: Inventory, mut queue: mpsc::Receiver<Request>, on_fatal:
                 }
             }
             Request::Builder(answer) => drop(answer.send(Ok(inventory.snapshot_builder()))),
-            Request::Install(path, answer) => drop(answer.send(install(&mut inventory, path))),
+            Request::Install(path, answer) => drop(answer.send(install(&mut inventory, path, understands))),
             Request::Latest(answer) => {
                 drop(answer.send(inventory.latest_snapshot().map_err(io::Error::other)))
             }
@@ -162,7 +175,7 @@ fn unwritten(error: &Damaged) -> String {
 }
 
 /// Installs the snapshot at `path`; one that lies elsewhere is copied to where the inventory's own are.
-fn install(inventory: &mut Inventory, path: PathBuf) -> io::Result<()> {
+fn install(inventory: &mut Inventory, path: PathBuf, understands: u32) -> io::Result<()> {
     let dir = inventory.snapshots();
     let path = if path.parent() == Some(dir.as_path()) {
         path
@@ -180,7 +193,12 @@ fn install(inventory: &mut Inventory, path: PathBuf) -> io::Result<()> {
         }
         copy.finish().map_err(io::Error::other)?.path
     };
-    inventory.install(&path).map_err(io::Error::other)
+    inventory.install(&path).map_err(io::Error::other)?;
+    let meta = inventory.reader().now(|view, _| members::meta(view)).map_err(io::Error::other)?;
+    match meta.version > understands {
+        true => Err(io::Error::new(io::ErrorKind::Unsupported, too_old(meta.version, understands))),
+        false => Ok(()),
+    }
 }
 
 fn stored_membership(

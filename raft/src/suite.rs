@@ -8,6 +8,7 @@ use crate::types::Types;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use std::sync::Arc;
+use tallyman_model::GROUP_VERSION;
 use tallyman_store::inventory::{Backend, Inventory, InventoryOptions};
 use tallyman_store::log::{Log, LogOptions};
 use tempfile::TempDir;
@@ -19,8 +20,12 @@ impl StoreBuilder<Types, LogStore, StateStore, TempDir> for Builder {
         let dir = tempfile::tempdir().unwrap();
         let (log, _) = LogStore::new(Log::open(dir.path(), LogOptions::default()).unwrap());
         let options = InventoryOptions { backend: self.0, ..InventoryOptions::new(dir.path()) };
-        let (state, _) =
-            StateStore::start(Inventory::open(options).unwrap(), Arc::new(|why| panic!("{why}"))).unwrap();
+        let (state, _) = StateStore::start(
+            Inventory::open(options).unwrap(),
+            GROUP_VERSION,
+            Arc::new(|why| panic!("{why}")),
+        )
+        .unwrap();
         Ok((dir, log, state))
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tallyman_api::identity::Tokens;
 use tallyman_api::{ApiOptions, Identity, ServeOptions, Tls, listen, router, serve};
 use tallyman_leader::{Kubeconfigs, Leader};
-use tallyman_model::Env;
+use tallyman_model::{Env, GROUP_VERSION};
 use tallyman_raft::{Backend, Group, GroupOptions, OnFatal, PeerTls, Role, StartError, Timing};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -149,6 +149,7 @@ pub(crate) fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: Option
         backend: Backend::default(),
         timing: timing(config),
         on_fatal,
+        understands: GROUP_VERSION,
         flush_gate: None,
     }
 }
@@ -168,6 +169,9 @@ fn start_hint(error: &StartError, data_dir: &Path) -> String {
     let dir = data_dir.display();
     match error {
         StartError::Listen { listen, source } => listen_hint(*listen, "peer_listen", source),
+        StartError::TooOld { .. } => {
+            "start the build that ran here last, or a later one; the directory is as it was".to_owned()
+        }
         error if error.is_damage() => format!(
             "start it once with --replace-damaged: what is in {dir} is moved aside and the replica joins again under a \
              new id, with a majority of the others running"

@@ -7,6 +7,7 @@ use crate::screen::Screen;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tallyman_model::GROUP_VERSION;
 
 /// How long a server is given.
 const ANSWER_S_MAX: u64 = 2;
@@ -50,10 +51,10 @@ impl Version {
             Err(_) => json!({"url": url, "error": "no answer"}),
         };
         let servers: Vec<Value> = answers.iter().map(server).collect();
-        let document = json!({"client": own, "servers": servers});
+        let document = json!({"client": own, "understands": GROUP_VERSION, "servers": servers});
         self.output.print_plain(&document, |_| {
             let screen = Screen::stdout();
-            screen.line(&format!("client  {own}"));
+            screen.line(&format!("client  {own}  understands group version {GROUP_VERSION}"));
             for server in &servers {
                 let words = ["/version", "/error"].map(|pointer| text(server, pointer)).concat();
                 screen.line(&format!("server  {words}  {}", text(server, "/url")));

@@ -57,8 +57,8 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
     let ids = |ids: &[ReplicaId]| ids.iter().map(ReplicaId::to_string).collect::<Vec<_>>();
     let (ledger_records, ledger_head) = api.backend().ledger_head();
     let hash = api.backend().state_hash();
-    let lineage = view::with(api.backend(), None, |view, _| Ok(query::meta(view)?.lineages.last().copied()))?;
-    let lineage = lineage.map(|lineage| {
+    let meta = view::with(api.backend(), None, |view, _| query::meta(view))?;
+    let lineage = meta.lineages.last().map(|lineage| {
         json!({
             "id": lineage.id.to_string(),
             "origin": lineage.origin.to_string(),
@@ -96,6 +96,7 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
             "flushMs": status.disk.flush_ms,
         },
         "refusesSubmissions": status.refuses_submissions,
+        "version": {"group": meta.version, "understands": status.understands},
         "fatal": status.fatal,
         "ledger": {"records": ledger_records, "hash": ledger_head.to_string()},
         "lineage": lineage,

@@ -178,15 +178,20 @@ async fn a_replica_whose_disk_is_nearly_full_stays_ready_and_says_so_everywhere(
     let server = start().await;
     let disk = DiskReport { available_bytes: 5 << 20, reserve_bytes: 7, is_pressed: true, flush_ms: Some(9) };
     let refuses_submissions = Some("disks are full".to_owned());
-    server.memory.set_status(Status { disk, refuses_submissions, ..server.memory.status() });
+    let understands = 7;
+    let known = server.memory.status();
+    server.memory.set_status(Status { disk, refuses_submissions, understands, ..known });
     assert_eq!(server.get("/readyz").await.text(), "ok");
     let verbose = server.get("/readyz?verbose").await.text();
     assert!(verbose.contains("[+]disk pressed: 5 MiB are left"), "{verbose}");
     let status = server.get("/operator/status").await.done(200);
     let told = json!({"availableBytes": 5 << 20, "reserveBytes": 7, "pressed": true, "flushMs": 9});
     assert_eq!((&status["disk"], &status["refusesSubmissions"]), (&told, &json!("disks are full")));
+    assert_eq!(status["version"], json!({"group": 1, "understands": 7}));
     let metrics = server.get("/metrics").await.text();
     for line in [
+        "tallyman_group_version 1",
+        "tallyman_group_version_understood 7",
         "tallyman_disk_available_bytes 5242880",
         "tallyman_disk_reserve_bytes 7",
         "tallyman_disk_pressed 1",

@@ -28,6 +28,7 @@ async fn replica(dir: &std::path::Path, address: &str, peers: &[String], env: &A
         backend: Backend::Sled,
         timing: Timing::default(),
         on_fatal: None,
+        understands: tallyman_model::GROUP_VERSION,
         flush_gate: None,
     };
     Group::start(options).await.unwrap()

@@ -210,6 +210,9 @@ impl Inner {
         {
             return Joined::Refused(refusal.message);
         }
+        if let Err(why) = self.check_build(&new, meta.version).await {
+            return Joined::Refused(why);
+        }
         // Its id is the index of this entry, and must be above those that were given at the founding.
         let highest = known.iter().map(|member| member.id.0).max().unwrap_or(0);
         while member.metrics().last_log_index.unwrap_or(0) < highest {

@@ -3,6 +3,7 @@
 use super::agree::Hashes;
 use super::disk::Disk;
 use super::distance::Distance;
+use super::version::Understood;
 use super::who::{Fatal, Who};
 use crate::lag::Lag;
 use crate::log_adapter::LogStore;
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) disk: Disk,
     pub(crate) distance: Distance,
     pub(crate) lag: Lag,
+    pub(crate) understood: Understood,
     pub(crate) hashes: Arc<Hashes>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) incoming: Incoming,

@@ -24,7 +24,7 @@ use std::time::Duration;
 use step::{Step, View, next_step};
 use tallyman_model::command::Found;
 use tallyman_model::quorum::Seen;
-use tallyman_model::record;
+use tallyman_model::record::{self, Meta};
 use tallyman_model::{Command, Principal};
 use tokio::time::Instant;
 
@@ -34,7 +34,11 @@ pub(crate) async fn lead(inner: Arc<Inner>, member: Member) {
     let look = Duration::from_millis(inner.options.timing.look_ms);
     let mut preference = Preference::default();
     while leadership.wait_for(Option::is_some).await.is_ok() {
-        tokio::join!(inner.compare_clocks(&member), inner.compare_disks(&member));
+        tokio::join!(
+            inner.compare_clocks(&member),
+            inner.compare_disks(&member),
+            inner.compare_versions(&member)
+        );
         // As many steps as there are now, then when something has changed.
         while let Some(step) = inner.next_step(&member, &inner.view(&member)) {
             // One that was lost within the lease still counts as answering: votes move by what is heard from now on.
@@ -77,24 +81,23 @@ impl Inner {
         }
     }
 
-    /// The members, and the preferred datacenter; `None` where this replica does not lead a founded group.
-    fn state(&self) -> Option<(Vec<record::Member>, String)> {
+    /// The members and the counters; `None` where this replica does not lead a founded group.
+    fn state(&self) -> Option<(Vec<record::Member>, Meta)> {
         if self.leadership.borrow().is_none() || !self.is_founded() {
             return None;
         }
         let read = self.reader.now(|view, _| Ok((members::members(view)?, members::meta(view)?)));
         let read: Result<_, tallyman_model::Damaged> = read;
-        let (records, meta) =
-            read.inspect_err(|error| tracing::error!(%error, "the members cannot be read")).ok()?;
-        Some((records, meta.preferred_datacenter))
+        read.inspect_err(|error| tracing::error!(%error, "the members cannot be read")).ok()
     }
 
     fn next_step(&self, member: &Member, view: &View) -> Option<Step> {
         if self.leadership.borrow().is_some() && !self.is_founded() {
             return self.founding_step(&member.metrics()).map(Step::Found);
         }
-        let (records, preferred) = self.state()?;
-        next_step(&records, &preferred, view)
+        let (records, meta) = self.state()?;
+        next_step(&records, &meta.preferred_datacenter, view)
+            .or_else(|| self.raise(&records, meta.version).map(Step::Propose))
     }
 
     fn founding_step(&self, metrics: &Metrics) -> Option<Found> {
@@ -109,7 +112,8 @@ impl Inner {
     }
 
     async fn move_to_preferred(&self, member: &Member, preference: &mut Preference) {
-        let Some((mut records, preferred)) = self.state() else { return };
+        let Some((mut records, meta)) = self.state() else { return };
+        let preferred = meta.preferred_datacenter;
         // Who would hand over again because of its disk is not moved to.
         records.retain(|record| record.id.0 == member.id || self.disk.is_fit_to_lead(record.id.0));
         let view = self.view(member);

@@ -75,7 +75,8 @@ impl Inner {
 
     fn publish(&self, status: Status) {
         let (fatal, refused_by_peer) = (self.fatal.get(), self.who.last_refusal());
-        let status = Status { fatal, refused_by_peer, disk: self.disk_report(), ..status };
+        let (disk, understands) = (self.disk_report(), self.options.understands);
+        let status = Status { fatal, refused_by_peer, disk, understands, ..status };
         self.status.send_if_modified(|current| {
             let changed = *current != status;
             *current = status;
@@ -113,6 +114,7 @@ impl Inner {
             refused_by_peer: None,
             disk: DiskReport::default(),
             refuses_submissions: self.disk.refusing().filter(|_| role == Role::Leader),
+            understands: 0,
             fatal: None,
         }
     }

@@ -46,6 +46,9 @@ pub struct GroupOptions {
     pub timing: Timing,
     /// What ends the process when the replica cannot go on. It may be called on any thread.
     pub on_fatal: Option<OnFatal>,
+    /// Up to which version of the group it takes part: [`GROUP_VERSION`](tallyman_model::GROUP_VERSION), but for tests
+    /// of older builds.
+    pub understands: u32,
     /// A gate before the log's disk, for tests of late and lost flushes.
     pub flush_gate: Option<Arc<FlushGate>>,
 }

@@ -151,6 +151,9 @@ impl Inner {
         if let Some(why) = self.fatal.get() {
             return not_ready(format!("the leader is out of service: {why}"));
         }
+        if let Some(why) = self.too_new(&proposal.command) {
+            return not_ready(why);
+        }
         let timing = self.timing();
         let (ms, ms_max) = (self.skew_ms.load(Ordering::Relaxed), timing.clock_skew_ms_max);
         if ms.unsigned_abs() > ms_max {

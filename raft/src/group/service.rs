@@ -2,6 +2,7 @@
 
 use super::inner::{Inner, Member};
 use super::who::Ids;
+use crate::GroupOptions;
 use crate::members;
 use crate::transport::incoming::Incoming;
 use crate::transport::server::Service;
@@ -72,6 +73,7 @@ impl Service for Inner {
                 Request::Probe => Response::Probe(Box::new(self.probed())),
                 Request::Clock => Response::Clock(self.options.env.now_ms()),
                 Request::Disk => Response::Disk(self.disk_report()),
+                Request::Understands => Response::Understands(self.options.understands),
                 Request::Init { expect } => Response::Init(Box::pin(self.found(expect)).await),
                 Request::Adopt(adoption) => Response::Adopt(Box::pin(self.adopt(adoption)).await),
                 Request::Join(new) => Response::Join(Box::pin(self.let_in(new)).await),
@@ -82,6 +84,15 @@ impl Service for Inner {
             }
         }
         .boxed()
+    }
+
+    fn not_understood(&self) -> String {
+        let who = self.who.ids().replica.map_or_else(|| "a blank replica".to_owned(), |id| format!("r{id}"));
+        let Self { options: GroupOptions { advertise_peer, understands, .. }, .. } = self;
+        format!(
+            "{who} ({advertise_peer}) runs an older build, which understands versions of the group up to {understands}: \
+             upgrade it"
+        )
     }
 
     fn incoming(&self) -> &Incoming {
@@ -122,6 +133,7 @@ impl Inner {
             Request::Probe
             | Request::Clock
             | Request::Disk
+            | Request::Understands
             | Request::Init { .. }
             | Request::Adopt(_)
             | Request::Join(_) => Response::NotNow("this is answered elsewhere".to_owned()),

@@ -5,11 +5,11 @@ use super::disk::Disk;
 use super::distance::{self, Distance};
 use super::inner::{Inner, Open};
 use super::propose::IN_FLIGHT_UNIT_BYTES;
+use super::version::Understood;
 use super::who::{Fatal, Ids, Who};
 use super::{bootstrap, disk, read, scrub};
 use crate::directory::Directory;
 use crate::lag::Lag;
-use crate::lineage;
 use crate::log_adapter::LogStore;
 use crate::permit::SuspendClock;
 use crate::state_adapter::{OnUnwritten, StateStore};
@@ -19,6 +19,7 @@ use crate::transport::server::{self, Service};
 use crate::transport::tls::Tls;
 use crate::transport::wire::Process;
 use crate::{GroupOptions, Published, Reader, StartError, Status};
+use crate::{lineage, members};
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::Uid;
@@ -88,6 +89,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         disk: Disk::default(),
         distance: Distance::new(&options.dir, identity.replica.is_some()),
         lag: Lag::default(),
+        understood: Understood::default(),
         peers: Arc::new(peers),
         in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
         skew_ms: 0.into(),
@@ -165,13 +167,21 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let inventory = InventoryOptions { log_purged, ..options.inventory(&options.dir) };
     let inventory = Inventory::open(inventory)?;
     let reader = inventory.reader();
+    let version = reader.now(|view, _| members::meta(view)).map_or(0, |meta| meta.version);
+    if version > options.understands {
+        return Err(StartError::TooOld {
+            dir: options.dir.clone(),
+            version,
+            understands: options.understands,
+        });
+    }
     let identity = home.identity();
     let (log, log_closed) = LogStore::new(log);
     let disk_check = inventory.disk_check();
     let failed = Arc::clone(fatal);
     let on_unwritten: OnUnwritten = Arc::new(move |why| failed.set(why));
-    let (state, inventory) =
-        StateStore::start(inventory, on_unwritten).map_err(io("the inventory's thread cannot be started"))?;
+    let (state, inventory) = StateStore::start(inventory, options.understands, on_unwritten)
+        .map_err(io("the inventory's thread cannot be started"))?;
     let open = Open { home, log, log_closed, state, inventory };
     Ok(Opened { open, identity, directory, reader, disk_check })
 }

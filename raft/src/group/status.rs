@@ -76,6 +76,8 @@ pub struct Status {
     pub disk: DiskReport,
     /// Why new submissions are refused; told by the leader.
     pub refuses_submissions: Option<String>,
+    /// Up to which version of the group its build understands it.
+    pub understands: u32,
     /// Why it cannot go on; the process has to end.
     pub fatal: Option<String>,
 }

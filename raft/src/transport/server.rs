@@ -43,6 +43,8 @@ pub(crate) trait Service: Send + Sync + 'static {
     fn append_seen(&self, request: &AppendEntriesRequest<Types>);
     /// Answers a question.
     fn answer(self: Arc<Self>, from: Arc<Hello>, request: Request) -> BoxFuture<'static, Response>;
+    /// What is said to a question of a later build.
+    fn not_understood(&self) -> String;
     /// Where snapshots are received.
     fn incoming(&self) -> &Incoming;
 }
@@ -175,7 +177,11 @@ impl Connected {
     }
 
     async fn question(&self, id: u64, body: &[u8]) -> io::Result<()> {
-        let request = wire::decode::<Request>(body)?;
+        let Some(request) = wire::decode_request(body)? else {
+            let answer = Response::NotNow(self.service.not_understood());
+            respond(&self.out, FrameKind::Response, id, &wire::encode(&answer)).await;
+            return Ok(());
+        };
         let permit = Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)?;
         let answer = Arc::clone(&self.service).answer(Arc::clone(&self.hello), request);
         let out = self.out.clone();

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io;
 use tallyman_model::Uid;
 use tallyman_model::command::AddMember;
-use tallyman_store::codec::{self, Blob, Kind};
+use tallyman_store::codec::{self, Blob, CodecError, Kind};
 use thiserror::Error;
 
 /// The version of this protocol. Replicas of different versions do not talk.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 
 /// What a message is filed as; it is never persisted.
 const KIND: Kind = Kind::PeerMessage;
@@ -144,7 +144,8 @@ pub(crate) enum Refused {
     },
 }
 
-/// A question of one replica to another.
+/// A question of one replica to another. Builds differ while a group is upgraded: only ever append. A question that the
+/// other does not know is answered by [`Response::NotNow`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     /// Raft: a vote is asked for.
@@ -182,9 +183,11 @@ pub(crate) enum Request {
     Hashes,
     /// How is your disk?
     Disk,
+    /// Up to which version of the group does your build understand it?
+    Understands,
 }
 
-/// The answer to a [`Request`].
+/// The answer to a [`Request`]; only ever append.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Response {
     /// To `Vote` and `PreVote`.
@@ -215,12 +218,14 @@ pub(crate) enum Response {
     Join(Joined),
     /// To `HandOver`: who leads now; `None`: nobody else can.
     HandOver(Option<u64>),
-    /// The replica cannot answer this now.
+    /// The replica cannot answer this now, or not before it runs a later build; it has done nothing.
     NotNow(String),
     /// To `Hashes`: the last applied indexes, each with the state hash after it.
     Hashes(Vec<(u64, u128)>),
     /// To `Disk`.
     Disk(DiskReport),
+    /// To `Understands`.
+    Understands(u32),
 }
 
 /// Why the leader gave no read index.
@@ -334,7 +339,39 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Vec<u8>> {
     codec::encode(KIND, message).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
 }
 
+/// The question that [`encode`] wrote; `None` for one of a later build: it is intact, and not known here.
+pub(crate) fn decode_request(bytes: &[u8]) -> io::Result<Option<Request>> {
+    match codec::decode(KIND, bytes) {
+        Err(CodecError::Fields { .. } | CodecError::Format { .. }) => Ok(None),
+        decoded => decoded.map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+    }
+}
+
 /// The message that [`encode`] wrote.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     codec::decode(KIND, bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    /// A question that this build does not have.
+    struct Later;
+
+    impl Serialize for Later {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_newtype_variant("Request", 200, "Later", &7u64)
+        }
+    }
+
+    #[test]
+    fn a_question_of_a_later_build_is_told_from_a_damaged_one() {
+        assert!(decode_request(&encode(&Later).unwrap()).unwrap().is_none());
+        let mut bytes = encode(&Request::Init { expect: 3 }).unwrap();
+        assert!(matches!(decode_request(&bytes).unwrap(), Some(Request::Init { expect: 3 })));
+        *bytes.last_mut().unwrap() ^= 1;
+        assert!(decode_request(&bytes).is_err());
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tallyman_model::command::AddCluster;
 use tallyman_model::record::{Credentials, Resource};
-use tallyman_model::{Command, Env, Key, Principal, Revision, Row, Tag, Uid};
+use tallyman_model::{Command, Env, GROUP_VERSION, Key, Principal, Revision, Row, Tag, Uid};
 use tallyman_raft::{Backend, FlushGate, Group, GroupOptions, Proposal, StartError, Status, Timing};
 use tempfile::TempDir;
 
@@ -56,6 +56,8 @@ pub(crate) struct Place {
     pub(crate) address: String,
     pub(crate) gate: Arc<FlushGate>,
     pub(crate) env: Arc<TestEnv>,
+    /// Up to which version of the group its build understands it.
+    pub(crate) understands: u32,
     pub(crate) group: Option<Group>,
 }
 
@@ -66,6 +68,7 @@ impl Place {
             address,
             gate: Arc::default(),
             env: TestEnv::new(SEED.fetch_add(1, Ordering::Relaxed)),
+            understands: GROUP_VERSION,
             group: None,
         }
     }
@@ -150,6 +153,7 @@ impl Cluster {
             backend: self.backend,
             timing: self.timing,
             on_fatal: None,
+            understands: place.understands,
             flush_gate: Some(Arc::clone(&place.gate)),
         }
     }

@@ -31,6 +31,8 @@ async fn start(dir: &Path) -> Group {
         backend: Backend::Sled,
         timing: Timing { log_kept_entries: 5, ledger_segment_records: 20, ..Timing::default() },
         on_fatal: None,
+        // What was written is to be found as it was.
+        understands: 1,
         flush_gate: None,
     };
     Group::start(options).await.unwrap()

@@ -16,4 +16,5 @@ mod members;
 mod membership;
 mod reads;
 mod tls;
+mod versions;
 mod writes;

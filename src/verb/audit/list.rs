@@ -6,6 +6,7 @@ use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::{Form, OutputOptions};
 use crate::screen::Screen;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use tallyman_model::ledger::{LedgerRecord, Subject};
@@ -52,7 +53,7 @@ pub(super) struct Which {
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// Of this verb, as submit, place, intend, conclude, cancel
-    #[arg(long, value_name = "VERB", value_parser = Command::VERBS, hide_possible_values = true)]
+    #[arg(long, value_name = "VERB", value_parser = PossibleValuesParser::new(Command::VERBS), hide_possible_values = true)]
     verb: Option<String>,
     /// Of this cluster, and of runs on it
     #[arg(long, value_name = "NAME")]

@@ -96,6 +96,7 @@ impl Group<'_> {
                 "STATE HASH",
                 "DISK LEFT",
                 "FLUSH",
+                "UNDERSTANDS",
             ];
             let headings =
                 if output.output == Form::Wide { all.as_slice() } else { all.get(..8).unwrap_or_default() };
@@ -145,11 +146,30 @@ impl Group<'_> {
             None => "writes: yes".to_owned(),
             Some(why) => format!("writes: no ({why})"),
         });
+        lines.extend(self.words_of_version());
         match self.leader().map_or("", |leader| text(leader, "/refusesSubmissions")) {
             "" => {}
             why => lines.push(format!("submissions: no ({why})")),
         }
         lines
+    }
+
+    /// That the group could go further, and which replicas hold it.
+    fn words_of_version(&self) -> Option<String> {
+        let version = |body: &Value, pointer: &str| body.pointer(pointer).and_then(Value::as_u64);
+        let known = self.bodies().map(|body| (text(body, "/id"), version(body, "/version/understands")));
+        let known: Vec<(&str, u64)> =
+            known.filter_map(|(id, understands)| Some((id, understands?))).collect();
+        let at = self.bodies().filter_map(|body| version(body, "/version/group")).max()?;
+        let most = known.iter().map(|(_, understands)| *understands).max().filter(|most| *most > at)?;
+        let old = known.iter().filter(|(_, understands)| *understands < most).map(|(id, _)| *id);
+        let old = old.collect::<Vec<_>>().join(", ");
+        Some(match old.as_str() {
+            "" => format!("group version {at}: it is raised to {most} when every replica has answered"),
+            old => {
+                format!("group version {at}: it is raised when a build that understands {most} runs on {old}")
+            }
+        })
     }
 
     fn words_of_loss(&self) -> Vec<String> {
@@ -196,7 +216,7 @@ impl Group<'_> {
                     url.clone(),
                     why.trim_start_matches(url.as_str()).trim_start_matches(": ").to_owned(),
                 ]);
-                row.extend(vec!["-".to_owned(); 5]);
+                row.extend(vec!["-".to_owned(); 6]);
                 return row;
             }
         };
@@ -225,6 +245,7 @@ impl Group<'_> {
             format!("{}@{}", hash.get(..8).unwrap_or(hash), number("/stateHash/index")),
             disk_left(body).unwrap_or_else(|| "-".to_owned()),
             ms("/disk/flushMs"),
+            number("/version/understands"),
         ]
     }
 
@@ -322,7 +343,24 @@ mod tests {
         );
         let row = group.row(&answers[0]);
         assert_eq!(row[7], "only 5 MiB left on its disk");
-        assert_eq!(row[11..], ["5 MiB", "7 ms"]);
+        assert_eq!(row[11..], ["5 MiB", "7 ms", "-"]);
+    }
+
+    #[test]
+    fn which_replicas_hold_the_groups_version_is_said() {
+        let mut answers = group(&["r1", "r2", "r3"]);
+        for ((_, answer), understands) in answers.iter_mut().zip([3, 2, 3]) {
+            let Ok(body) = answer else { continue };
+            body["version"] = json!({"group": 2, "understands": understands});
+        }
+        let places = BTreeMap::new();
+        let words = |answers: &[Answered]| Group { answers, datacenters: &places }.words_of_version();
+        let held = "group version 2: it is raised when a build that understands 3 runs on r2";
+        assert_eq!(words(&answers).as_deref(), Some(held));
+        answers.retain(|(url, _)| url != "http://r2");
+        let asked = "group version 2: it is raised to 3 when every replica has answered";
+        assert_eq!(words(&answers).as_deref(), Some(asked));
+        assert_eq!(words(&group(&["r1"])), None, "a build of before says nothing of it");
     }
 
     #[test]

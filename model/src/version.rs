@@ -1,0 +1,38 @@
+//! The group's version: what all of its replicas understand.
+//!
+//! | version | from it on |
+//! |---|---|
+//! | 1 | what every group begins with |
+//! | 2 | `raise-version` |
+//! | 3 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
+//!
+//! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
+//! only at that version: the leader raises the group when every replica runs a build that understands it. Before, any
+//! replica may go back to the build that it had; afterwards an older build stops.
+
+use crate::Command;
+
+/// The highest version of a group that this build understands.
+pub const GROUP_VERSION: u32 = if cfg!(feature = "tomorrow") { 3 } else { 2 };
+
+impl Command {
+    /// The version of the group from which on it may be in the log.
+    #[must_use]
+    pub fn since(&self) -> u32 {
+        match self {
+            #[cfg(feature = "tomorrow")]
+            Command::Remark(_) => 3,
+            // Also of what raises the version: it is proposed when all have said that they understand it.
+            _ => 0,
+        }
+    }
+}
+
+/// What is said of a replica whose build is too old for its group.
+#[must_use]
+pub fn too_old(group: u32, understands: u32) -> String {
+    format!(
+        "the group is at version {group}, and this build understands versions up to {understands}: run a build that \
+         understands {group} (tallyman version --client); going back before it is not possible any more"
+    )
+}
