@@ -23,7 +23,7 @@ async fn a_group_with_100_ms_between_its_replicas_keeps_its_leader_and_goes_on_w
         let percent = status["stretchPercent"].as_u64().unwrap();
         assert!((200..400).contains(&percent), "measured before it was founded: {status}");
     }
-    let writers = Writers::start(&servers.urls, 2);
+    let writers = Writers::start(&servers.urls, 2, "far");
     writers.progress(10).await;
     let term = servers.term().await;
     sleep(WATCHED).await;
@@ -34,11 +34,13 @@ async fn a_group_with_100_ms_between_its_replicas_keeps_its_leader_and_goes_on_w
     })
     .await;
 
+    let leader = servers.leader().await;
     let since = Instant::now();
-    servers.again(servers.leader().await, Signal::KILL).await;
+    servers.end(leader, Signal::KILL).await;
     writers.progress(10).await;
     let gap = writers.gap(since);
     assert!(gap < GAP_MAX, "{gap:?}");
+    servers.start(leader);
     servers.ready().await;
     until("the one that was killed measured anew and follows", async || {
         for i in 0..3 {

@@ -58,13 +58,17 @@ impl Servers {
         servers
     }
 
-    /// Sends `how` to a server, waits until it has ended, and starts it again.
-    pub(crate) async fn again(&mut self, i: usize, how: Signal) {
+    /// Sends `how` to a server, and waits until it has ended.
+    pub(crate) async fn end(&mut self, i: usize, how: Signal) {
         signal(self.children[i].id().unwrap() as i32, how);
         // Waiting closes the child's input, at which it would stop too.
         let input = self.children[i].stdin.take();
         timeout(PATIENCE, self.children[i].wait()).await.expect("it ends").unwrap();
         drop(input);
+    }
+
+    /// Starts a server that has ended.
+    pub(crate) fn start(&mut self, i: usize) {
         self.children[i] = spawn(self.dir.path(), i);
     }
 

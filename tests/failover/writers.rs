@@ -43,10 +43,12 @@ impl Drop for Writers {
 }
 
 impl Writers {
-    /// `count` writers, each of which begins at another one of the servers `urls`.
-    pub(crate) fn start(urls: &[String], count: usize) -> Self {
+    /// `count` writers, each of which begins at another one of the servers `urls`. What they write is called by `name`.
+    pub(crate) fn start(urls: &[String], count: usize, name: &str) -> Self {
         let book = Arc::default();
-        let task = |writer| tokio::spawn(write(writer, urls.to_vec(), Arc::clone(&book)));
+        let task = |writer| {
+            tokio::spawn(write(writer, format!("{name}-{writer}"), urls.to_vec(), Arc::clone(&book)))
+        };
         let tasks = (0..count).map(task).collect();
         Self { book, tasks }
     }
@@ -86,10 +88,10 @@ impl Writers {
     }
 }
 
-async fn write(writer: usize, urls: Vec<String>, book: Arc<Mutex<Book>>) {
+async fn write(writer: usize, name: String, urls: Vec<String>, book: Arc<Mutex<Book>>) {
     let (http, mut turn) = (client(), writer);
     for number in 0.. {
-        let mut body = runnable(&format!("write-{writer}-{number}"), "10ms");
+        let mut body = runnable(&format!("{name}-{number}"), "10ms");
         // It stays in the inventory: what the leader does at clusters is another question.
         body["spec"]["placement"]["clusterSelector"]["matchLabels"]["failover.tallyman.dev/nowhere"] =
             "".into();
