@@ -193,6 +193,9 @@ impl<'a> Pages<'a> {
                 }
                 let more = page.next.is_some()
                     || (full && page.records.last().is_some_and(|last| last.ordinal() > after));
+                if let Some(next) = page.next.filter(|_| !full) {
+                    after = next;
+                }
                 Ok((revision, more, scene.oldest_cluster_ms(), scene.stale()))
             })?;
         self.revision = Some(revision);

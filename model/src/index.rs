@@ -1,6 +1,8 @@
 //! What a record is found by.
 
 mod memory;
+mod pairs;
+mod posting;
 
 pub use memory::Index;
 

@@ -1,7 +1,7 @@
 //! How state is read: views, and layers over them.
 
-use crate::{Key, Row, Writes};
-use std::collections::BTreeMap;
+use crate::{Key, Ordinal, Row, Tag, Writes};
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// The state cannot be read as it was written. The replica must stop serving; its inventory can be rebuilt.
@@ -45,6 +45,32 @@ pub trait View {
     fn count(&self, from: Key, to: Key, max: usize) -> Result<usize, Damaged> {
         Ok(self.page(from, to, max)?.len())
     }
+
+    /// The first `limit` ordinals above `after` that have all of these lookups, each a tag and a value, ascending.
+    ///
+    /// # Errors
+    /// [`Damaged`] as [`page`](Self::page).
+    fn meet(&self, lookups: &[(Tag, u64)], after: Ordinal, limit: usize) -> Result<Vec<Ordinal>, Damaged> {
+        let Some((&(tag, value), others)) = lookups.split_first() else { return Ok(Vec::new()) };
+        let (from, to) = (Key::lookup(tag, value, after.next()), Key::lookup(tag, value, Ordinal(u64::MAX)));
+        let mut found = Vec::new();
+        for (key, _) in self.page(from, to, usize::MAX)? {
+            if found.len() < limit && has_all(self, others, key.ordinal())? {
+                found.push(key.ordinal());
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// True if the record of that ordinal has all of these lookups.
+fn has_all(view: &(impl View + ?Sized), lookups: &[(Tag, u64)], ordinal: Ordinal) -> Result<bool, Damaged> {
+    for &(tag, value) in lookups {
+        if view.get(Key::lookup(tag, value, ordinal))?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Writes over a view: itself a view. One layer holds a batch, one above it a command; a refused command's layer
@@ -123,6 +149,24 @@ impl View for Layer<'_> {
         }
         let below = self.below.count(from, to, max.saturating_add(removed))?;
         Ok((below + added).saturating_sub(removed).min(max))
+    }
+
+    fn meet(&self, lookups: &[(Tag, u64)], after: Ordinal, limit: usize) -> Result<Vec<Ordinal>, Damaged> {
+        // Whatever this layer says of any of the lookups is looked at one by one.
+        let mut changed = BTreeSet::new();
+        for &(tag, value) in lookups {
+            let from = Key::lookup(tag, value, after.next());
+            let to = Key::lookup(tag, value, Ordinal(u64::MAX));
+            changed.extend(self.writes.range(from..to).map(|(key, _)| key.ordinal()));
+        }
+        let below = self.below.meet(lookups, after, limit.saturating_add(changed.len()))?;
+        let mut found: BTreeSet<Ordinal> = below.into_iter().filter(|at| !changed.contains(at)).collect();
+        for ordinal in changed {
+            if has_all(self, lookups, ordinal)? {
+                found.insert(ordinal);
+            }
+        }
+        Ok(found.into_iter().take(limit).collect())
     }
 }
 

@@ -148,6 +148,9 @@ impl<'a> Pages<'a> {
                         None => at = Place { run: run.head.ordinal.next(), object: 0 },
                     }
                 }
+                if let Some(next) = page.next.filter(|_| !full) {
+                    at = Place { run: next.next(), object: 0 };
+                }
                 let ended = !full && page.next.is_none();
                 Ok(Ok((revision, ended, scene.oldest_cluster_ms(), scene.stale())))
             })??;

@@ -2,7 +2,7 @@
 
 use crate::record::{Object, Record, Resource};
 use crate::selector::{Selector, Test};
-use crate::{Damaged, Key, Ordinal, Phase, Tag, View, lookup};
+use crate::{Damaged, Ordinal, Phase, Tag, View, lookup};
 
 /// A test of a field of a runnable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Filter {
 pub struct Page {
     /// In the order of their ordinals.
     pub records: Vec<Record>,
-    /// Where the next page starts, if there is more: pass it as `after`.
+    /// Where the next page starts, if there may be more: pass it as `after`.
     pub next: Option<Ordinal>,
 }
 
@@ -117,50 +117,35 @@ impl FieldTest {
     }
 }
 
-/// Candidates looked at in one step.
-const STEP: usize = 256;
+/// Records that one call looks at, at most: who calls has locked the state.
+const LOOKED_AT_MAX: usize = 512;
 
-/// The first `limit` records of the list with an ordinal above `after`.
+/// The first records of the list with an ordinal above `after`: `limit` of them, or fewer with a next page behind them
+/// if many had to be looked at.
 ///
 /// # Errors
 /// [`Damaged`] when the state cannot be read.
 pub fn list(view: &dyn View, filter: &Filter, after: Ordinal, limit: usize) -> Result<Page, Damaged> {
-    let mut lookups = filter.lookups(view)?;
-    let mut counted = Vec::with_capacity(lookups.len());
-    for &(tag, value) in &lookups {
-        let to = Key::lookup(tag, value, Ordinal(u64::MAX));
-        counted.push(view.count(Key::lookup(tag, value, Ordinal(0)), to, COUNT_MAX)?);
-    }
-    let fewest = counted.iter().enumerate().min_by_key(|(_, count)| **count).map_or(0, |(i, _)| i);
-    let (tag, value) = lookups.swap_remove(fewest);
-    let (mut records, mut at) = (Vec::new(), after);
+    let lookups = filter.lookups(view)?;
+    let (mut records, mut at, mut looked_at): (Vec<Record>, _, _) = (Vec::new(), after, 0);
     loop {
-        let from = Key::lookup(tag, value, at.next());
-        let candidates = view.page(from, Key::lookup(tag, value, Ordinal(u64::MAX)), STEP)?;
-        for (key, _) in &candidates {
-            at = key.ordinal();
-            let mut in_all = true;
-            for &(tag, value) in &lookups {
-                in_all = in_all && view.get(Key::lookup(tag, value, at))?.is_some();
+        // One more than asked for tells whether there is a next page.
+        let step = (limit - records.len()).saturating_add(1).min(LOOKED_AT_MAX - looked_at);
+        let candidates = view.meet(&lookups, at, step)?;
+        for &candidate in &candidates {
+            let record = super::record(view, candidate)?.filter(|record| filter.matches(record));
+            if record.is_some() && records.len() == limit {
+                return Ok(Page { records, next: Some(at) });
             }
-            if !in_all {
-                continue;
-            }
-            let Some(record) = super::record(view, at)?.filter(|record| filter.matches(record)) else {
-                continue;
-            };
-            if records.len() == limit {
-                // One more than asked for: there is a next page, after the last of this one.
-                let next = records.last().map(Record::ordinal);
-                return Ok(Page { records, next });
-            }
-            records.push(record);
+            at = candidate;
+            records.extend(record);
         }
-        if candidates.len() < STEP {
+        looked_at += candidates.len();
+        if candidates.len() < step {
             return Ok(Page { records, next: None });
+        }
+        if looked_at >= LOOKED_AT_MAX {
+            return Ok(Page { records, next: Some(at) });
         }
     }
 }
-
-/// Beyond this many, how many more does not decide anything.
-const COUNT_MAX: usize = 1_000_000;

@@ -339,6 +339,25 @@ fn a_deleted_run_leaves_the_inventory_only_when_nothing_of_it_is_left_on_the_clu
 }
 
 #[test]
+fn a_list_that_no_lookup_narrows_looks_at_few_records_at_a_time_and_misses_none() {
+    let mut world = World::new();
+    for number in 0..600 {
+        let label = if number % 250 == 249 { "other" } else { "desk" };
+        world.submit(&format!("run-{number}"), |body| body["metadata"]["labels"] = json!({label: "rates"}));
+    }
+    let mut filter = query::Filter::all(Resource::Runnable);
+    filter.labels = tallyman_model::selector::Selector::parse("!desk").unwrap();
+    let first = query::list(&world.view, &filter, Ordinal(0), 10).unwrap();
+    assert_eq!(first.records.len(), 2, "of the first 512");
+    let rest = query::list(&world.view, &filter, first.next.unwrap(), 10).unwrap();
+    assert_eq!((rest.records, rest.next), (Vec::new(), None));
+    let one = query::list(&world.view, &filter, Ordinal(0), 1).unwrap();
+    assert_eq!(one.records[0].head().unwrap().name, "run-249");
+    let two = query::list(&world.view, &filter, one.next.unwrap(), 1).unwrap();
+    assert_eq!(two.records[0].head().unwrap().name, "run-499");
+}
+
+#[test]
 fn a_record_outlives_its_retention_while_its_cluster_keeps_objects_of_it_and_goes_when_that_is_taken_out() {
     let mut world = World::new();
     started(&mut world, "report");

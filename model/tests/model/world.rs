@@ -12,7 +12,7 @@ pub(crate) struct World {
     pub(crate) log: Vec<(Ctx, Entry)>,
     pub(crate) now_ms: u64,
     pub(crate) term: u64,
-    next_uid: u8,
+    next_uid: u16,
 }
 
 impl World {
@@ -50,7 +50,8 @@ impl World {
 
     pub(crate) fn uid(&mut self) -> Uid {
         self.next_uid += 1;
-        Uid::from_random([self.next_uid; 16])
+        let bytes = self.next_uid.to_le_bytes();
+        Uid::from_random(std::array::from_fn(|at| bytes[at % 2]))
     }
 
     pub(crate) fn contact(&mut self, cluster: Ordinal, identity: &str) {

@@ -4,7 +4,7 @@ use super::rows::{Bytes, RowsError, Stored};
 use super::state::State;
 use crate::codec::{self, Kind};
 use std::ops::Bound;
-use tallyman_model::{Damaged, Key, Row, Tag, View};
+use tallyman_model::{Damaged, Key, Ordinal, Row, Tag, View};
 
 /// Bytes of a row's key.
 pub(super) const ROW_KEY_BYTES: usize = 16;
@@ -60,6 +60,10 @@ impl View for State {
         }
         Ok(self.index.count(from, to, max))
     }
+
+    fn meet(&self, lookups: &[(Tag, u64)], after: Ordinal, limit: usize) -> Result<Vec<Ordinal>, Damaged> {
+        Ok(self.index.meet(lookups, after, limit))
+    }
 }
 
 /// The model's key of a stored row; `None` for the store's own row.
@@ -70,6 +74,15 @@ pub(super) fn row_key((key, stored): &Stored) -> Option<(Key, &[u8])> {
 
 pub(super) fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
     codec::decode(Kind::Row, stored).map_err(|error| Damaged::at(key, chained(&error)))
+}
+
+/// That a row's envelope is whole, without decoding what is in it.
+pub(super) fn check(key: Key, stored: &[u8]) -> Result<(), Damaged> {
+    match codec::payload(Kind::Row, stored) {
+        Ok((_, whole)) if whole == stored.len() => Ok(()),
+        Ok(_) => Err(Damaged::at(key, "something follows the row")),
+        Err(error) => Err(Damaged::at(key, chained(&error))),
+    }
 }
 
 /// Encodes a row in `scratch`, whose memory is used again.
