@@ -20,6 +20,7 @@ mod load;
 mod mark;
 mod restore;
 mod rows;
+mod scan;
 mod scrub;
 mod state;
 mod view;

@@ -1,9 +1,9 @@
 //! Rows are read and verified, or made from a snapshot.
 
 use super::install;
-use super::rows::{Backend, Bytes, Rows, RowsError};
-use super::state::{BOOKKEEPING, Bookkeeping, State, row_hash};
-use super::view;
+use super::rows::{Backend, Rows, RowsError};
+use super::scan::scan;
+use super::state::{BOOKKEEPING, Bookkeeping, State};
 use crate::codec::{self, CodecError, Kind};
 use crate::ledger::{Ledger, LedgerError, LedgerLine};
 use crate::snapshot::{Frame, SnapshotError, SnapshotReader};
@@ -11,7 +11,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use tallyman_model::record::Meta;
-use tallyman_model::{Damaged, Index, Key, Row, index};
+use tallyman_model::{Damaged, Index};
 use thiserror::Error;
 
 /// Rows read at once.
@@ -56,22 +56,13 @@ pub(super) fn verify(rows: Arc<Rows>) -> Result<State, Unusable> {
         };
     };
     let bookkeeping: Bookkeeping = codec::decode(Kind::InventoryMeta, &bookkeeping)?;
-    let mut after: Option<Bytes> = None;
-    loop {
-        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let page = rows.page(from, Bound::Unbounded, PAGE_ROWS)?;
-        let Some((last, _)) = page.last() else { break };
-        after = Some(last.clone());
-        for (key, stored) in page.iter().filter_map(view::row_key) {
-            match view::decode(key, stored)? {
-                Row::Record(record) => index(&record).into_iter().for_each(|lookup| state.index.set(lookup)),
-                Row::Meta(meta) if key == Key::META => state.meta = *meta,
-                Row::Part(_) => {}
-                _ => return Err(Damaged::at(key, "a row that is never stored").into()),
-            }
-            state.hash = state.hash.wrapping_add(row_hash(&key.row_bytes(), stored));
+    scan(&rows, |found| {
+        found.lookups.into_iter().for_each(|lookup| state.index.set(lookup));
+        state.hash = state.hash.wrapping_add(found.hash);
+        if let Some(meta) = found.meta {
+            state.meta = meta;
         }
-    }
+    })?;
     if state.hash.to_be_bytes() != bookkeeping.state_hash {
         return Err(Unusable::Suspect("their hash is not the one that was written with them"));
     }
