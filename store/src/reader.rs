@@ -1,12 +1,14 @@
 //! How the API, the leader and the Raft adapter read the inventory.
 
-use crate::changes::ChangesError;
+use crate::changes::{self, ChangesError};
 use crate::codec::{self, Kind};
 use crate::inventory::{Scrub, Shared, SnapshotBuilder, State, StateHash};
 use crate::ledger::LedgerError;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tallyman_model::record::Meta;
 use tallyman_model::{Damaged, Digest, Key, Layer, Record, Revision, Row, View, Write, Writes, index};
 use thiserror::Error;
 
@@ -56,7 +58,7 @@ impl Reader {
     /// [`TooOld`]: `f` did not run. Also for a revision that is not applied here; wait for it first.
     pub fn at<T>(&self, revision: Revision, f: impl FnOnce(&dyn View) -> T) -> Result<T, TooOld> {
         // Most is read before the lock is taken; under it only what was applied meanwhile.
-        let mut undo = Undo { reached: revision.0, before: BTreeMap::new() };
+        let mut undo = Undo { revision, reached: revision.0, changed: BTreeMap::new() };
         undo.read(&self.shared, self.revision())?;
         let state = self.shared.state();
         let current = state.meta().revision;
@@ -64,9 +66,8 @@ impl Reader {
             return Err(TooOld { floor: current });
         }
         undo.read(&self.shared, current)?;
-        let writes = undo.writes(&state, revision).map_err(|damaged| unreadable(current, &damaged))?;
         let mut layer = Layer::over(&*state);
-        layer.absorb(writes);
+        layer.absorb(undo.writes(&state));
         Ok(f(&layer))
     }
 
@@ -177,10 +178,20 @@ impl Reader {
     }
 }
 
-/// What rows were before they changed.
+/// What rows were before they changed. All of it is read from the change file, present rows too: while the state is
+/// locked, nothing is applied.
 struct Undo {
+    revision: Revision,
     reached: u64,
-    before: BTreeMap<Key, Option<Vec<u8>>>,
+    changed: BTreeMap<Key, Changed>,
+}
+
+/// A row that has changed since.
+struct Changed {
+    /// As it was.
+    before: Option<Row>,
+    /// Lookups of what it is now.
+    lookups: Vec<Key>,
 }
 
 impl Undo {
@@ -192,35 +203,46 @@ impl Undo {
             let Some(last) = page.last() else { return Ok(()) };
             self.reached = last.revision.min(to.0);
             for change in page.into_iter().filter(|change| change.revision <= to.0) {
-                // The oldest one says how the row was.
-                let before = change.before.map(|stored| stored.0);
-                self.before.entry(key_of(to, &change.key.0)?).or_insert(before);
+                let key = key_of(to, &change.key.0)?;
+                self.add(key, change).map_err(|damaged| unreadable(to, &damaged))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, key: Key, change: changes::Change) -> Result<(), Damaged> {
+        let read = |stored: Option<codec::Blob>| stored.map(|stored| decode(key, &stored.0)).transpose();
+        let lookups = lookups(&read(change.after)?);
+        match self.changed.entry(key) {
+            // The oldest change says how the row was.
+            Entry::Occupied(mut entry) => entry.get_mut().lookups = lookups,
+            Entry::Vacant(entry) => {
+                entry.insert(Changed { before: read(change.before)?, lookups });
             }
         }
         Ok(())
     }
 
     /// The layer that turns the present state into the old one, lookups included.
-    fn writes(self, state: &State, revision: Revision) -> Result<Writes, Damaged> {
+    fn writes(self, state: &State) -> Writes {
+        let revision = self.revision;
+        let write = |row| Write { revision, row };
         let mut writes = Writes::new();
-        let mut meta = state.meta().clone();
-        meta.revision = revision;
-        writes.insert(Key::META, Write { revision, row: Some(Row::Meta(Box::new(meta))) });
-        let mut put = |key, row| writes.insert(key, Write { revision, row });
-        for (key, before) in self.before {
-            if let Some(Row::Record(present)) = state.get(key)? {
-                index(&present).into_iter().for_each(|lookup| drop(put(lookup, None)));
-            }
-            let row = match before {
-                Some(stored) => Some(decode(key, &stored)?),
-                None => None,
-            };
-            if let Some(Row::Record(record)) = &row {
-                index(record).into_iter().for_each(|lookup| drop(put(lookup, Some(Row::Mark))));
-            }
-            put(key, row);
+        let meta = Meta { revision, ..state.meta().clone() };
+        writes.insert(Key::META, write(Some(Row::Meta(Box::new(meta)))));
+        for (key, Changed { before, lookups: now }) in self.changed {
+            writes.extend(now.into_iter().map(|lookup| (lookup, write(None))));
+            writes.extend(lookups(&before).into_iter().map(|lookup| (lookup, write(Some(Row::Mark)))));
+            writes.insert(key, write(before));
         }
-        Ok(writes)
+        writes
+    }
+}
+
+fn lookups(row: &Option<Row>) -> Vec<Key> {
+    match row {
+        Some(Row::Record(record)) => index(record),
+        _ => Vec::new(),
     }
 }
 
