@@ -1,5 +1,6 @@
 //! `tallyman bench`: how much a group takes, and how fast it answers.
 
+mod inventory;
 mod measure;
 mod report;
 mod scripts;
@@ -32,6 +33,14 @@ pub(crate) enum Workload {
     Watch,
     /// Submissions, and reads of one's own last one with its token on another server
     Mixed,
+    /// Submissions of 20 namespaces with labels, of which one in five is cancelled; they go on behind --rows
+    Fill,
+    /// Reads of any of the first --rows that `fill` made, on followers only
+    Gets,
+    /// Pages of 50 by namespace, label and phase of the first --rows that `fill` made, on followers only
+    Lists,
+    /// Retries and cancels of any of the first --rows that `fill` made
+    Churn,
 }
 
 /// Measure how much a group takes and how fast it answers
@@ -69,6 +78,9 @@ pub(crate) struct Bench {
     /// Of `watch`: how many watch, spread over all servers
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=CLIENTS_MAX))]
     watchers: u64,
+    /// Of `fill`, `gets`, `lists` and `churn`: how many rows `fill` has made so far
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    rows: u64,
     #[command(flatten)]
     place: Where,
     #[command(flatten)]

@@ -3,7 +3,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "a test may panic, and a measurement is to be read"
+    clippy::disallowed_methods,
+    reason = "a measurement by the real clock"
 )]
 
 use std::collections::BTreeMap;
@@ -123,7 +124,6 @@ fn page(reader: &Reader, what: &str, namespace: &str, labels: &str, phase: Phase
 #[test]
 #[ignore = "takes minutes"]
 fn an_inventory_of_many_rows() {
-    #[allow(clippy::disallowed_methods, reason = "there is no other way into a test")]
     let rows: u64 = std::env::var("SCALE_ROWS").map_or(1_000_000, |rows| rows.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let options = InventoryOptions::new(dir.path());

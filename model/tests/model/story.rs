@@ -346,7 +346,7 @@ fn a_list_that_no_lookup_narrows_looks_at_few_records_at_a_time_and_misses_none(
         world.submit(&format!("run-{number}"), |body| body["metadata"]["labels"] = json!({label: "rates"}));
     }
     let mut filter = query::Filter::all(Resource::Runnable);
-    filter.labels = tallyman_model::selector::Selector::parse("!desk").unwrap();
+    filter.labels = selector::Selector::parse("!desk").unwrap();
     let first = query::list(&world.view, &filter, Ordinal(0), 10).unwrap();
     assert_eq!(first.records.len(), 2, "of the first 512");
     let rest = query::list(&world.view, &filter, first.next.unwrap(), 10).unwrap();

@@ -1,10 +1,13 @@
 //! From the command line to numbers.
 
+use super::inventory::{Anywhere, Ask, Fill};
 use super::scripts::{Mixed, Reads, Writer, Writes};
 use super::{Bench, Workload, watchers};
 use crate::client::{Client, Request, request};
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tallyman_chaos::load::{self, Histogram, Outcome, Script, Target};
 use tallyman_model::Env as _;
 
@@ -34,31 +37,38 @@ pub(super) struct Seen {
 /// It could not begin: no server answers, or what is to be read could not be written.
 pub(super) async fn measure(bench: &Bench, client: &Client) -> Result<Measured, Failure> {
     let servers = match bench.workload {
-        Workload::Reads => followers(client).await?,
+        Workload::Reads | Workload::Gets | Workload::Lists => followers(client).await?,
         _ => client.servers().to_vec(),
     };
     let targets: Vec<Target> = servers.iter().map(|url| client.load_target(url)).collect::<Result<_, _>>()?;
-    let writer = Writer::new(bench.namespace(), bench.bytes, &Machine.uid().to_string());
+    let uid = Machine.uid();
+    let writer = Writer::new(bench.namespace(), bench.bytes, &uid.to_string());
     if bench.workload == Workload::Watch {
         let (outcome, seen) = watchers::run(bench, client, targets, writer).await?;
         return Ok(Measured { servers, outcome, seen: Some(seen) });
     }
     let query = match bench.workload {
-        Workload::Writes | Workload::Watch | Workload::Mixed => None,
         Workload::Linearizable => Some(String::new()),
         Workload::Stale => Some("?consistency=stale".to_owned()),
         Workload::Reads => Some("?resourceVersionMatch=NotOlderThan&resourceVersion=".to_owned()),
+        _ => None,
     };
     let paths = match query {
         Some(query) => prepare(client, &writer, &query, bench.workload == Workload::Reads).await?,
         None => Vec::new(),
     };
     let plan = bench.plan(targets);
-    let writes = bench.writes;
+    let (writes, rows, next) = (bench.writes, bench.rows, Arc::new(AtomicU64::new(bench.rows)));
+    let seed = uid.0.iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+    let anywhere = |ask, number| Box::new(Anywhere::new(ask, rows, number, seed));
     let outcome = load::run(plan, |number| -> Box<dyn Script> {
         match bench.workload {
             Workload::Writes | Workload::Watch => Box::new(Writes::new(writer.clone(), number)),
             Workload::Mixed => Box::new(Mixed::new(writer.clone(), number, writes)),
+            Workload::Fill => Box::new(Fill::new(writer.clone(), Arc::clone(&next), number)),
+            Workload::Gets => anywhere(Ask::Get, number),
+            Workload::Lists => anywhere(Ask::List, number),
+            Workload::Churn => anywhere(Ask::Churn, number),
             Workload::Reads | Workload::Linearizable | Workload::Stale => {
                 Box::new(Reads::new(paths.clone(), number))
             }

@@ -45,9 +45,18 @@ impl Writer {
 
     /// A submission, padded to its length; one that needs more is not cut.
     pub(super) fn body(&self, name: &str, sent_us: &str) -> String {
+        self.padded(name, "", sent_us)
+    }
+
+    /// The same with labels, given as the inside of their JSON.
+    pub(super) fn labelled(&self, name: &str, labels: &str) -> String {
+        self.padded(name, &format!("\"labels\":{{{labels}}},"), "")
+    }
+
+    fn padded(&self, name: &str, labels: &str, sent_us: &str) -> String {
         let body = |pad: &str| {
             format!(
-                "{{\"apiVersion\":\"tallyman.dev/v1\",\"kind\":\"Runnable\",\"metadata\":{{\"name\":\"{name}\",\
+                "{{\"apiVersion\":\"tallyman.dev/v1\",\"kind\":\"Runnable\",\"metadata\":{{\"name\":\"{name}\",{labels}\
                  \"annotations\":{{{SENT}{sent_us}\",\"pad\":\"{pad}\"}}}},\"spec\":{{\"approvals\":{{\"required\":1,\"groups\":[\"{GROUP}\"]}},\"manifests\":[{{\"apiVersion\":\"batch/v1\",\"kind\":\"Job\",\"metadata\":\
                  {{\"generateName\":\"b-\"}},\"spec\":{{\"template\":{{\"spec\":{{\"restartPolicy\":\"Never\",\
                  \"containers\":[{{\"name\":\"main\",\"image\":\"busybox\"}}]}}}}}}}}]}}}}"
