@@ -1,9 +1,12 @@
 //! The stored rows are read again all the time, so that one that was lost or changed is found before it is believed.
 
 use super::inner::Inner;
+use crate::Reader;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tallyman_model::record::Resource;
+use tallyman_model::{Key, Ordinal, Tag, View};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Rows of one step. Nothing is applied while they are read.
@@ -19,9 +22,10 @@ const SHOWN: Duration = Duration::from_secs(60);
 pub(crate) async fn scrub(inner: Arc<Inner>) {
     let pass_ms = inner.options.timing.scrub_ms;
     let mut scrub = inner.reader.scrub();
-    let mut pause_ms = PAUSE_MS_FIRST;
-    let (mut begun, mut steps) = (Instant::now(), 0);
+    let (mut begun, mut before, mut steps) = (Instant::now(), None, 0);
     loop {
+        let pause_ms =
+            before.map_or(PAUSE_MS_FIRST, |before| pause_ms(pass_ms, before, records(&inner.reader)));
         sleep(Duration::from_millis(pause_ms)).await;
         let stepped = tokio::task::spawn_blocking(move || {
             let found = scrub.step(STEP_ROWS);
@@ -35,12 +39,27 @@ pub(crate) async fn scrub(inner: Arc<Inner>) {
             Ok(None) => {}
             Ok(Some(hash)) => {
                 tracing::debug!(steps, index = hash.index, took = ?begun.elapsed(), "the rows are whole");
-                pause_ms = (pass_ms / steps).max(PAUSE_MS_MIN);
-                (begun, steps) = (Instant::now(), 0);
+                (begun, before, steps) = (Instant::now(), Some(steps), 0);
             }
             Err(damaged) => return inner.retire(&format!("its stored rows are damaged: {damaged}")).await,
         }
     }
+}
+
+/// The pause between two steps. A pass has about as many steps as the one before, or more if there are more records by
+/// now: what was small at the last pass may have grown since.
+fn pause_ms(pass_ms: u64, before: u64, records: u64) -> u64 {
+    let steps = before.max(records / STEP_ROWS as u64 + 1);
+    (pass_ms / steps).max(PAUSE_MS_MIN)
+}
+
+/// How many runnables and receipts there are: all others are few.
+fn records(reader: &Reader) -> u64 {
+    let count = |view: &dyn View, resource: Resource| {
+        let key = |ordinal| Key::lookup(Tag::Resource, resource as u64, Ordinal(ordinal));
+        view.count(key(0), key(u64::MAX), usize::MAX).unwrap_or(0) as u64
+    };
+    reader.now(|view, _| count(view, Resource::Runnable) + count(view, Resource::Receipt))
 }
 
 impl Inner {
@@ -64,5 +83,18 @@ impl Inner {
             self.hand_over().await;
             sleep(self.lease()).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pause_ms;
+
+    #[test]
+    fn a_pass_takes_its_time_also_when_there_are_many_more_rows_than_at_the_last_one() {
+        assert_eq!(pause_ms(25_000, 1, 0), 25_000, "nothing but the counters");
+        assert_eq!(pause_ms(25_000, 1, 1_000_000), 3, "filled since");
+        assert_eq!(pause_ms(25_000, 10_000, 1_000), 2, "most rows are parts");
+        assert_eq!(pause_ms(25_000, 1_000_000, 0), 1);
     }
 }
