@@ -29,8 +29,9 @@ const LINES: [Line; 18] = [
         format!("{:.1}", all.fold(0.0, f64::max) * 100.0)
     }),
     ("last scrub of all rows", |step| {
-        let line = step["scrub"].as_str().unwrap_or_default();
-        line.rsplit("took=").next().unwrap_or_default().split(' ').next().unwrap_or_default().to_owned()
+        let line: Value =
+            serde_json::from_str(step["scrub"].as_str().unwrap_or_default()).unwrap_or_default();
+        line["took"].as_str().unwrap_or("-").to_owned()
     }),
 ];
 
