@@ -2,6 +2,7 @@
 
 mod add_cluster;
 mod add_member;
+mod adopt;
 mod approve;
 mod begin_lineage;
 mod cancel;
@@ -35,6 +36,7 @@ mod update_member;
 pub use add_cluster::AddCluster;
 pub use add_member::AddMember;
 pub(crate) use add_member::MEMBERS_MAX;
+pub use adopt::Adopt;
 pub use approve::Approve;
 pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
@@ -170,6 +172,8 @@ pub enum Command {
     PreferDatacenter(PreferDatacenter),
     /// Let the group go on at a higher version.
     RaiseVersion(RaiseVersion),
+    /// Take over an attempt that was sent after the backup that the group goes on from.
+    Adopt(Adopt),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -205,6 +209,7 @@ impl Command {
         "dismiss-member",
         "prefer-datacenter",
         "raise-version",
+        "adopt",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -240,6 +245,7 @@ impl Command {
             Command::DismissMember(_) => "dismiss-member",
             Command::PreferDatacenter(_) => "prefer-datacenter",
             Command::RaiseVersion(_) => "raise-version",
+            Command::Adopt(_) => "adopt",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -307,6 +313,7 @@ impl Command {
             Command::DismissMember(dismiss) => dismiss.apply(txn),
             Command::PreferDatacenter(prefer) => prefer.apply(txn),
             Command::RaiseVersion(raise) => raise.apply(txn),
+            Command::Adopt(adopt) => adopt.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -3,7 +3,7 @@
 //! | version | from it on |
 //! |---|---|
 //! | 1 | what every group begins with |
-//! | 2 | `raise-version` |
+//! | 2 | `raise-version`, `adopt` |
 //! | 3 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -20,6 +20,7 @@ impl Command {
     #[must_use]
     pub fn since(&self) -> u32 {
         match self {
+            Command::Adopt(_) => 2,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 3,
             // Also of what raises the version: it is proposed when all have said that they understand it.

@@ -1,6 +1,8 @@
 //! The model from outside: stories of one run, and properties of any log.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
+#[path = "model/adopt.rs"]
+mod adopt;
 #[path = "model/approvals.rs"]
 mod approvals;
 #[path = "model/approvers.rs"]

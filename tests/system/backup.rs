@@ -186,3 +186,75 @@ async fn a_group_that_lost_its_quorum_for_good_goes_on_with_one_replica() {
     }
     dev.stop().await;
 }
+
+/// Until each of these runs has that phase.
+async fn until_phases(dev: &Dev, names: &[&str], phase: &str) {
+    for name in names {
+        dev.until_phase("risk", name, phase).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_were_sent_after_the_backup_are_taken_over_and_each_exists_once() {
+    let dev = Dev::start(&[]).await;
+    let url = dev.leader().await.url;
+    let cluster = async |url: &str, arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.arg("cluster").args(arguments).env("TALLYMAN_SERVER", url);
+        assert!(timeout(PATIENCE, command.output()).await.unwrap().unwrap().status.success());
+    };
+    // They are taken, and wait.
+    let clusters = ["east", "west"];
+    for name in clusters {
+        cluster(&url, &["cordon", name]).await;
+    }
+    let sent = ["sent-1", "sent-2", "sent-3", "sent-4"];
+    for name in sent {
+        dev.submit(&url, "risk", &runnable(name, "600s")).await.unwrap();
+    }
+    for name in ["ended", "unsent"] {
+        dev.submit(&url, "risk", &runnable(name, "10ms")).await.unwrap();
+    }
+    let file = dev.dir.join("waiting.tallyman").display().to_string();
+    done(&url, &["snapshot", "save", &file]).await;
+    let mut stop = Command::new(binary());
+    stop.args(["cancel", "risk/unsent"]).env("TALLYMAN_SERVER", &url);
+    assert!(timeout(PATIENCE, stop.output()).await.unwrap().unwrap().status.success());
+    for name in clusters {
+        cluster(&url, &["uncordon", name]).await;
+    }
+    until_phases(&dev, &sent, "Running").await;
+    dev.until_phase("risk", "ended", "Succeeded").await;
+    let made = jobs(&dev).await;
+
+    let (dir, _temporary) = dev.stop_keeping().await;
+    lose(&dir, &["r1", "r2", "r3"]);
+    let config = dir.join("r1/config.toml").display().to_string();
+    done(&url, &["snapshot", "restore", &file, "--config", &config]).await;
+    let dev = Dev::spawn_in(&dir, &[]);
+    let url = joined(&dev).await.url;
+    until_phases(&dev, &sent, "Running").await;
+    dev.until_phase("risk", "ended", "Succeeded").await;
+    let report = until("all clusters are compared", async || {
+        let report = report(&url).await?;
+        let all = report["clusters"].as_array()?.iter().all(|cluster| cluster["compared"] == json!(true));
+        all.then_some(report)
+    })
+    .await;
+    let adopted = report["changed"]["runs"].as_array().unwrap().iter();
+    let adopted = adopted.filter(|run| run["adopted"] == json!(true)).count();
+    assert_eq!((adopted, &report["confirmed"]), (5, &json!(false)), "{report}");
+    assert_eq!(report["waiting"]["count"], json!(1), "only what was never sent: {report}");
+    let words = done(&url, &["report"]).await;
+    assert!(words.contains("taken over: it was sent after the backup"), "{words}");
+    assert_eq!(jobs(&dev).await, made);
+    done(&url, &["confirm"]).await;
+    for name in clusters {
+        cluster(&url, &["uncordon", name]).await;
+    }
+    dev.until_phase("risk", "unsent", "Succeeded").await;
+    let mut expected = [made, vec!["unsent".to_owned()]].concat();
+    expected.sort_unstable();
+    assert_eq!(jobs(&dev).await, expected, "each once, over all clusters");
+    dev.stop().await;
+}

@@ -26,8 +26,8 @@ const WITHOUT_MAX: usize = 1000;
 /// What is sent, or sent again, once the lineage is confirmed.
 const WAITING: [Phase; 3] = [Phase::Accepted, Phase::Placed, Phase::Sent];
 
-/// Runs by namespace and name, as the ledger told of them last.
-type Changed = BTreeMap<(String, String), Subject>;
+/// Runs by namespace and name, as the ledger told of them last, and whether they were taken over.
+type Changed = BTreeMap<(String, String), (Subject, bool)>;
 
 /// `GET`: the report. `lineage` is null in a group that never was restored.
 pub(super) async fn report(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {
@@ -42,10 +42,11 @@ pub(super) async fn report(State(api): State<Shared>, request: Request) -> Resul
         return Ok(respond(&ask, &json!({"lineage": null})));
     };
     let (changed, is_complete) = changed(&ask, &lineage)?;
-    let run = |(_, subject): (&(String, String), &Subject)| {
+    let run = |(_, (subject, adopted)): (&(String, String), &(Subject, bool))| {
         json!({
             "namespace": subject.namespace, "name": subject.name, "phase": subject.phase,
             "reason": subject.reason, "message": subject.message, "cluster": subject.cluster,
+            "adopted": adopted,
         })
     };
     let document = json!({
@@ -139,11 +140,14 @@ fn changed(ask: &Ask, lineage: &Lineage) -> Result<(Changed, bool), Failure> {
             if record.verb == "confirm-lineage" {
                 return Ok((changed, true));
             }
-            if !matches!(record.verb.as_str(), "observe" | "sweep") {
+            if !matches!(record.verb.as_str(), "observe" | "sweep" | "adopt") {
                 continue;
             }
+            let adopted = record.verb == "adopt";
             for subject in record.subjects.into_iter().filter(|subject| subject.resource == "runnables") {
-                changed.insert((subject.namespace.clone(), subject.name.clone()), subject);
+                let name = (subject.namespace.clone(), subject.name.clone());
+                let was_adopted = changed.get(&name).is_some_and(|(_, adopted)| *adopted);
+                changed.insert(name, (subject, adopted || was_adopted));
             }
         }
         if looked >= LEDGER_MAX {

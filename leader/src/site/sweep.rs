@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tallyman_cluster::limits::PAGE_ITEMS_MAX;
 use tallyman_cluster::{ClusterApi, Guarded};
-use tallyman_model::command::{Observation, Observe, Sweep};
+use tallyman_model::command::{Adopt, Observation, Observe, Sweep};
 use tallyman_model::limits::STRAYS_MAX;
 use tallyman_model::manifest::marks;
 use tallyman_model::record::{Cluster, Kind, Stray};
@@ -108,7 +108,7 @@ async fn one(
             listed.extend(items.iter().map(|item| item.uid.clone()));
             let found = site.term.look(|view| compare::listed(view, site.cluster, group, items));
             for finding in found.unwrap_or_default() {
-                take(&mut findings, finding);
+                take(&mut findings, adopted(site, finding).await);
             }
         }
         token = page.continue_token;
@@ -136,8 +136,22 @@ async fn one(
     findings
 }
 
+/// Has a run take over what was sent after the backup. Where it does not, nobody accounts for it.
+async fn adopted(site: &Site, finding: Finding) -> Finding {
+    let Finding::Lost(run, item) = finding else { return finding };
+    let Some(timeline) = contact::current(site).map(|record| record.timeline) else {
+        return Finding::Stray(compare::stray(&item));
+    };
+    let adopt = Adopt { run, cluster: site.cluster, timeline, item: item.clone() };
+    match site.term.propose(Command::Adopt(adopt)).await {
+        Ok(_) => Finding::Lost(run, item),
+        Err(_) => Finding::Stray(compare::stray(&item)),
+    }
+}
+
 fn take(findings: &mut Findings, finding: Finding) {
     match finding {
+        Finding::Lost(..) => {}
         Finding::News(item) => findings.items.push(*item),
         Finding::Stray(stray) => {
             findings.strays_count += 1;

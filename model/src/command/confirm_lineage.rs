@@ -38,7 +38,7 @@ impl ConfirmLineage {
             missing.truncate(NAMED_MAX);
             return conflict(format!(
                 "{count} clusters have not been compared with the inventory yet: {}; wait for them, or confirm without \
-                 them",
+                 them: what one of those has already and the backup does not know is then sent once more",
                 missing.join(", ")
             ));
         }

@@ -5,6 +5,7 @@
 //! takes no work, or the group goes on from a backup and nobody has confirmed that.
 
 use super::settle;
+use crate::manifest::names::of_attempt;
 use crate::record::{Attempt, AttemptPhase, Cluster, Object, ObjectState, Record, Runnable};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, lookup};
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,7 @@ impl Place {
                 let Some(cluster) = txn.cluster(*ordinal)?.filter(|cluster| allows(&run, cluster)) else {
                     return Ok(Err(Refusal::outdated("the cluster takes no work")));
                 };
-                let objects = self.objects(&run, *ordinal);
+                let objects = objects(&run, self.attempt, *ordinal);
                 match holder(txn, &run, &objects)? {
                     Some(message) => {
                         let delay_ms = settle::retry_delay_ms(run.place_tries).min(NAME_DELAY_MS_MAX);
@@ -95,28 +96,27 @@ impl Place {
         run.place_tries = 0;
         settle::enter(run, now, Phase::Placed, Reason::None, self.why.clone());
     }
+}
 
-    /// The objects that the attempt adds: its main object, and the members that the cluster does not have yet.
-    fn objects(&self, run: &Runnable, cluster: Ordinal) -> Vec<Object> {
-        let here = |planned: u16| {
-            run.objects.iter().any(|object| {
-                object.planned == planned
-                    && object.cluster == cluster
-                    && object.wanted
-                    && object.state != ObjectState::Gone
-            })
-        };
-        let new = |(planned, plan): (u16, &crate::record::Planned)| {
-            let main = planned == run.main;
-            if !main && here(planned) {
-                return None;
-            }
-            let numbered = main && self.attempt > 1;
-            let name = if numbered { format!("{}-a{}", plan.name, self.attempt) } else { plan.name.clone() };
-            Some(Object::wanted(planned, self.attempt, cluster, name))
-        };
-        (0..).zip(&run.planned).filter_map(new).collect()
-    }
+/// The objects that an attempt adds: its main object, and the members that the cluster does not have yet.
+pub(super) fn objects(run: &Runnable, attempt: u32, cluster: Ordinal) -> Vec<Object> {
+    let here = |planned: u16| {
+        run.objects.iter().any(|object| {
+            object.planned == planned
+                && object.cluster == cluster
+                && object.wanted
+                && object.state != ObjectState::Gone
+        })
+    };
+    let new = |(planned, plan): (u16, &crate::record::Planned)| {
+        let main = planned == run.main;
+        if !main && here(planned) {
+            return None;
+        }
+        let name = if main { of_attempt(&plan.name, attempt) } else { plan.name.clone() };
+        Some(Object::wanted(planned, attempt, cluster, name))
+    };
+    (0..).zip(&run.planned).filter_map(new).collect()
 }
 
 fn allows(run: &Runnable, cluster: &Cluster) -> bool {
@@ -146,7 +146,7 @@ const NAME_DELAY_MS_MAX: u64 = 10_000;
 const CLUSTER_DELAY_MS: u64 = 300_000;
 
 /// Who holds one of the names, in words. Equal bytes of a member are shared, not held.
-fn holder(txn: &Txn<'_>, run: &Runnable, objects: &[Object]) -> Result<Option<String>, Damaged> {
+pub(super) fn holder(txn: &Txn<'_>, run: &Runnable, objects: &[Object]) -> Result<Option<String>, Damaged> {
     for object in objects {
         let Some(plan) = run.plan(object) else { continue };
         let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);

@@ -186,6 +186,12 @@ fn failed(run: &mut Runnable, now: u64, attempt: &Attempt) {
     let backoff_ms = (run.spec.backoff_ms << doublings).min(limits::DURATION_MS_MAX);
     run.place_due_ms = now + backoff_ms;
     run.place_tries = 0;
+    if let Some(wanted) =
+        run.approvals.as_ref().filter(|_| !run.is_approved()).map(|all| all.wanted(run.digest))
+    {
+        // It was taken over, and the backup does not have who approved it.
+        return enter(run, now, Phase::Held, Reason::AwaitingApproval, wanted);
+    }
     let message = format!("attempt {} failed: {}", attempt.number, attempt.message);
     enter(run, now, Phase::Accepted, Reason::ObjectFailed, message);
 }

@@ -20,6 +20,12 @@ pub fn label(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// What the main object `name` of a run is called in its attempt `number`.
+#[must_use]
+pub fn of_attempt(name: &str, number: u32) -> String {
+    if number > 1 { format!("{name}-a{number}") } else { name.to_owned() }
+}
+
 /// A DNS subdomain: labels joined by dots, at most `bytes_max` characters.
 ///
 /// # Errors

@@ -18,8 +18,9 @@ Examples:
   tallyman operator report -o json | jq '.clusters[].unknown'
 
 After a restore or a recovery: which clusters have been compared with what was kept, which of their objects nobody
-accounts for, which runs they showed otherwise, and what is sent once it is confirmed. A run that must not run again
-can be cancelled before.
+accounts for, which runs they showed otherwise, and what is sent once it is confirmed. A run that was sent after the
+backup is taken over where it is found, and is not sent again; of one whose objects are gone already, or are on a
+cluster that was not compared, nobody knows that. A run that must not run again can be cancelled before.
 
 Exit codes: 3 the group never was restored";
 const CONFIRM_HELP: &str = "\
@@ -27,7 +28,8 @@ Examples:
   tallyman operator confirm
   tallyman operator confirm --without east
 
-From then on the group sends. Refused while a cluster has not been compared, unless it is named.
+From then on the group sends. Refused while a cluster has not been compared, unless it is named: what that one has and
+the backup does not know may then be sent once more. If it comes back while such a run still waits, it is taken over.
 
 Exit codes: 3 the group never was restored, 4 nothing waits for it, or a cluster has not been compared";
 
@@ -98,6 +100,10 @@ fn words(report: &Value) -> Vec<String> {
                     number(&cluster, "/strays")
                 )
             }
+            _ if cluster.get("reachable") == Some(&Value::Bool(false)) => format!(
+                "cluster {name}: not compared yet, it cannot be reached; if it is confirmed without it, runs that it \
+                 has already and that wait here are sent once more, to other clusters too"
+            ),
             _ => format!("cluster {name}: not compared yet"),
         });
         for stray in list(&cluster, "/unknown") {
@@ -113,7 +119,10 @@ fn words(report: &Value) -> Vec<String> {
         let [namespace, name, phase, cluster] =
             ["/namespace", "/name", "/phase", "/cluster"].map(|at| text(&run, at).to_owned());
         let why = [text(&run, "/reason"), text(&run, "/message")].join(" ");
-        lines.push(format!("  {namespace}/{name} {phase} on {} {}", or_dash(&cluster), why.trim()));
+        let adopted = run.get("adopted") == Some(&Value::Bool(true));
+        let adopted = if adopted { " taken over: it was sent after the backup" } else { "" };
+        let line = format!("  {namespace}/{name} {phase} on {}{adopted} {}", or_dash(&cluster), why.trim());
+        lines.push(line.trim_end().to_owned());
     }
     lines.push(format!("{} runs that are sent once it is confirmed", number(report, "/waiting/count")));
     for run in list(report, "/waiting/runs") {

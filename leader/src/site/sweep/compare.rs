@@ -13,6 +13,8 @@ use tallyman_model::{Damaged, GroupId, Key, Ordinal, Tag, View, query};
 pub(super) enum Finding {
     /// It is ours and not known to be there, or it has ended and that was missed.
     News(Box<Observation>),
+    /// It is what a run waits to be, or to become next: it was sent after the backup that the group goes on from.
+    Lost(Ordinal, Box<Observation>),
     /// It has our marks and no committed create accounts for it.
     Stray(Stray),
 }
@@ -33,9 +35,19 @@ pub(super) fn listed(
     group: GroupId,
     items: &[Observation],
 ) -> Result<Vec<Finding>, Damaged> {
+    let begun_ms = query::meta(view)?.lineages.last().map(|lineage| lineage.at_ms);
     let mut findings = Vec::new();
     for item in items {
-        findings.extend(judge(&owners(view, cluster, item)?, cluster, group, item));
+        let owners = owners(view, cluster, item)?;
+        let found = judge(&owners, cluster, group, item).map(|found| match (found, begun_ms) {
+            (Finding::Stray(stray), Some(begun_ms)) => {
+                let is_lost = |run: &&Runnable| run.lost_attempt(cluster, item, group, begun_ms).is_some();
+                let run = owners.iter().find(is_lost).map(|run| run.head.ordinal);
+                run.map_or(Finding::Stray(stray), |run| Finding::Lost(run, Box::new(item.clone())))
+            }
+            (found, _) => found,
+        });
+        findings.extend(found);
     }
     Ok(findings)
 }
@@ -67,8 +79,12 @@ fn judge(owners: &[Runnable], cluster: Ordinal, group: GroupId, item: &Observati
     if here().any(accounts) {
         return Some(Finding::News(Box::new(item.clone())));
     }
+    Some(Finding::Stray(stray(item)))
+}
+
+pub(super) fn stray(item: &Observation) -> Stray {
     let (namespace, name, uid) = (item.namespace.clone(), item.name.clone(), item.uid.clone());
-    Some(Finding::Stray(Stray { kind: item.kind, namespace, name, uid }))
+    Stray { kind: item.kind, namespace, name, uid }
 }
 
 /// The objects of `runs` that are alive as far as the state knows since before `started_ms`, and are not among the
