@@ -24,8 +24,11 @@
 //! are found to have lost what they acknowledged. The commit interval of the inner journal is drawn too: at 300 s
 //! nothing is saved by a timer, at 1 s metadata is ahead of data.
 //!
-//! What it does not model: a disk that loses blocks which it took but was not told to flush, or reorders them; and a
-//! peer's silence: the connections of a machine that was cut are reset when its process is killed.
+//! A replica is also cut off from its peers while another one's power is: all that they say to each other goes through
+//! proxies of the test, which hold it back meanwhile, and let it arrive late. Clients reach it all the time.
+//!
+//! What it does not model: a disk that loses blocks which it took but was not told to flush, or reorders them; and that
+//! a machine that was cut is silent: its connections are reset when its process is killed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, dead_code, reason = "tests")]
 
 #[path = "powercut/check.rs"]
@@ -42,5 +45,7 @@ mod honest;
 mod machine;
 #[path = "powercut/rounds.rs"]
 mod rounds;
+#[path = "powercut/wires.rs"]
+mod wires;
 #[path = "powercut/writers.rs"]
 mod writers;

@@ -2,6 +2,7 @@
 
 use crate::dev::{LastWords, binary, client, until};
 use crate::machine::Machine;
+use crate::wires::{self, Wires};
 use serde_json::Value;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -13,6 +14,7 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 pub(crate) struct Group {
     pub(crate) machines: Vec<Machine>,
+    pub(crate) wires: Wires,
     pub(crate) urls: Vec<String>,
     pub(crate) http: reqwest::Client,
     /// Given to every replica that is started.
@@ -26,17 +28,20 @@ impl Group {
     /// A new group in a folder, ready for writes.
     pub(crate) async fn start(dir: &Path, options: &str, environment: Vec<(String, String)>) -> Self {
         let ports = free_ports(6);
-        let peers: Vec<String> = ports[..3].iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let peers: Vec<String> = ports[..3].iter().map(|port| format!("{}:{port}", wires::HOST)).collect();
+        let wires = Wires::lay(&ports[..3]).await;
         let mut machines = Vec::new();
-        for (i, peer) in peers.iter().enumerate() {
+        for i in 0..peers.len() {
             let home = dir.join(format!("r{}", i + 1));
             let machine = Machine::make(&home).unwrap();
             let config = format!(
                 "group = \"powercut\"\ndatacenter = \"dc{}\"\ndata_dir = {:?}\napi_listen = \"127.0.0.1:{}\"\n\
-                 peer_listen = {peer:?}\nadvertise = \"127.0.0.1\"\npeers = {peers:?}\n",
+                 peer_listen = \"127.0.0.1:{}\"\nadvertise = {:?}\npeers = {peers:?}\n",
                 i + 1,
                 machine.mount().join("data"),
                 ports[i + 3],
+                ports[i],
+                wires::HOST,
             );
             fs::write(home.join("config.toml"), config).unwrap();
             machines.push(machine);
@@ -44,7 +49,7 @@ impl Group {
         let urls = ports[3..].iter().map(|port| format!("http://127.0.0.1:{port}")).collect();
         let (environment, options) = (environment, options.to_owned());
         let mut group =
-            Self { machines, urls, http: client(), environment, options, _says: LastWords::of(dir) };
+            Self { machines, wires, urls, http: client(), environment, options, _says: LastWords::of(dir) };
         for i in 0..group.machines.len() {
             group.start_one(i).await;
         }
@@ -57,6 +62,7 @@ impl Group {
         let config = self.machines[i].home.join("config.toml").display().to_string();
         let program = [binary(), "server", "--parent-pipe", "--config", &config].map(str::to_owned);
         self.machines[i].start(&self.options, &program, &self.environment).await;
+        self.wires.belongs(i, self.machines[i].pid());
     }
 
     async fn found(&self) {

@@ -1,7 +1,7 @@
 //! Rounds of power cuts under load.
 
 use crate::check::{lost, same_books};
-use crate::dev::signal;
+use crate::dev::{signal, until};
 use crate::group::Group;
 use crate::history::Choices;
 use crate::machine::{cut, impossible};
@@ -13,6 +13,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+/// What goes on beside a power cut.
+const PAUSED: &str = "one beside a paused one";
+const CUT_OFF: &str = "one beside one that is cut off";
 /// Rounds after which a new group begins: young logs are cut as well as long ones.
 const ROUNDS_PER_GROUP: u64 = 10;
 /// The longest that writers write before the cut.
@@ -94,14 +97,17 @@ async fn one_round(
     // The moment of the cut is random on purpose; nothing is waited for here.
     sleep(Duration::from_millis(choices.below(WRITE_MS_MAX))).await;
     let order = shuffled(choices);
-    let (kind, victims, paused) = match choices.below(6) {
+    let (kind, victims, other) = match choices.below(7) {
         0 | 1 => ("one", &order[..1], None),
         2 => ("two", &order[..2], None),
-        3 => ("one beside a paused one", &order[..1], Some(order[1])),
+        3 => (PAUSED, &order[..1], Some(order[1])),
+        4 => (CUT_OFF, &order[..1], Some(order[1])),
         _ => ("all", &order[..], None),
     };
-    if let Some(paused) = paused {
-        signal(group.machines[paused].pid(), Signal::STOP);
+    match other {
+        Some(off) if kind == CUT_OFF => cut_off(group, off, &writers, choices).await,
+        Some(paused) => signal(group.machines[paused].pid(), Signal::STOP),
+        None => {}
     }
     cut_all(group, victims).await;
     if kind == "one" {
@@ -118,14 +124,27 @@ async fn one_round(
             group.start_one(*i).await;
         }
     }
-    if let Some(paused) = paused {
+    if let Some(other) = other {
         writers.progress(1).await;
-        signal(group.machines[paused].pid(), Signal::CONT);
+        match kind {
+            CUT_OFF => group.wires.heal(),
+            _ => signal(group.machines[other].pid(), Signal::CONT),
+        }
     }
     group.until_ready().await;
     writers.progress(1 + choices.below(20)).await;
     writers.finish().await;
     kind
+}
+
+/// Cuts a replica off from its peers, and lets it notice, or takes the other's power before anybody does.
+async fn cut_off(group: &Group, off: usize, writers: &Writers, choices: &mut Choices) {
+    group.wires.cut_off(off);
+    if choices.below(2) == 0 {
+        let url = &group.urls[off];
+        until("who is cut off is not ready", async || (!group.is_ready(url).await).then_some(())).await;
+        writers.progress(1 + choices.below(20)).await;
+    }
 }
 
 async fn cut_all(group: &mut Group, victims: &[usize]) {
