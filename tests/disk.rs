@@ -25,3 +25,5 @@ mod order;
 mod slow;
 #[path = "acknowledged/trace.rs"]
 mod trace;
+#[path = "powercut/wires.rs"]
+mod wires;
