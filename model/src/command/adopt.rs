@@ -7,7 +7,7 @@
 
 use super::{Observation, Observe, place, settle};
 use crate::manifest::names::of_attempt;
-use crate::record::{Attempt, AttemptPhase, Cluster, ObjectState, Runnable};
+use crate::record::{Attempt, AttemptPhase, ObjectState, Runnable};
 use crate::{Damaged, Done, GroupId, Ordinal, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,8 @@ impl Adopt {
                 return outdated("one of the names is held");
             }
             supersede(&mut run, number, txn.now_ms());
-            run.attempts.push(attempt(number, Some(&cluster), AttemptPhase::Placed, txn.now_ms()));
+            let head = &cluster.head;
+            run.attempts.push(Attempt::placed(number, head.ordinal, head.name.clone(), txn.now_ms()));
             run.objects.append(&mut objects);
         }
         sent(&mut run, number, txn.now_ms());
@@ -85,23 +86,10 @@ fn supersede(run: &mut Runnable, number: u32, now: u64) {
     }
     let known = run.attempt().map_or(0, |attempt| attempt.number);
     for missing in known + 1..number {
-        let message = LOST.to_owned();
-        let lost = attempt(missing, None, AttemptPhase::Failed, now);
-        run.attempts.push(Attempt { finished_ms: Some(now), message, ..lost });
-    }
-}
-
-/// Without a cluster: where it was is not known.
-fn attempt(number: u32, cluster: Option<&Cluster>, phase: AttemptPhase, now: u64) -> Attempt {
-    Attempt {
-        number,
-        cluster: cluster.map_or(Ordinal(0), |cluster| cluster.head.ordinal),
-        cluster_name: cluster.map_or_else(String::new, |cluster| cluster.head.name.clone()),
-        phase,
-        placed_ms: now,
-        started_ms: None,
-        finished_ms: None,
-        message: String::new(),
+        let (phase, finished_ms, message) = (AttemptPhase::Failed, Some(now), LOST.to_owned());
+        // Where it was is not known either.
+        let unknown = Attempt::placed(missing, Ordinal(0), String::new(), now);
+        run.attempts.push(Attempt { phase, finished_ms, message, ..unknown });
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::settle;
 use crate::manifest::names::of_attempt;
-use crate::record::{Attempt, AttemptPhase, Cluster, Object, ObjectState, Record, Runnable};
+use crate::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, lookup};
 use serde::{Deserialize, Serialize};
 
@@ -81,16 +81,8 @@ impl Place {
 
     fn place(&self, txn: &Txn<'_>, run: &mut Runnable, cluster: &Cluster, mut objects: Vec<Object>) {
         let now = txn.now_ms();
-        run.attempts.push(Attempt {
-            number: self.attempt,
-            cluster: cluster.head.ordinal,
-            cluster_name: cluster.head.name.clone(),
-            phase: AttemptPhase::Placed,
-            placed_ms: now,
-            started_ms: None,
-            finished_ms: None,
-            message: String::new(),
-        });
+        let head = &cluster.head;
+        run.attempts.push(Attempt::placed(self.attempt, head.ordinal, head.name.clone(), now));
         objects.iter_mut().for_each(|object| object.due_ms = now);
         run.objects.append(&mut objects);
         run.place_tries = 0;

@@ -147,6 +147,22 @@ pub struct Attempt {
     pub message: String,
 }
 
+impl Attempt {
+    /// One that was just placed on a cluster.
+    pub(crate) fn placed(number: u32, cluster: Ordinal, cluster_name: String, placed_ms: u64) -> Self {
+        Self {
+            number,
+            cluster,
+            cluster_name,
+            phase: AttemptPhase::Placed,
+            placed_ms,
+            started_ms: None,
+            finished_ms: None,
+            message: String::new(),
+        }
+    }
+}
+
 /// A run and all that has become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runnable {
