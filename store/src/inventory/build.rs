@@ -5,14 +5,13 @@
 //! scan saw too early or too late is mended, and the file is exactly the state at B.
 
 use super::restore::PAGE_ROWS;
-use super::rows::{Bytes, RowsError};
+use super::rows::RowsError;
 use super::state::Shared;
 use super::view::row_key;
 use crate::changes::{Change, ChangesError};
 use crate::codec::Blob;
 use crate::ledger::LedgerError;
 use crate::snapshot::{self, Contents, SnapshotError, SnapshotFile, SnapshotWriter};
-use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tallyman_model::Key;
@@ -103,16 +102,12 @@ impl SnapshotBuilder {
 
     fn scan(&self, writer: &mut SnapshotWriter) -> Result<(), BuildError> {
         let rows = Arc::clone(&self.shared.state().rows);
-        let mut after: Option<Bytes> = None;
-        loop {
-            let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-            let page = rows.page(from, Bound::Unbounded, PAGE_ROWS)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = Some(last.clone());
-            for (key, stored) in page.iter().filter_map(row_key) {
+        for page in rows.pages(PAGE_ROWS) {
+            for (key, stored) in page?.iter().filter_map(row_key) {
                 writer.row(&key.row_bytes(), Some(stored))?;
             }
         }
+        Ok(())
     }
 
     /// Writes the changes after `revision` until few are left; gives the revision that was reached.

@@ -115,6 +115,20 @@ impl Rows {
         }
     }
 
+    /// All rows in key order, in pages of at most `limit`, each read when it is asked for. After an error the same page
+    /// comes again.
+    pub(super) fn pages(&self, limit: usize) -> impl Iterator<Item = Result<Vec<Stored>, RowsError>> + '_ {
+        let mut after: Option<Bytes> = None;
+        std::iter::from_fn(move || {
+            let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let page = self.page(from, Bound::Unbounded, limit);
+            if let Ok(rows) = &page {
+                after = Some(rows.last()?.0.clone());
+            }
+            Some(page)
+        })
+    }
+
     /// Takes a batch, all of it or nothing; `None` removes. Not durable. True: it is time to
     /// [`settle`](Self::settle).
     #[must_use]

@@ -1,10 +1,9 @@
 //! All rows are read and verified, on all cores: nothing is served before that is done.
 
 use super::restore::{PAGE_ROWS, Unusable};
-use super::rows::{Bytes, Rows, RowsError, Stored};
+use super::rows::{Rows, RowsError, Stored};
 use super::state::row_hash;
 use super::view;
-use std::ops::Bound;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,16 +48,12 @@ pub(super) fn scan(rows: &Rows, mut take: impl FnMut(Found)) -> Result<(), Unusa
 
 /// Sends all rows in key order, until nobody takes them.
 fn read(rows: &Rows, pages: &SyncSender<Vec<Stored>>) -> Result<(), RowsError> {
-    let mut after: Option<Bytes> = None;
-    loop {
-        let from = after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let page = rows.page(from, Bound::Unbounded, PAGE_ROWS)?;
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = Some(last.clone());
-        if pages.send(page).is_err() {
-            return Ok(());
+    for page in rows.pages(PAGE_ROWS) {
+        if pages.send(page?).is_err() {
+            break;
         }
     }
+    Ok(())
 }
 
 fn verify_all(pages: &Mutex<Receiver<Vec<Stored>>>, found: &SyncSender<Result<Found, Damaged>>) {

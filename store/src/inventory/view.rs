@@ -4,7 +4,7 @@ use super::rows::{Bytes, RowsError, Stored};
 use super::state::State;
 use crate::codec::{self, Kind};
 use std::ops::Bound;
-use tallyman_model::{Damaged, Key, Ordinal, Row, Tag, View};
+use tallyman_model::{Damaged, Key, Ordinal, Row, Tag, View, explain};
 
 /// Bytes of a row's key.
 pub(super) const ROW_KEY_BYTES: usize = 16;
@@ -73,7 +73,7 @@ pub(super) fn row_key((key, stored): &Stored) -> Option<(Key, &[u8])> {
 }
 
 pub(super) fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
-    codec::decode(Kind::Row, stored).map_err(|error| Damaged::at(key, chained(&error)))
+    codec::decode(Kind::Row, stored).map_err(|error| Damaged::at(key, explain(&error)))
 }
 
 /// That a row's envelope is whole, without decoding what is in it.
@@ -81,24 +81,17 @@ pub(super) fn check(key: Key, stored: &[u8]) -> Result<(), Damaged> {
     match codec::payload(Kind::Row, stored) {
         Ok((_, whole)) if whole == stored.len() => Ok(()),
         Ok(_) => Err(Damaged::at(key, "something follows the row")),
-        Err(error) => Err(Damaged::at(key, chained(&error))),
+        Err(error) => Err(Damaged::at(key, explain(&error))),
     }
 }
 
 /// Encodes a row in `scratch`, whose memory is used again.
 pub(super) fn encode(key: Key, row: &Row, scratch: &mut Vec<u8>) -> Result<Bytes, Damaged> {
     scratch.clear();
-    codec::encode_into(Kind::Row, row, scratch).map_err(|error| Damaged::at(key, chained(&error)))?;
+    codec::encode_into(Kind::Row, row, scratch).map_err(|error| Damaged::at(key, explain(&error)))?;
     Ok(Bytes::from(scratch.as_slice()))
 }
 
 pub(super) fn unreadable(key: Key, error: &RowsError) -> Damaged {
-    Damaged::at(key, error.to_string())
-}
-
-fn chained(error: &codec::CodecError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
+    Damaged::at(key, explain(error))
 }
