@@ -22,7 +22,7 @@ use swap::UNFINISHED;
 use tallyman_model::command::{AddMember, BeginLineage, ExpectMember};
 use tallyman_model::record::{JoinAs, Origin};
 use tallyman_model::version::too_old;
-use tallyman_model::{Command, Principal, ReplicaId, Revision, Uid};
+use tallyman_model::{Command, Principal, ReplicaId, Revision, Uid, query};
 use tallyman_store::backup::{self, BackupError};
 use tallyman_store::identity::{Home, HomeError};
 use tallyman_store::inventory::{self, Inventory, InventoryOptions, ToApply};
@@ -224,7 +224,7 @@ fn begin(
         api_url: options.advertise_api.clone(),
     };
     let (last, last_kept) = (inventory.applied().last, inventory.reader().revision());
-    let version = inventory.reader().now(|view, _| members::meta(view)).map_or(0, |meta| meta.version);
+    let version = members::version(&inventory.reader());
     if version > options.understands {
         return Err(LineageError::Refused(too_old(version, options.understands)));
     }
@@ -255,7 +255,7 @@ fn begin(
         return Err(LineageError::Refused(refusal.message));
     }
     inventory.snapshot_builder().build()?;
-    let meta = inventory.reader().now(|view, _| members::meta(view));
+    let meta = inventory.reader().now(|view, _| query::meta(view));
     let meta = meta.map_err(|error| LineageError::Refused(error.to_string()))?;
     let Some(begun) = meta.unconfirmed().copied() else {
         return Err(LineageError::Refused("it was not recorded".to_owned()));

@@ -1,10 +1,11 @@
 //! The members as the state has them.
 
+use crate::Reader;
 use crate::types::PeerNode;
 use std::sync::Arc;
 use tallyman_model::command::AddMember;
-use tallyman_model::record::{Member, Meta, Record, Resource};
-use tallyman_model::{Damaged, Key, Row, Tag, View};
+use tallyman_model::record::{Member, Record, Resource};
+use tallyman_model::{Damaged, Key, Row, Tag, View, query};
 
 /// Replicas that a group can have had at a time.
 const MEMBERS_MAX: usize = 64;
@@ -28,13 +29,9 @@ pub(crate) fn members(view: &dyn View) -> Result<Vec<Member>, Damaged> {
     Ok(members)
 }
 
-/// The counters.
-pub(crate) fn meta(view: &dyn View) -> Result<Meta, Damaged> {
-    match view.get(Key::META)? {
-        Some(Row::Meta(meta)) => Ok(*meta),
-        None => Ok(Meta::default()),
-        Some(_) => Err(Damaged::at(Key::META, "not the counters")),
-    }
+/// The group's version as `reader` shows it.
+pub(crate) fn version(reader: &Reader) -> u32 {
+    reader.now(|view, _| query::meta(view)).map_or(0, |meta| meta.version)
 }
 
 /// Where a member is reached.

@@ -5,7 +5,6 @@
 //! so its length is bounded by number and not by time, which a busy machine stretches.
 
 use crate::content;
-use crate::members;
 use crate::types::{Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, from_store};
 use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
@@ -15,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::version::too_old;
-use tallyman_model::{Damaged, explain};
+use tallyman_model::{Damaged, explain, query};
 use tallyman_store::inventory::{AppliedState, BATCH_ENTRIES_MAX, Inventory, SnapshotBuilder, ToApply};
 use tallyman_store::ledger::Seal;
 use tallyman_store::snapshot::{IncomingSnapshot, SnapshotFile};
@@ -194,7 +193,7 @@ fn install(inventory: &mut Inventory, path: PathBuf, understands: u32) -> io::Re
         copy.finish().map_err(io::Error::other)?.path
     };
     inventory.install(&path).map_err(io::Error::other)?;
-    let meta = inventory.reader().now(|view, _| members::meta(view)).map_err(io::Error::other)?;
+    let meta = inventory.reader().now(|view, _| query::meta(view)).map_err(io::Error::other)?;
     match meta.version > understands {
         true => Err(io::Error::new(io::ErrorKind::Unsupported, too_old(meta.version, understands))),
         false => Ok(()),

@@ -14,7 +14,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::command::AddMember;
-use tallyman_model::{Command, Damaged, GroupId, Principal, Record, ReplicaId, Uid};
+use tallyman_model::{Command, Damaged, GroupId, Principal, Record, ReplicaId, Uid, query};
 use tokio::time::{Instant, timeout_at};
 
 /// How long founding may take, from the first question to the first entry.
@@ -199,7 +199,7 @@ impl Inner {
         }
         let _one = self.joining.lock().await;
         // What would be refused is not proposed: it asks again and again.
-        let state = self.reader.now(|view, _| Ok((members::members(view)?, members::meta(view)?)));
+        let state = self.reader.now(|view, _| Ok((members::members(view)?, query::meta(view)?)));
         let state: Result<_, Damaged> = state;
         let (known, meta) = match state {
             Ok(state) => state,

@@ -25,7 +25,7 @@ use step::{Step, View, next_step};
 use tallyman_model::command::Found;
 use tallyman_model::quorum::Seen;
 use tallyman_model::record::{self, Meta};
-use tallyman_model::{Command, Principal};
+use tallyman_model::{Command, Principal, query};
 use tokio::time::Instant;
 
 /// Works on the membership whenever this replica leads, until it stops.
@@ -86,7 +86,7 @@ impl Inner {
         if self.leadership.borrow().is_none() || !self.is_founded() {
             return None;
         }
-        let read = self.reader.now(|view, _| Ok((members::members(view)?, members::meta(view)?)));
+        let read = self.reader.now(|view, _| Ok((members::members(view)?, query::meta(view)?)));
         let read: Result<_, tallyman_model::Damaged> = read;
         read.inspect_err(|error| tracing::error!(%error, "the members cannot be read")).ok()
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tallyman_model::record::MemberState;
-use tallyman_model::{GroupId, ReplicaId};
+use tallyman_model::{GroupId, ReplicaId, query};
 
 /// Changes within this time are published as one.
 const TOGETHER: Duration = Duration::from_millis(10);
@@ -146,7 +146,7 @@ impl Inner {
     pub(crate) fn is_founded(&self) -> bool {
         // Once so, it stays so: no need to read again.
         self.founded.load(Ordering::Relaxed) || {
-            let meta = self.reader.now(|view, _| crate::members::meta(view));
+            let meta = self.reader.now(|view, _| query::meta(view));
             let founded = meta.is_ok_and(|meta| meta.group != GroupId::default());
             self.founded.store(founded, Ordering::Relaxed);
             founded

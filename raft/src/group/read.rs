@@ -1,14 +1,14 @@
 //! What a read waits for before it looks.
 
 use super::inner::{Inner, Member};
+use crate::ReadError;
 use crate::transport::wire::NoReadIndex;
 use crate::transport::{Request, Response};
-use crate::{ReadError, members};
 use openraft::ReadPolicy;
 use openraft::errors::{LinearizableReadError, RaftError};
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::Revision;
+use tallyman_model::{Revision, query};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -77,7 +77,7 @@ impl Inner {
     }
 
     fn check_gap(&self, token: Revision) -> Result<(), ReadError> {
-        let meta = self.reader.now(|view, _| members::meta(view));
+        let meta = self.reader.now(|view, _| query::meta(view));
         let meta = meta.map_err(|error| ReadError::Damaged(error.to_string()))?;
         match meta.lineages.iter().find(|gap| gap.last_kept < token && token < gap.base) {
             Some(gap) => Err(ReadError::Gap { token, last_kept: gap.last_kept, base: gap.base }),

@@ -15,7 +15,7 @@ use openraft::raft::AppendEntriesRequest;
 use std::fmt::Display;
 use std::io;
 use std::sync::{Arc, PoisonError};
-use tallyman_model::{GroupId, ReplicaId};
+use tallyman_model::{GroupId, ReplicaId, query};
 
 /// The longest full segment of the ledger that is received, in bytes.
 const SEGMENT_BYTES_MAX: usize = 512 * 1024 * 1024;
@@ -190,7 +190,7 @@ impl Inner {
     /// Refuses a replica that has been removed. Its id was given before the last applied entry, and nobody has it.
     pub(crate) fn check_member(&self, dialler: u64) -> Result<(), Refused> {
         let removed = self.reader.now(|view, _| {
-            let founded = members::meta(view).is_ok_and(|meta| meta.group != GroupId::default());
+            let founded = query::meta(view).is_ok_and(|meta| meta.group != GroupId::default());
             let known = members::members(view);
             founded && known.is_ok_and(|known| known.iter().all(|member| member.id != ReplicaId(dialler)))
         });

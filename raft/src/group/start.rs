@@ -167,7 +167,7 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let inventory = InventoryOptions { log_purged, ..options.inventory(&options.dir) };
     let inventory = Inventory::open(inventory)?;
     let reader = inventory.reader();
-    let version = reader.now(|view, _| members::meta(view)).map_or(0, |meta| meta.version);
+    let version = members::version(&reader);
     if version > options.understands {
         return Err(StartError::TooOld {
             dir: options.dir.clone(),

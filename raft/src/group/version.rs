@@ -43,7 +43,7 @@ impl Understood {
 impl Inner {
     /// The group's version, as far as this replica has applied.
     pub(crate) fn version(&self) -> u32 {
-        self.reader.now(|view, _| members::meta(view)).map_or(0, |meta| meta.version)
+        members::version(&self.reader)
     }
 
     /// Asks the other members what their builds understand, while the group could go further with this one.
