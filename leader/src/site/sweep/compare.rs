@@ -39,15 +39,7 @@ pub(super) fn listed(
     let mut findings = Vec::new();
     for item in items {
         let owners = owners(view, cluster, item)?;
-        let found = judge(&owners, cluster, group, item).map(|found| match (found, begun_ms) {
-            (Finding::Stray(stray), Some(begun_ms)) => {
-                let is_lost = |run: &&Runnable| run.lost_attempt(cluster, item, group, begun_ms).is_some();
-                let run = owners.iter().find(is_lost).map(|run| run.head.ordinal);
-                run.map_or(Finding::Stray(stray), |run| Finding::Lost(run, Box::new(item.clone())))
-            }
-            (found, _) => found,
-        });
-        findings.extend(found);
+        findings.extend(judge(&owners, cluster, group, begun_ms, item));
     }
     Ok(findings)
 }
@@ -63,7 +55,14 @@ fn owners(view: &dyn View, cluster: Ordinal, item: &Observation) -> Result<Vec<R
     Ok(owners)
 }
 
-fn judge(owners: &[Runnable], cluster: Ordinal, group: GroupId, item: &Observation) -> Option<Finding> {
+/// `begun_ms`: when the group went on from a backup, if it ever did.
+fn judge(
+    owners: &[Runnable],
+    cluster: Ordinal,
+    group: GroupId,
+    begun_ms: Option<u64>,
+    item: &Observation,
+) -> Option<Finding> {
     let all = || owners.iter().flat_map(|run| run.objects.iter().map(move |object| (run, object)));
     let here = || all().filter(|(_, object)| object.cluster == cluster);
     if let Some((run, object)) = here().find(|(_, object)| object.uid.as_ref() == Some(&item.uid)) {
@@ -79,7 +78,13 @@ fn judge(owners: &[Runnable], cluster: Ordinal, group: GroupId, item: &Observati
     if here().any(accounts) {
         return Some(Finding::News(Box::new(item.clone())));
     }
-    Some(Finding::Stray(stray(item)))
+    let is_lost = |run: &&Runnable| {
+        begun_ms.is_some_and(|begun_ms| run.lost_attempt(cluster, item, group, begun_ms).is_some())
+    };
+    Some(match owners.iter().find(is_lost) {
+        Some(run) => Finding::Lost(run.head.ordinal, Box::new(item.clone())),
+        None => Finding::Stray(stray(item)),
+    })
 }
 
 pub(super) fn stray(item: &Observation) -> Stray {
