@@ -17,13 +17,12 @@ fn rounds(usual: usize) -> usize {
     std::env::var("FAILOVER_ROUNDS").map_or(usual, |rounds| rounds.parse().unwrap())
 }
 
-/// Prints percentiles of times in ms, and gives the 99th.
-fn say(what: &str, mut all: Vec<f64>) -> f64 {
+/// Prints percentiles of times in ms.
+fn say(what: &str, mut all: Vec<f64>) {
     all.sort_by(f64::total_cmp);
     let at = |share: f64| all[((all.len() as f64 * share) as usize).min(all.len() - 1)];
     let (p50, p99, worst) = (at(0.5), at(0.99), at(1.0));
     eprintln!("{what}: {} times, p50 {p50:.0} ms, p99 {p99:.0} ms, worst {worst:.0} ms", all.len());
-    p99
 }
 
 /// How the leader stops leading.

@@ -51,12 +51,21 @@ impl Place {
     }
 
     fn labels(self) -> String {
-        let (desk, app) = ((self.mixed >> 24) % DESKS, (self.mixed >> 32) % APPS);
+        let (desk, app, day) = (self.desk(), self.app(), self.day());
         let side = if self.namespace() == "fill-0" { "left" } else { "right" };
-        format!(
-            "\"desk\":\"d{desk}\",\"app\":\"a{app}\",\"day\":\"{}\",\"side\":\"{side}\"",
-            self.number / DAY_ROWS
-        )
+        format!("\"desk\":\"d{desk}\",\"app\":\"a{app}\",\"day\":\"{day}\",\"side\":\"{side}\"")
+    }
+
+    fn desk(self) -> u64 {
+        (self.mixed >> 24) % DESKS
+    }
+
+    fn app(self) -> u64 {
+        (self.mixed >> 32) % APPS
+    }
+
+    fn day(self) -> u64 {
+        self.number / DAY_ROWS
     }
 
     fn is_cancelled(self) -> bool {
@@ -147,14 +156,14 @@ impl Anywhere {
 
     fn list(&mut self) -> Shot {
         let place = self.any();
-        let (desk, app) = ((place.mixed >> 24) % DESKS, (place.mixed >> 32) % APPS);
+        let (desk, app) = (place.desk(), place.app());
         let all = request::runnables(None);
         let within = request::runnables(Some(&place.namespace()));
         let (operation, path, labels, phase) = match self.asked % 5 {
             0 => (PAGE, within, format!("app%3Da{app}"), "Held"),
             1 => (PAGE, within, format!("desk%3Dd{desk}"), "Cancelled"),
             2 => (PAGE, all, format!("desk%3Dd{desk},app%3Da{app}"), "Held"),
-            3 => (PAGE, within, format!("day%3D{}", place.number / DAY_ROWS), "Cancelled"),
+            3 => (PAGE, within, format!("day%3D{}", place.day()), "Cancelled"),
             _ => (NONE, request::runnables(Some("fill-1")), "side%3Dleft".to_owned(), "Held"),
         };
         let path =
