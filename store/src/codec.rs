@@ -202,19 +202,10 @@ pub(crate) fn payload(kind: Kind, bytes: &[u8]) -> Result<(&[u8], usize), CodecE
     Ok((payload, whole))
 }
 
-/// True when a whole, intact envelope of `kind` begins anywhere in `bytes` and at least `margin` bytes follow it.
-pub(crate) fn contains(kind: Kind, bytes: &[u8], margin: usize) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = rest.windows(MAGIC.len()).position(|window| window == MAGIC) {
-        rest = &rest[at..];
-        if let Ok((_, whole)) = payload(kind, rest)
-            && rest.len() >= whole + margin
-        {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
+/// Where in `bytes` an envelope may begin.
+pub(crate) fn beginnings(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let windows = bytes.windows(MAGIC.len()).enumerate();
+    windows.filter(|(_, window)| *window == MAGIC).map(|(at, _)| at)
 }
 
 /// Numbers take as many bytes as they need: most are lengths and counts, and records are a third shorter for it.
@@ -272,16 +263,16 @@ mod tests {
     proptest! {
         #[test]
         fn any_single_flipped_bit_is_refused(content in proptest::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), bit in 0..8u8) {
-            let mut bytes = encode(Kind::LogEntry, &Blob(content)).unwrap();
+            let mut bytes = encode(Kind::LogRecord, &Blob(content)).unwrap();
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
-            prop_assert!(decode::<Blob>(Kind::LogEntry, &bytes).is_err());
+            prop_assert!(decode::<Blob>(Kind::LogRecord, &bytes).is_err());
         }
 
         #[test]
         fn any_cut_is_refused(content in proptest::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>()) {
-            let bytes = encode(Kind::LogEntry, &Blob(content)).unwrap();
-            prop_assert!(decode::<Blob>(Kind::LogEntry, &bytes[..at.index(bytes.len())]).is_err());
+            let bytes = encode(Kind::LogRecord, &Blob(content)).unwrap();
+            prop_assert!(decode::<Blob>(Kind::LogRecord, &bytes[..at.index(bytes.len())]).is_err());
         }
     }
 }

@@ -3,10 +3,68 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// The ending of a file that is not complete yet; such files are removed when their directory is opened.
 pub(crate) const UNFINISHED: &str = "unfinished";
+
+/// Bytes of a long file that wait to be synced at most.
+const UNSYNCED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A long file that is written beside others: it is synced every few MiB, so that who syncs another file of the same
+/// disk waits for no more than these.
+#[derive(Debug)]
+pub struct Steady {
+    file: File,
+    unsynced_bytes: usize,
+}
+
+impl Steady {
+    /// Writes on where `file` is.
+    #[must_use]
+    pub fn over(file: File) -> Self {
+        Self { file, unsynced_bytes: 0 }
+    }
+
+    /// Writes all of `bytes` at `offset`, wherever it is.
+    ///
+    /// # Errors
+    /// The file system refused; part of it may be written.
+    pub fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)?;
+        self.wrote(bytes.len())
+    }
+
+    fn wrote(&mut self, bytes: usize) -> io::Result<()> {
+        self.unsynced_bytes += bytes;
+        if self.unsynced_bytes >= UNSYNCED_BYTES_MAX {
+            self.file.sync_data()?;
+            self.unsynced_bytes = 0;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable, its length included.
+    ///
+    /// # Errors
+    /// The file system refused: what is durable is not known.
+    pub fn sync_all(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+impl Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.wrote(written)?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
 
 /// Puts `bytes` under `path`, whole or not at all: written aside, fsynced, renamed, directory fsynced.
 ///

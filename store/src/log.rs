@@ -1,28 +1,30 @@
 //! The Raft log, the vote and the committed index: what makes a write durable.
 //!
-//! The files are those of the `raft-log` crate, under our own codec ([`types`]). What this module adds:
+//! One file after the other, each a run of records with zeros behind it ([`tail`]):
 //!
-//! - **Order and batching.** Calls go into one queue. One thread takes all that is queued, hands it to raft-log,
-//!   waits for one fdatasync and then calls back, in call order. raft-log's own batching is off: with a wait of
-//!   zero it syncs each request apart, with any other wait a lone write pays for it.
-//! - **Verification.** raft-log ends a chunk where a record reads as incomplete, and cuts it there; a flipped bit in
-//!   a length does the same to records that were fsynced. So every record is read before raft-log sees the files
-//!   ([`scan`]), and a tail is cut only above the [watermark](crate::watermark), never when an intact record
-//!   follows it. Anything else is [`OpenError::Damaged`], and the replica must not vote or serve.
+//! - **Order and batching.** Calls go into one queue. One thread takes all that is queued, writes it at once, waits for
+//!   one fdatasync and then calls back, in call order.
+//! - **Verification.** Every record is read when the log is opened ([`scan`]), and again when it is read from its file.
+//!   A tail is cut only above the [watermark](crate::watermark), and never when a record follows it that was written
+//!   later. Anything else is [`OpenError::Damaged`], and the replica must not vote or serve.
 //! - **Failure.** The first failed write or fsync ends the log for ever: its callbacks and all later calls get the
 //!   error, and the hook given at open is called, which ends the process. Nothing is tried again, because after
 //!   a failed fsync the kernel no longer knows what is on disk. For the same reason the next process writes once
 //!   more what it finds above the watermark, before it believes that a sync makes it durable.
 //!
-//! raft-log opens its files itself, so there is no seam at the file calls. The seam is one step above: a
-//! [`FlushGate`] holds back everything that is queued before raft-log gets it, and can drop it as a power cut does.
+//! A [`FlushGate`] holds back everything that is queued before it is written, and can drop it as a kill does. What a
+//! power cut may leave of the files is enumerated from the system calls of a real run.
 
 mod error;
 mod flushes;
 mod gate;
+mod index;
 mod options;
 mod queue;
+mod record;
 mod scan;
+mod segment;
+mod tail;
 mod types;
 mod writer;
 
@@ -33,11 +35,12 @@ pub use options::{LogOptions, OnFatal};
 pub use types::{LogId, LogState, Vote};
 
 use crate::watermark::WatermarkFile;
+use index::Index;
 use queue::{Op, Queue};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use types::LogTypes;
+use tail::Tail;
 use writer::{Shared, Writer};
 
 /// Called once, when the write is on disk or has failed.
@@ -54,29 +57,26 @@ pub struct Log {
 
 impl Log {
     /// Opens or makes the log of the data directory `dir`: `dir/log/` and `dir/watermark`. Every record is read and
-    /// verified. Takes as long as reading the files twice.
+    /// verified.
     ///
     /// # Errors
     /// [`OpenError::Damaged`]: this replica no longer has what it once confirmed; it must not vote or serve.
-    /// [`OpenError::Io`]: nothing is known.
+    /// [`OpenError::OlderFormat`]: nothing was changed. [`OpenError::Io`]: nothing is known.
     pub fn open(dir: &Path, options: LogOptions) -> Result<Self, OpenError> {
         let log_dir = dir.join("log");
         let io = |source| OpenError::Io { path: log_dir.clone(), source };
         crate::files::prepare_dir(&log_dir).map_err(io)?;
-        let config = options.raft_log_config(&log_dir);
         let path = dir.join("watermark");
-        let chunks = scan::chunk_starts(&log_dir).map_err(io)?;
+        let starts = scan::starts(&log_dir)?;
         let watermark = match WatermarkFile::open(&path)? {
             Some(file) => file,
-            None if chunks.is_empty() => WatermarkFile::create(&path)?,
+            None if starts.is_empty() => WatermarkFile::create(&path)?,
             None => return Err(OpenError::WatermarkMissing { path }),
         };
-        let found = scan::verify(&config, chunks, watermark.get())?;
-        scan::write_again(&config, watermark.get())?;
-        let raft_log = raft_log::RaftLog::<LogTypes>::open(Arc::new(config)).map_err(io)?;
-        let queue = Queue::new(found.state, found.sizes);
-        let (shared, writer) =
-            Writer::start(raft_log, &log_dir, queue, watermark, found.end, options).map_err(io)?;
+        let found = scan::read(&log_dir, starts, watermark.get(), Index::new(options.cache_bytes_max))?;
+        let tail = Tail::of(&log_dir, options.segment_bytes_max, &found).map_err(io)?;
+        let queue = Queue::new(found.state, found.index, tail.segments().clone());
+        let (shared, writer) = Writer::start(tail, queue, watermark, options).map_err(io)?;
         Ok(Self { shared, _writer: Arc::new(writer) })
     }
 

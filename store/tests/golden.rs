@@ -45,13 +45,19 @@ fn the_log() {
     let vote = Vote { term: 2, voted_for: Some(3), committed: true };
     log.save_vote(vote).unwrap();
     log.append((0..5).map(|index| (id(index), vec![index as u8; 3])).collect(), Box::new(|_| {})).unwrap();
+    // A record says how far the flushes before it came.
+    log.sync().unwrap();
     log.save_committed(Some(id(2))).unwrap();
     log.truncate_after(Some(id(3))).unwrap();
+    log.sync().unwrap();
     log.purge(id(0)).unwrap();
     log.sync().unwrap();
     drop(log);
-    let name = "r-00_000_000_000_000_000_000.wal";
-    assert_golden("log.wal", &fs::read(dir.path().join("log").join(name)).unwrap());
+    let name = "00000000000000000000.wal";
+    let mut bytes = fs::read(dir.path().join("log").join(name)).unwrap();
+    // Not all of the zeros that follow.
+    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).unwrap().next_multiple_of(512));
+    assert_golden("log.wal", &bytes);
     fs::copy(golden_path("log.wal"), dir.path().join("log").join(name)).unwrap();
     let log = Log::open(dir.path(), LogOptions::default()).unwrap();
     assert_eq!(log.read(0, 10, 1000).unwrap(), [1, 2, 3].map(|index| (id(index), vec![index as u8; 3])));

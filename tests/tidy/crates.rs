@@ -18,10 +18,9 @@ const EDGES: [(&str, &[&str]); 8] = [
 ];
 
 /// A heavy dependency has one home, and its types do not leak from there.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 11] = [
     ("sled", &["store"]),
     ("bincode", &["store"]),
-    ("raft-log", &["store"]),
     ("openraft", &["raft"]),
     ("openraft-rt", &["raft"]),
     ("openraft-rt-tokio", &["raft"]),
@@ -82,9 +81,7 @@ fn every_version_stands_in_the_root_and_what_must_be_pinned_is() {
     let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let manifest: Table = text.parse().unwrap();
     let versions = manifest["workspace"]["dependencies"].as_table().unwrap();
-    for name in
-        ["sled", "bincode", "raft-log", "openraft", "openraft-rt", "openraft-rt-tokio", "openraft-macros"]
-    {
+    for name in ["sled", "bincode", "openraft", "openraft-rt", "openraft-rt-tokio", "openraft-macros"] {
         let spec = &versions[name];
         let version = spec.as_str().or_else(|| spec.get("version")?.as_str()).unwrap();
         assert!(version.starts_with('='), "{name} must be pinned exactly");

@@ -6,10 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 pub enum Kind {
-    /// The content of one entry of the Raft log.
-    LogEntry = 1,
-    /// A Raft vote in the log.
-    Vote = 2,
+    /// A record of the Raft log. Its first two formats were the content of an entry, beside votes as kind 2.
+    LogRecord = 1,
     /// The identity of a data directory.
     Identity = 3,
     /// How far the log is known to be on disk.
@@ -44,9 +42,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 17] = [
-        Kind::LogEntry,
-        Kind::Vote,
+    pub const ALL: [Kind; 16] = [
+        Kind::LogRecord,
         Kind::Identity,
         Kind::Watermark,
         Kind::Row,
@@ -69,14 +66,14 @@ impl Kind {
     pub fn format(self) -> u16 {
         match self {
             Kind::Row => 4,
+            Kind::LogRecord => 3,
             _ => 2,
         }
     }
 
     fn words(self) -> &'static str {
         match self {
-            Kind::LogEntry => "log entry",
-            Kind::Vote => "vote",
+            Kind::LogRecord => "log record",
             Kind::Identity => "identity",
             Kind::Watermark => "watermark",
             Kind::Row => "row",

@@ -19,6 +19,16 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// It was written by a build whose log had another format. Nothing was changed.
+    #[error(
+        "failed to open the log {}: it has the format of an older build, which is not read any more; take a backup with \
+         that build (`tallyman operator backup`) and restore it with this one, or join with an empty directory",
+        path.display()
+    )]
+    OlderFormat {
+        /// A file of the older format.
+        path: PathBuf,
+    },
     /// Something that was durable is missing or damaged. The replica must neither vote nor serve; it is
     /// replaced by one with an empty directory.
     #[error(
@@ -51,7 +61,10 @@ impl OpenError {
     /// False when opening may succeed another time.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        !matches!(self, Self::Io { .. } | Self::Watermark(WatermarkError::Io { .. }))
+        !matches!(
+            self,
+            Self::Io { .. } | Self::OlderFormat { .. } | Self::Watermark(WatermarkError::Io { .. })
+        )
     }
 }
 

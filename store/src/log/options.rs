@@ -2,9 +2,7 @@
 
 use super::gate::FlushGate;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Called once with the first failed write or fsync, on the log's thread. It ends the process.
 pub type OnFatal = Arc<dyn Fn(&io::Error) + Send + Sync>;
@@ -12,12 +10,10 @@ pub type OnFatal = Arc<dyn Fn(&io::Error) + Send + Sync>;
 /// How the log is opened.
 #[derive(Clone)]
 pub struct LogOptions {
-    /// Bytes after which a new file is begun.
-    pub chunk_bytes_max: usize,
-    /// Bytes of entries held in memory, beyond those of the newest file.
+    /// Bytes after which a new file is begun; a longer entry has one of its own.
+    pub segment_bytes_max: u64,
+    /// Bytes of the newest entries that are held in memory.
     pub cache_bytes_max: usize,
-    /// Bytes read at once when the log is opened.
-    pub read_buffer_bytes: usize,
     /// How often the watermark is written while the log grows.
     pub watermark_interval_ms: u64,
     /// A gate before the disk, for tests.
@@ -29,9 +25,8 @@ pub struct LogOptions {
 impl Default for LogOptions {
     fn default() -> Self {
         Self {
-            chunk_bytes_max: 32 * 1024 * 1024,
-            cache_bytes_max: 16 * 1024 * 1024,
-            read_buffer_bytes: 1024 * 1024,
+            segment_bytes_max: 32 * 1024 * 1024,
+            cache_bytes_max: 4 * 1024 * 1024,
             watermark_interval_ms: 1000,
             flush_gate: None,
             on_fatal: None,
@@ -39,24 +34,11 @@ impl Default for LogOptions {
     }
 }
 
-impl LogOptions {
-    pub(super) fn raft_log_config(&self, dir: &Path) -> raft_log::Config {
-        let mut config = raft_log::Config::new(dir.display());
-        config.wal.read_buffer_size = Some(self.read_buffer_bytes);
-        config.wal.chunk_max_size = Some(self.chunk_bytes_max);
-        config.wal.truncate_incomplete_record = Some(false);
-        config.wal.flush_batch_wait = Some(Duration::ZERO);
-        config.log_cache_capacity = Some(self.cache_bytes_max);
-        config
-    }
-}
-
 impl std::fmt::Debug for LogOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogOptions")
-            .field("chunk_bytes_max", &self.chunk_bytes_max)
+            .field("segment_bytes_max", &self.segment_bytes_max)
             .field("cache_bytes_max", &self.cache_bytes_max)
-            .field("read_buffer_bytes", &self.read_buffer_bytes)
             .field("watermark_interval_ms", &self.watermark_interval_ms)
             .finish_non_exhaustive()
     }

@@ -1,9 +1,11 @@
 //! What was called and is not on disk yet, and what the log holds with it.
 
+use super::OnDurable;
 use super::error::LogError;
+use super::index::{Found, Index, Place};
+use super::segment::Segment;
 use super::types::{LogId, LogState, Vote};
-use super::{OnDurable, scan::Sizes};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -30,13 +32,6 @@ impl Op {
     }
 }
 
-/// An entry that raft-log may not have yet.
-struct Recent {
-    batch: u64,
-    id: LogId,
-    bytes: Arc<Vec<u8>>,
-}
-
 /// The calls that wait, and the log as it will be when they are done.
 pub(super) struct Queue {
     ops: Vec<Op>,
@@ -45,24 +40,16 @@ pub(super) struct Queue {
     /// Number of the batch that `ops` will be.
     batch: u64,
     state: LogState,
-    recent: BTreeMap<u64, Recent>,
-    sizes: Sizes,
+    index: Index,
+    /// What is read from, oldest first.
+    segments: VecDeque<Arc<Segment>>,
     failed: Option<LogError>,
     pub(super) stopping: bool,
 }
 
 impl Queue {
-    pub(super) fn new(state: LogState, sizes: Sizes) -> Self {
-        Self {
-            ops: Vec::new(),
-            due: false,
-            batch: 0,
-            state,
-            recent: BTreeMap::new(),
-            sizes,
-            failed: None,
-            stopping: false,
-        }
+    pub(super) fn new(state: LogState, index: Index, segments: VecDeque<Arc<Segment>>) -> Self {
+        Self { ops: Vec::new(), due: false, batch: 0, state, index, segments, failed: None, stopping: false }
     }
 
     pub(super) fn state(&self) -> LogState {
@@ -70,7 +57,7 @@ impl Queue {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.sizes.total()
+        self.index.total()
     }
 
     pub(super) fn check(&self) -> Result<(), LogError> {
@@ -96,21 +83,18 @@ impl Queue {
     }
 
     pub(super) fn append(&mut self, entries: Vec<(LogId, Vec<u8>)>, done: OnDurable) -> Result<(), LogError> {
-        let mut last = self.state.last;
+        let mut state = self.state;
         for (id, _) in &entries {
-            // The first entry ever may have any index.
-            let follows = last.is_none_or(|last| id.index == last.index + 1 && *id > last);
-            if !follows {
-                return Err(LogError::OutOfOrder { id: *id, last });
+            if !state.is_followed_by(*id) {
+                return Err(LogError::OutOfOrder { id: *id, last: state.last });
             }
-            last = Some(*id);
+            state.last = Some(*id);
         }
         let entries: Vec<_> = entries.into_iter().map(|(id, bytes)| (id, Arc::new(bytes))).collect();
         for (id, bytes) in &entries {
-            self.sizes.push(id.index, bytes.len());
-            self.recent.insert(id.index, Recent { batch: self.batch, id: *id, bytes: Arc::clone(bytes) });
+            self.index.push(*id, Arc::clone(bytes), self.batch);
         }
-        self.state.last = last;
+        self.state = state;
         self.push(Op::Append { entries, done });
         Ok(())
     }
@@ -148,12 +132,11 @@ impl Queue {
             return refused("the entry to be kept is purged");
         }
         let next = last.map_or(0, |id| id.index + 1);
-        if last != self.state.last_purged && !self.sizes.holds(last) {
+        if last != self.state.last_purged && last.is_some_and(|last| !self.index.holds(last)) {
             return refused("the entry to be kept is not there");
         }
         self.state.last = last;
-        self.sizes.cut_from(next);
-        self.recent.split_off(&next);
+        self.index.cut_from(next);
         self.push(Op::Truncate(last));
         Ok(())
     }
@@ -166,20 +149,15 @@ impl Queue {
         if self.state.last.is_none_or(|last| last.index <= upto.index) {
             self.state.last = Some(upto);
         }
-        self.sizes.drop_upto(upto.index);
-        self.recent = self.recent.split_off(&(upto.index + 1));
+        self.index.drop_upto(upto.index);
         self.push(Op::Purge(upto));
     }
 
-    /// The range of a read within what is held, and the entries of it that raft-log may not have yet.
-    pub(super) fn recent(&self, from: u64, to: u64) -> (u64, u64, Vec<Held>) {
-        let first = self.sizes.first().unwrap_or(u64::MAX).max(from);
-        let end = self.state.last.map_or(0, |last| last.index + 1).min(to);
-        if first >= end {
-            return (from, from, Vec::new());
-        }
-        let entries = self.recent.range(first..end).map(|(_, recent)| (recent.id, Arc::clone(&recent.bytes)));
-        (first, end, entries.collect())
+    /// The entries of a read that are held, and the files that those are in which are not in memory.
+    pub(super) fn find(&self, from: u64, to: u64, bytes_max: usize) -> (Vec<Found>, VecDeque<Arc<Segment>>) {
+        let found = self.index.find(from, to, bytes_max);
+        let is_cold = found.iter().any(|found| matches!(found, Found::At(..)));
+        (found, if is_cold { self.segments.clone() } else { VecDeque::new() })
     }
 
     /// Takes all calls, as one batch.
@@ -189,9 +167,14 @@ impl Queue {
         (self.batch - 1, std::mem::take(&mut self.ops))
     }
 
-    /// raft-log has the entries up to this batch.
-    pub(super) fn forget_recent(&mut self, batch: u64) {
-        self.recent.retain(|_, recent| recent.batch > batch);
+    /// Batch `batch` is written: its entries are at these places, in these files.
+    pub(super) fn written(&mut self, batch: u64, places: &[(u64, Place)], segments: &VecDeque<Arc<Segment>>) {
+        // One that was cut and appended again within the batch is where it was written last.
+        for (index, place) in places.iter().rev() {
+            self.index.written(*index, batch, *place);
+        }
+        self.index.cool();
+        self.segments.clone_from(segments);
     }
 
     /// No call succeeds from now on; the callbacks that were waiting are returned.

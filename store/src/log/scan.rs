@@ -1,296 +1,205 @@
-//! Reads every record before raft-log does, and decides what a bad one means.
+//! Reads every record when the log is opened, and decides what a bad one means.
 //!
 //! | where | what is found | what it is |
 //! |---|---|---|
 //! | below the watermark | anything that cannot be read, or an early end | damage |
-//! | not in the newest file | anything that cannot be read | damage |
-//! | at the end, above the watermark | an intact entry or vote after the bad record | damage: writes go in order |
-//! | at the end, above the watermark | nothing intact after it | a write that was under way: cut |
+//! | not in the newest file | the same: a file is begun when all before it is on disk | damage |
+//! | at the end | a bad record, and one that was written when the bad one was on disk | damage |
+//! | at the end | a bad record, and none of a later flush | a write that was under way: cut |
+//! | at the end | zeros | the end |
+//!
+//! Blocks of one flush reach the disk in any order, so an intact record behind a bad one says nothing by itself: it says
+//! up to where all was on disk before it was written.
 
 use super::error::OpenError;
-use super::types::{LogId, LogState, LogTypes, Vote};
-use crate::codec::{self, Kind};
+use super::index::{Index, Place};
+use super::record::{Change, Record};
+use super::segment::{ENDING, Segment};
+use super::types::{LogId, LogState, Vote};
 use crate::files;
 use crate::watermark::Watermark;
-use raft_log::chunked_wal::Config as WalConfig;
-use raft_log::codeq::Decode;
-use raft_log::{ChunkId, Config, RaftLogAction, RaftLogRecord, WALRecord};
 use std::collections::VecDeque;
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Bytes of raft-log's checksum behind the fields of a record.
-const RECORD_CHECKSUM_BYTES: usize = 8;
-/// Where the envelope of the vote is in the state that a file begins with: behind type, version, presence and length.
-const STATE_VOTE_AT: usize = 14;
+/// What names the files of older builds, whose format is another one.
+const OLDER_PREFIX: &str = "r-";
 
-/// The lengths of the entries that are held, and their sum.
-#[derive(Debug, Default)]
-pub(super) struct Sizes {
-    first: u64,
-    sizes: VecDeque<u64>,
-    total: u64,
-}
-
-impl Sizes {
-    pub(super) fn push(&mut self, index: u64, bytes: usize) {
-        if self.sizes.is_empty() {
-            self.first = index;
-        }
-        self.sizes.push_back(bytes as u64);
-        self.total += bytes as u64;
-    }
-
-    pub(super) fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// The first index that is held.
-    pub(super) fn first(&self) -> Option<u64> {
-        (!self.sizes.is_empty()).then_some(self.first)
-    }
-
-    fn next(&self) -> u64 {
-        self.first + self.sizes.len() as u64
-    }
-
-    pub(super) fn holds(&self, id: Option<LogId>) -> bool {
-        id.is_none_or(|id| (self.first..self.next()).contains(&id.index))
-    }
-
-    pub(super) fn cut_from(&mut self, index: u64) {
-        while self.next() > index
-            && let Some(size) = self.sizes.pop_back()
-        {
-            self.total -= size;
-        }
-    }
-
-    pub(super) fn drop_upto(&mut self, index: u64) {
-        while self.first <= index
-            && let Some(size) = self.sizes.pop_front()
-        {
-            self.total -= size;
-            self.first += 1;
-        }
-    }
-}
-
-/// What the files hold.
+/// What the files hold, all of which is on disk.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) state: LogState,
-    pub(super) sizes: Sizes,
-    /// The position of the end.
+    pub(super) index: Index,
+    pub(super) segments: VecDeque<Arc<Segment>>,
+    /// Where the last record ends.
     pub(super) end: u64,
+    /// Where the newest file ends, which has zeros from `end` on.
+    pub(super) zeros_end: u64,
 }
 
 /// The positions at which the files in `dir` begin, in order.
-pub(super) fn chunk_starts(dir: &Path) -> io::Result<Vec<u64>> {
-    let mut starts = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        if let Some(start) =
-            entry?.file_name().to_str().and_then(|name| WalConfig::parse_chunk_file_name(name).ok())
-        {
-            starts.push(start);
+///
+/// # Errors
+/// [`OpenError::OlderFormat`], or the file system refused.
+pub(super) fn starts(dir: &Path) -> Result<Vec<u64>, OpenError> {
+    let io = |source| OpenError::Io { path: dir.to_owned(), source };
+    for entry in fs::read_dir(dir).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.file_name().to_string_lossy().starts_with(OLDER_PREFIX) {
+            return Err(OpenError::OlderFormat { path: entry.path() });
         }
     }
-    starts.sort_unstable();
-    Ok(starts)
+    files::numbered(dir, ENDING).map_err(io)
 }
 
-/// Reads all files. Cuts an unfinished write off the end; everything else that is wrong is an error.
-pub(super) fn verify(
-    config: &Config,
-    mut chunks: Vec<u64>,
+/// Reads all files. Cuts an unfinished write off the end; everything else that is wrong is an error, and then nothing
+/// was changed.
+pub(super) fn read(
+    dir: &Path,
+    starts: Vec<u64>,
     watermark: Watermark,
+    index: Index,
 ) -> Result<Found, OpenError> {
-    drop_unbegun(config, &mut chunks, watermark)?;
+    let first = starts.first().copied();
     let mut scan = Scan {
-        config,
+        dir,
         watermark,
         state: LogState::default(),
-        sizes: Sizes::default(),
-        end: 0,
-        is_begun: false,
+        index,
+        end: first.unwrap_or_default(),
+        segments: VecDeque::new(),
+        unproven: Vec::new(),
+        unbegun: None,
     };
-    if let Some(first) = chunks.first() {
-        scan.end = *first;
+    for (at, start) in starts.iter().enumerate() {
+        scan.file(*start, at == 0, starts.get(at + 1).copied())?;
     }
-    for (at, start) in chunks.iter().enumerate() {
-        scan.chunk(*start, at + 1 == chunks.len())?;
-    }
-    scan.finish(&chunks)
-}
-
-/// Writes what lies above the watermark once more, and syncs it. It was read from memory: if its first write failed,
-/// the kernel may hold it for written, and an fsync that succeeds now would prove nothing.
-pub(super) fn write_again(config: &Config, watermark: Watermark) -> Result<(), OpenError> {
-    let dir = Path::new(&config.wal.dir);
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::Io { path, source }
-    };
-    for start in chunk_starts(dir).map_err(io(dir))? {
-        let path: PathBuf = config.wal.chunk_path(ChunkId(start)).into();
-        let bytes = fs::read(&path).map_err(io(&path))?;
-        let from = watermark.position.saturating_sub(start);
-        if let Some(tail) = usize::try_from(from).ok().and_then(|from| bytes.get(from..))
-            && !tail.is_empty()
-        {
-            let file = OpenOptions::new().write(true).open(&path).map_err(io(&path))?;
-            file.write_all_at(tail, from).and_then(|()| file.sync_all()).map_err(io(&path))?;
-        }
-    }
-    Ok(())
-}
-
-/// A new file is made before the end of the one before it is on disk. If its own first record is not there, then it
-/// says nothing about the one before, which is the newest.
-fn drop_unbegun(config: &Config, chunks: &mut Vec<u64>, watermark: Watermark) -> Result<(), OpenError> {
-    while let [.., _, newest] = chunks.as_slice() {
-        let path: PathBuf = config.wal.chunk_path(ChunkId(*newest)).into();
-        let io = |source| OpenError::Io { path: path.clone(), source };
-        let bytes = fs::read(&path).map_err(io)?;
-        let begun = RaftLogRecord::<LogTypes>::decode(bytes.as_slice()).is_ok();
-        // The vote of its torn first record is no record that follows it.
-        let behind = bytes.get(STATE_VOTE_AT + 1..).unwrap_or_default();
-        if begun || *newest < watermark.position || holds_a_record(behind) {
-            break;
-        }
-        tracing::warn!(path = %path.display(), bytes = bytes.len(), "a file of the log that was not begun is removed");
-        fs::remove_file(&path).map_err(io)?;
-        files::sync_dir(Path::new(&config.wal.dir)).map_err(io)?;
-        chunks.pop();
-    }
-    Ok(())
-}
-
-/// True when a whole entry or vote is somewhere in `bytes`.
-fn holds_a_record(bytes: &[u8]) -> bool {
-    [Kind::LogEntry, Kind::Vote].iter().any(|kind| codec::contains(*kind, bytes, RECORD_CHECKSUM_BYTES))
+    scan.finish(first)
 }
 
 struct Scan<'a> {
-    config: &'a Config,
+    dir: &'a Path,
     watermark: Watermark,
     state: LogState,
-    sizes: Sizes,
+    index: Index,
     end: u64,
-    /// The state that the oldest file begins with was read.
-    is_begun: bool,
+    segments: VecDeque<Arc<Segment>>,
+    /// What is above the watermark, and the zeros behind it: segment, position, bytes.
+    unproven: Vec<(Arc<Segment>, u64, Vec<u8>)>,
+    /// A newest file without a first record.
+    unbegun: Option<PathBuf>,
 }
 
 impl Scan<'_> {
-    fn path(&self, start: u64) -> PathBuf {
-        self.config.wal.chunk_path(ChunkId(start)).into()
-    }
-
     fn damaged<T>(&self, start: u64, what: impl Into<String>) -> Result<T, OpenError> {
-        let (path, watermark) = (self.path(start), Box::new(self.watermark));
+        let (path, watermark) = (Segment::path_in(self.dir, start), Box::new(self.watermark));
         Err(OpenError::Damaged { path, position: self.end, what: what.into(), watermark })
     }
 
-    fn chunk(&mut self, start: u64, newest: bool) -> Result<(), OpenError> {
-        if start != self.end {
-            return self.damaged(start, "a file is missing or too short");
-        }
-        let path = self.path(start);
-        let bytes = fs::read(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let before = rest;
-            match RaftLogRecord::<LogTypes>::decode(&mut rest) {
-                Ok(record) => {
-                    self.record(start, record)?;
-                    self.end += (before.len() - rest.len()) as u64;
-                }
-                Err(error) if newest => return self.tail(start, before, &error),
-                Err(error) => return self.damaged(start, error.to_string()),
-            }
-        }
-        Ok(())
-    }
-
-    /// The newest file cannot be read from `self.end` on.
-    fn tail(&mut self, start: u64, bad: &[u8], error: &io::Error) -> Result<(), OpenError> {
-        if self.end < self.watermark.position {
-            return self.damaged(start, error.to_string());
-        }
-        if holds_a_record(bad) {
-            return self.damaged(start, format!("{error}, and an intact record follows"));
-        }
-        let path = self.path(start);
-        tracing::warn!(path = %path.display(), position = self.end, bytes = bad.len(), %error, "an unfinished write is cut off the log");
+    fn file(&mut self, start: u64, is_oldest: bool, next: Option<u64>) -> Result<(), OpenError> {
+        let path = Segment::path_in(self.dir, start);
         let io = |source| OpenError::Io { path: path.clone(), source };
-        if self.end == start && start > 0 {
-            return self.damaged(start, "the only file has no beginning");
+        let mut bytes = fs::read(&path).map_err(io)?;
+        let before = self.state.last;
+        let bad = self.records(start, &bytes, is_oldest)?;
+        let used = (self.end - start) as usize;
+        let behind = bytes.get_mut(used..).unwrap_or_default();
+        let is_zero = behind.iter().all(|byte| *byte == 0);
+        let what = bad.filter(|_| !is_zero).unwrap_or_else(|| "the log ends".to_owned());
+        if next.is_some_and(|next| next != self.end) {
+            return self.damaged(start, format!("{what}, and another file follows"));
         }
-        if self.end > start {
-            let file = OpenOptions::new().write(true).open(&path).map_err(io)?;
-            file.set_len(self.end - start).map_err(io)?;
-            return file.sync_all().map_err(io);
+        if self.end < self.watermark.position && next.is_none() {
+            return self.damaged(start, what);
         }
-        fs::remove_file(&path).map_err(io)?;
-        files::sync_dir(Path::new(&self.config.wal.dir)).map_err(io)
+        if !is_zero && next.is_none() {
+            if Record::is_followed(self.end, behind) {
+                return self.damaged(start, format!("{what}, and a record follows that was written later"));
+            }
+            tracing::warn!(path = %path.display(), position = self.end, what, "an unfinished write is cut off the log");
+        }
+        behind.fill(0);
+        match used {
+            0 if next.is_some() => self.damaged(start, "a file has no beginning"),
+            0 if is_oldest && start > 0 => self.damaged(start, "the only file has no beginning"),
+            0 => {
+                self.unbegun = Some(path);
+                Ok(())
+            }
+            _ => self.keep(start, before, bytes),
+        }
     }
 
-    fn record(&mut self, start: u64, record: RaftLogRecord<LogTypes>) -> Result<(), OpenError> {
-        match record {
-            WALRecord::Action(RaftLogAction::Append(id, content)) => {
-                if content.id != id {
-                    return self
-                        .damaged(start, format!("entry {id} holds the content of entry {}", content.id));
+    /// Reads records up to the end of the file or one that is bad; says what is wrong with that.
+    fn records(&mut self, start: u64, bytes: &[u8], is_oldest: bool) -> Result<Option<String>, OpenError> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (record, length) = match Record::decode(self.end, rest) {
+                Ok(read) => read,
+                Err(what) => return Ok(Some(what)),
+            };
+            let is_first = self.end == start;
+            let wrong = match record.change {
+                Change::Begin(_) if !is_first => Some("a file begins inside another one".to_owned()),
+                // The oldest one says what was in files that are gone; the others repeat what was read.
+                Change::Begin(state) if !is_oldest && state != self.state => {
+                    Some("a file begins with another state than the one before it ends with".to_owned())
                 }
-                if self.sizes.first().is_some() && self.sizes.next() != id.index {
-                    return self.damaged(start, format!("entry {id} where {} should be", self.sizes.next()));
-                }
-                self.sizes.push(id.index, content.bytes.len());
-                self.state.last = Some(id);
+                Change::Begin(_) => None,
+                _ if is_first => Some("a file has no beginning".to_owned()),
+                _ => self.wrong(&record.change),
+            };
+            if let Some(wrong) = wrong {
+                return self.damaged(start, wrong);
             }
-            WALRecord::Action(RaftLogAction::SaveVote(vote)) => {
-                if older(Some(vote), self.state.vote) {
-                    return self.damaged(start, "a vote comes after a newer one");
-                }
-                self.state.vote = Some(vote);
+            self.take(&record.change, Place { position: self.end, length });
+            self.end += length as u64;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        Ok(None)
+    }
+
+    /// What is wrong with an intact record that cannot come next.
+    fn wrong(&self, change: &Change) -> Option<String> {
+        match change {
+            Change::Entry { id, .. } if !self.state.is_followed_by(*id) => {
+                Some(format!("entry {id} does not follow the one before it"))
             }
-            WALRecord::Action(RaftLogAction::Commit(id)) => {
-                if Some(id) < self.state.committed {
-                    return self.damaged(start, "a committed entry comes after a later one");
-                }
-                self.state.committed = Some(id);
+            Change::Vote(vote) if older(Some(*vote), self.state.vote) => {
+                Some("a vote comes after a newer one".to_owned())
             }
-            WALRecord::Action(RaftLogAction::TruncateAfter(last)) => {
-                self.sizes.cut_from(last.map_or(0, |id| id.index + 1));
-                self.state.last = last.min(self.state.last);
+            Change::Committed(id) if Some(*id) < self.state.committed => {
+                Some("a committed entry comes after a later one".to_owned())
             }
-            WALRecord::Action(RaftLogAction::PurgeUpto(upto)) => {
-                self.sizes.drop_upto(upto.index);
-                self.state.last_purged = self.state.last_purged.max(Some(upto));
-                self.state.last = self.state.last.max(Some(upto));
-            }
-            WALRecord::Checkpoint(state) => {
-                let state = LogState {
-                    last_purged: state.purged().copied(),
-                    last: state.last().copied(),
-                    vote: state.vote().copied(),
-                    committed: state.committed().copied(),
-                };
-                // The first one says what was in files that are gone; the others repeat what was read.
-                if self.end > start || (self.is_begun && state != self.state) {
-                    return self
-                        .damaged(start, "a file begins with another state than the one before it ends with");
-                }
-                (self.state, self.is_begun) = (state, true);
-            }
+            _ => None,
+        }
+    }
+
+    fn take(&mut self, change: &Change, place: Place) {
+        match change {
+            Change::Entry { id, bytes } => self.index.push_written(*id, bytes.0.len(), place),
+            Change::Truncate(last) => self.index.cut_from(last.map_or(0, |last| last.index + 1)),
+            Change::Purge(upto) => self.index.drop_upto(upto.index),
+            Change::Begin(_) | Change::Vote(_) | Change::Committed(_) => {}
+        }
+        self.state = self.state.after(change);
+    }
+
+    fn keep(&mut self, start: u64, before: Option<LogId>, mut bytes: Vec<u8>) -> Result<(), OpenError> {
+        let io = |source| OpenError::Io { path: Segment::path_in(self.dir, start), source };
+        let segment = Arc::new(Segment::open(self.dir, start, before).map_err(io)?);
+        self.segments.push_back(Arc::clone(&segment));
+        let known = self.watermark.position.max(start) - start;
+        if known <= bytes.len() as u64 {
+            let unproven = bytes.split_off(known as usize);
+            self.unproven.push((segment, start + known, unproven));
         }
         Ok(())
     }
 
-    fn finish(self, chunks: &[u64]) -> Result<Found, OpenError> {
-        let newest = chunks.last().copied().unwrap_or_default();
+    fn finish(mut self, first: Option<u64>) -> Result<Found, OpenError> {
+        let newest = self.segments.back().map_or(0, |segment| segment.start);
         if self.end < self.watermark.position {
             return self.damaged(newest, "the log ends");
         }
@@ -298,15 +207,33 @@ impl Scan<'_> {
             return self.damaged(newest, "the vote is older than the one that was on disk");
         }
         // Entries in files that are gone must have been purged.
-        let held = match (self.state.last_purged, self.sizes.first()) {
+        let held = match (self.state.last_purged, self.index.first()) {
             (purged, None) => self.state.last == purged,
-            (Some(purged), Some(first)) => first == purged.index + 1,
-            (None, Some(_)) => chunks.first() == Some(&0),
+            (Some(purged), Some(first)) => first.index == purged.index + 1,
+            (None, Some(_)) => first == Some(0),
         };
         if !held {
             return self.damaged(newest, "the oldest entries are missing");
         }
-        Ok(Found { state: self.state, sizes: self.sizes, end: self.end })
+        if let Some(path) = self.unbegun.take() {
+            tracing::warn!(path = %path.display(), "a file of the log that was not begun is removed");
+            let removed = fs::remove_file(&path).and_then(|()| files::sync_dir(self.dir));
+            removed.map_err(|source| OpenError::Io { path, source })?;
+        }
+        let zeros_end = self.write_again()?;
+        Ok(Found { state: self.state, index: self.index, segments: self.segments, end: self.end, zeros_end })
+    }
+
+    /// Writes what lies above the watermark once more, and syncs it. It was read from memory: if its first write failed,
+    /// the kernel may hold it for written, and an fsync that succeeds now would prove nothing. The same goes for the
+    /// zeros behind it: what was cut there must not come back behind what is written next. Gives the newest file's end.
+    fn write_again(&self) -> Result<u64, OpenError> {
+        for (segment, position, bytes) in &self.unproven {
+            let written = segment.write(*position, bytes).and_then(|()| segment.sync());
+            written.map_err(|source| OpenError::Io { path: segment.path().to_owned(), source })?;
+        }
+        let last = self.unproven.last().map(|(_, position, bytes)| position + bytes.len() as u64);
+        Ok(last.unwrap_or_default())
     }
 }
 

@@ -1,18 +1,9 @@
-//! What the log holds, and how `raft-log` is told to write it.
-//!
-//! raft-log's record is `type, fields, checksum`. Its fields are ours: the content of an entry is an envelope that
-//! repeats the entry's id, a vote is an envelope, both preceded by their length and the length's complement. A flipped length is therefore damage;
-//! it does not make the record look longer than the file.
+//! What the log holds.
 
-use crate::codec::{self, Blob, Kind};
-use raft_log::Types;
-use raft_log::codeq::{Decode, Encode};
+use super::record::Change;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
-use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 
 /// The id of one log entry. Ids order by term, then index; a term has one leader.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -59,7 +50,7 @@ impl PartialOrd for Vote {
 }
 
 /// What the log holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogState {
     /// The last entry that was purged; entries follow it.
     pub last_purged: Option<LogId>,
@@ -71,119 +62,29 @@ pub struct LogState {
     pub committed: Option<LogId>,
 }
 
-/// The content of an entry, as it is handed to raft-log.
-#[derive(Clone, Debug)]
-pub(super) struct Content {
-    pub(super) id: LogId,
-    pub(super) bytes: Arc<Vec<u8>>,
-}
-
-#[derive(Serialize)]
-struct EntryRef<'a> {
-    id: LogId,
-    bytes: Blob<&'a [u8]>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    id: LogId,
-    bytes: Blob,
-}
-
-/// The envelope of one entry.
-pub(crate) fn encode_entry(id: LogId, bytes: &[u8]) -> Result<Vec<u8>, codec::CodecError> {
-    codec::encode(Kind::LogEntry, &EntryRef { id, bytes: Blob(bytes) })
-}
-
-/// raft-log's types, filled with ours.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct LogTypes;
-
-impl Types for LogTypes {
-    type LogId = LogId;
-    type LogPayload = Content;
-    type Vote = Vote;
-    type Callback = SyncSender<io::Result<()>>;
-    type UserData = ();
-
-    fn log_index(id: &LogId) -> u64 {
-        id.index
+impl LogState {
+    /// Whether an entry may come next; the first one ever may have any index.
+    pub(super) fn is_followed_by(&self, id: LogId) -> bool {
+        self.last.is_none_or(|last| id.index == last.index + 1 && id > last)
     }
 
-    fn payload_size(content: &Content) -> u64 {
-        content.bytes.len() as u64
-    }
-}
-
-fn invalid(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-/// An envelope preceded by its length and the length's complement.
-fn write_framed(mut to: impl io::Write, envelope: &[u8]) -> io::Result<usize> {
-    let len = u32::try_from(envelope.len()).map_err(invalid)?;
-    to.write_all(&len.to_le_bytes())?;
-    to.write_all(&(!len).to_le_bytes())?;
-    to.write_all(envelope)?;
-    Ok(8 + envelope.len())
-}
-
-fn read_framed(mut from: impl io::Read) -> io::Result<Vec<u8>> {
-    let (mut len, mut complement) = ([0; 4], [0; 4]);
-    from.read_exact(&mut len)?;
-    from.read_exact(&mut complement)?;
-    let len = u32::from_le_bytes(len);
-    if len != !u32::from_le_bytes(complement) {
-        return Err(invalid("the length of a record does not fit its complement"));
-    }
-    let len = len as usize;
-    if len > codec::HEADER_BYTES + codec::PAYLOAD_BYTES_MAX {
-        return Err(invalid("a record is longer than the limit"));
-    }
-    let mut envelope = vec![0; len];
-    from.read_exact(&mut envelope)?;
-    Ok(envelope)
-}
-
-impl Encode for Content {
-    fn encode<W: io::Write>(&self, to: W) -> io::Result<usize> {
-        write_framed(to, &encode_entry(self.id, &self.bytes).map_err(invalid)?)
-    }
-}
-
-impl Decode for Content {
-    fn decode<R: io::Read>(from: R) -> io::Result<Self> {
-        let entry: Entry = codec::decode(Kind::LogEntry, &read_framed(from)?).map_err(invalid)?;
-        Ok(Self { id: entry.id, bytes: Arc::new(entry.bytes.0) })
-    }
-}
-
-impl Encode for Vote {
-    fn encode<W: io::Write>(&self, to: W) -> io::Result<usize> {
-        write_framed(to, &codec::encode(Kind::Vote, self).map_err(invalid)?)
-    }
-}
-
-impl Decode for Vote {
-    fn decode<R: io::Read>(from: R) -> io::Result<Self> {
-        codec::decode(Kind::Vote, &read_framed(from)?).map_err(invalid)
-    }
-}
-
-// Three numbers of fixed size under the record's own checksum: an id is in every entry, and needs no envelope.
-impl Encode for LogId {
-    fn encode<W: io::Write>(&self, mut to: W) -> io::Result<usize> {
-        Ok(self.term.encode(&mut to)? + self.leader.encode(&mut to)? + self.index.encode(&mut to)?)
-    }
-}
-
-impl Decode for LogId {
-    fn decode<R: io::Read>(mut from: R) -> io::Result<Self> {
-        Ok(Self {
-            term: u64::decode(&mut from)?,
-            leader: u64::decode(&mut from)?,
-            index: u64::decode(&mut from)?,
-        })
+    /// What it is after `change`, which is one that may come next.
+    pub(super) fn after<B>(mut self, change: &Change<B>) -> Self {
+        match change {
+            Change::Begin(state) => return *state,
+            Change::Entry { id, .. } => self.last = Some(*id),
+            Change::Vote(vote) => self.vote = Some(*vote),
+            Change::Committed(id) => self.committed = Some(*id),
+            Change::Truncate(last) => self.last = *last,
+            Change::Purge(upto) => {
+                self.last_purged = Some(*upto);
+                // Whatever it says of a tail that goes with it: what is left begins after it.
+                if self.last.is_none_or(|last| last.index <= upto.index) {
+                    self.last = Some(*upto);
+                }
+            }
+        }
+        self
     }
 }
 

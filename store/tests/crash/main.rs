@@ -1,5 +1,6 @@
 //! Crash states: what may be on disk after a power cut, enumerated from the system calls of a real run, and opened.
-//! Each is recovered with everything that was acknowledged, or refused; never opened with something missing or wrong.
+//! Each log is recovered with everything that was acknowledged; each inventory too, or it is refused. None is opened
+//! with something missing or wrong.
 //! Needs strace, so it is asked for: `cargo test -p tallyman-store --test crash -- --ignored --nocapture`.
 //! `CRASH_STATES` (12,000) says how many of the log; of the inventory it is a sixth.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "a test may panic")]

@@ -100,7 +100,7 @@ fn all_held(steps: &[Step]) -> (Vec<Held>, Vec<usize>) {
 }
 
 fn options() -> LogOptions {
-    LogOptions { chunk_bytes_max: 4096, watermark_interval_ms: 20, ..LogOptions::default() }
+    LogOptions { segment_bytes_max: 4096, watermark_interval_ms: 20, ..LogOptions::default() }
 }
 
 #[test]
@@ -159,14 +159,14 @@ fn read(dir: &Path) -> Result<(Held, Log), OpenError> {
 
 #[test]
 #[ignore = "needs strace: see CONTRIBUTING.md"]
-fn the_log_of_every_crash_state_is_recovered_with_all_that_was_durable_or_refused() {
+fn the_log_of_every_crash_state_is_recovered_with_all_that_was_durable() {
     let Some(done) = record("whole_log::driver") else { return eprintln!("left out: there is no strace") };
     let (held, after) = all_held(&steps());
     let states = setting("CRASH_STATES", 12_000);
     let seed = setting("CRASH_SEED", std::process::id().into());
     eprintln!("{} operations, seed {seed}", done.len());
     let mut numbers = Numbers::new(seed);
-    let (mut recovered, mut refused, mut lengths) = (0, BTreeMap::new(), BTreeMap::new());
+    let mut lengths = BTreeMap::new();
     for state in 0..states {
         let count = 1 + numbers.below(done.len() as u64) as usize;
         let mode = [Mode::InOrder, Mode::SyncedOnly, Mode::Any, Mode::Any][numbers.below(4) as usize];
@@ -182,23 +182,16 @@ fn the_log_of_every_crash_state_is_recovered_with_all_that_was_durable_or_refuse
                     "state {state}, {mode:?} after {count} operations, {durable} of {asked} steps durable"
                 );
                 assert!(fits, "{what}: {found:#?}\n{}", keep(dir));
-                recovered += 1;
                 *lengths.entry(found.entries.len() / 10 * 10).or_insert(0) += 1;
                 drop(log);
                 // What was recovered is recovered for good.
                 assert_eq!(read(dir.path()).unwrap().0, found, "{what}\n{}", keep(dir));
             }
-            // Sectors that arrived out of order look like damage.
-            Err(OpenError::Damaged { what, .. }) if mode == Mode::Any => {
-                *refused.entry(what).or_insert(0) += 1
-            }
+            // No sector that arrived out of order is taken for damage.
             Err(error) => {
                 panic!("state {state}, {mode:?} after {count} operations: {error} {error:?}\n{}", keep(dir))
             }
         }
     }
-    eprintln!(
-        "log: {states} crash states: {recovered} recovered, {refused:?} refused, 0 wrong; entries held {lengths:?}"
-    );
-    assert!(recovered > states / 2);
+    eprintln!("log: {states} crash states, all recovered; entries held {lengths:?}");
 }

@@ -123,7 +123,7 @@ fn known(dir: &Path) -> Vec<u8> {
 
 /// Several files.
 pub(super) fn log_options() -> LogOptions {
-    LogOptions { chunk_bytes_max: 256 * 1024, ..LogOptions::default() }
+    LogOptions { segment_bytes_max: 256 * 1024, ..LogOptions::default() }
 }
 
 /// With a log that begins after `purged`.
