@@ -67,13 +67,16 @@ pub trait Backend: Send + Sync + 'static {
     /// Waits, at most `wait`, until [`now`](Self::now) shows what `mode` asks for.
     fn read(&self, mode: ReadMode, wait: Duration) -> BoxFuture<'_, Result<(), ReadError>>;
 
-    /// Shows the newest state of this replica and its revision. A lock is held during `f`: it must be short.
-    fn now(&self, f: &mut dyn FnMut(&dyn View, Revision));
+    /// Shows the newest state of this replica and its revision. `f` sees it to its end, whatever is applied meanwhile.
+    ///
+    /// # Errors
+    /// [`TooOld`] if another state was installed meanwhile; what `f` saw is nothing whole.
+    fn now(&self, f: &mut dyn FnMut(&dyn View, Revision)) -> Result<(), TooOld>;
 
     /// Shows the state as it was at `revision`.
     ///
     /// # Errors
-    /// [`TooOld`] if changes since then are not kept any more; `f` was not called.
+    /// [`TooOld`] if changes since then are not kept any more; what `f` saw, if it was called, is nothing whole.
     fn at(&self, revision: Revision, f: &mut dyn FnMut(&dyn View)) -> Result<(), TooOld>;
 
     /// The newest revision of this replica.

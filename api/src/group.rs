@@ -24,8 +24,8 @@ impl Backend for Group {
         self.read(mode, wait).boxed()
     }
 
-    fn now(&self, f: &mut dyn FnMut(&dyn View, Revision)) {
-        self.reader().now(f);
+    fn now(&self, f: &mut dyn FnMut(&dyn View, Revision)) -> Result<(), TooOld> {
+        self.reader().beside(f)
     }
 
     fn at(&self, revision: Revision, f: &mut dyn FnMut(&dyn View)) -> Result<(), TooOld> {

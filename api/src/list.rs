@@ -21,7 +21,7 @@ use tallyman_model::{Damaged, Ordinal, Revision};
 
 /// Bytes of items in one answer; the rest is behind a continue token.
 const ITEMS_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Records that are read while the state is locked once.
+/// Records that are read at a time: others get their turn in between.
 const CHUNK: usize = 64;
 /// As above in an old state, which costs something to look at at all.
 const CHUNK_OF_PAST: usize = 256;
@@ -207,7 +207,7 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// Asked before the state is locked.
+/// Asked before the state is read.
 fn inside(ask: &Ask, resource: Resource) -> Option<Inside> {
     let backend = ask.api.backend();
     (resource == Resource::Member)

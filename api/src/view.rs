@@ -4,8 +4,7 @@ use crate::backend::Backend;
 use crate::status::Failure;
 use tallyman_model::{Damaged, Revision, View};
 
-/// Runs `f` on the state at `revision`, or on the newest one; `f` learns which revision that is. The newest is
-/// locked meanwhile: `f` must be short.
+/// Runs `f` on the state at `revision`, or on the newest one; `f` learns which revision that is, and sees no other.
 pub(crate) fn with<T>(
     backend: &dyn Backend,
     revision: Option<Revision>,
@@ -14,7 +13,7 @@ pub(crate) fn with<T>(
     let mut f = Some(f);
     let mut result = None;
     let mut current = Revision(0);
-    backend.now(&mut |view, newest| {
+    let shown = backend.now(&mut |view, newest| {
         current = newest;
         if revision.is_none_or(|revision| revision == newest)
             && let Some(f) = f.take()
@@ -22,6 +21,8 @@ pub(crate) fn with<T>(
             result = Some(f(view, newest));
         }
     });
+    shown
+        .map_err(|_| Failure::unavailable("this replica has just taken over another state; ask again", 1))?;
     if let (None, Some(revision)) = (&result, revision) {
         if revision > current {
             return Err(Failure::too_new(Some(revision), current));

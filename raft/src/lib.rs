@@ -14,8 +14,10 @@
 //! | `transport` | the listener, connections, frames and messages between replicas |
 //! | `network`, `log_adapter`, `state_adapter`, `content` | openraft over transport, log and inventory |
 //! | `lineage` | going on from a backup, or from one replica's directory, offline |
+//! | `standing` | which of two replicas that stand at the same time gives way |
 //! | `permit` | the proof of leadership that is checked before anything is done to the outside |
 
+mod aside;
 mod content;
 mod directory;
 mod error;
@@ -26,6 +28,7 @@ mod log_adapter;
 mod members;
 mod network;
 mod permit;
+mod standing;
 mod state_adapter;
 #[cfg(test)]
 mod suite;

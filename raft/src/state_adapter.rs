@@ -4,6 +4,7 @@
 //! one batch: the fewer batches, the less each entry costs. Readers are kept out only while a batch becomes visible,
 //! so its length is bounded by number and not by time, which a busy machine stretches.
 
+use crate::aside::aside;
 use crate::content;
 use crate::types::{Entry, LogId, Reply, Snapshot, SnapshotMeta, StoredMembership, Types, from_store};
 use futures::{Stream, StreamExt};
@@ -295,7 +296,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
             });
             built.map_err(io::Error::other)
         };
-        let file = tokio::task::spawn_blocking(build).await.map_err(io::Error::other)??;
+        let file = tokio::task::spawn_blocking(|| aside(build)?).await.map_err(io::Error::other)??;
         self.snapshot_bytes.store(file.bytes, std::sync::atomic::Ordering::Relaxed);
         tracing::info!(path = %file.path.display(), bytes = file.bytes, "took a snapshot");
         to_snapshot(file)

@@ -30,6 +30,7 @@ pub use build::{BuildError, SnapshotBuilder};
 pub use disk::DiskCheck;
 pub use error::{InstallError, OpenError};
 pub use rows::Backend;
+pub(crate) use rows::Rows;
 pub use scrub::Scrub;
 pub use state::StateHash;
 
@@ -44,6 +45,7 @@ pub(crate) use state::{Shared, State};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tallyman_model::Digest;
+pub(crate) use view::decode;
 
 /// How the inventory is opened.
 #[derive(Clone, Debug)]

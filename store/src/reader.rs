@@ -1,15 +1,15 @@
 //! How the API, the leader and the Raft adapter read the inventory.
 
-use crate::changes::{self, ChangesError};
-use crate::codec::{self, Kind};
-use crate::inventory::{Scrub, Shared, SnapshotBuilder, State, StateHash};
+mod moment;
+
+use crate::changes::ChangesError;
+use crate::codec;
+use crate::inventory::{Scrub, Shared, SnapshotBuilder, StateHash, decode};
 use crate::ledger::LedgerError;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use moment::Moment;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tallyman_model::record::Meta;
-use tallyman_model::{Damaged, Digest, Key, Layer, Record, Revision, Row, View, Write, Writes, index};
+use tallyman_model::{Damaged, Digest, Key, Record, Revision, Row, View};
 use thiserror::Error;
 
 /// Changes read at once.
@@ -52,23 +52,25 @@ impl Reader {
         f(&*state, state.meta().revision)
     }
 
-    /// Runs `f` on the state as it was at `revision`.
+    /// Runs `f` on the state of this moment, which it sees to its end whatever is applied beside it: for all that reads
+    /// many rows.
     ///
     /// # Errors
-    /// [`TooOld`]: `f` did not run. Also for a revision that is not applied here; wait for it first.
+    /// [`TooOld`]: another state was installed meanwhile. `f` may have run; to be asked again.
+    pub fn beside<T>(&self, f: impl FnOnce(&dyn View, Revision) -> T) -> Result<T, TooOld> {
+        let moment = Moment::newest(&self.shared);
+        let found = f(&moment, moment.revision());
+        moment.end().map(|()| found)
+    }
+
+    /// Runs `f` on the state as it was at `revision`, whatever is applied beside it.
+    ///
+    /// # Errors
+    /// [`TooOld`]: `f` did not run to its end. Also for a revision that is not applied here; wait for it first.
     pub fn at<T>(&self, revision: Revision, f: impl FnOnce(&dyn View) -> T) -> Result<T, TooOld> {
-        // Most is read before the lock is taken; under it only what was applied meanwhile.
-        let mut undo = Undo { revision, reached: revision.0, changed: BTreeMap::new() };
-        undo.read(&self.shared, self.revision())?;
-        let state = self.shared.state();
-        let current = state.meta().revision;
-        if revision > current {
-            return Err(TooOld { floor: current });
-        }
-        undo.read(&self.shared, current)?;
-        let mut layer = Layer::over(&*state);
-        layer.absorb(undo.writes(&state));
-        Ok(f(&layer))
+        let moment = Moment::at(&self.shared, revision)?;
+        let found = f(&moment);
+        moment.end().map(|()| found)
     }
 
     /// The revision that is applied.
@@ -176,78 +178,6 @@ impl Reader {
     pub fn on_publish(&self, f: Box<dyn Fn(Revision, u64) + Send + Sync>) {
         self.shared.on_publish(f);
     }
-}
-
-/// What rows were before they changed. All of it is read from the change file, present rows too: while the state is
-/// locked, nothing is applied.
-struct Undo {
-    revision: Revision,
-    reached: u64,
-    changed: BTreeMap<Key, Changed>,
-}
-
-/// A row that has changed since.
-struct Changed {
-    /// As it was.
-    before: Option<Row>,
-    /// Lookups of what it is now.
-    lookups: Vec<Key>,
-}
-
-impl Undo {
-    /// Reads on, up to revision `to`.
-    fn read(&mut self, shared: &Shared, to: Revision) -> Result<(), TooOld> {
-        while self.reached < to.0 {
-            let page =
-                shared.changes.read(self.reached, PAGE_CHANGES).map_err(|error| too_old(to, &error))?;
-            let Some(last) = page.last() else { return Ok(()) };
-            self.reached = last.revision.min(to.0);
-            for change in page.into_iter().filter(|change| change.revision <= to.0) {
-                let key = key_of(to, &change.key.0)?;
-                self.add(key, change).map_err(|damaged| unreadable(to, &damaged))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, key: Key, change: changes::Change) -> Result<(), Damaged> {
-        let read = |stored: Option<codec::Blob>| stored.map(|stored| decode(key, &stored.0)).transpose();
-        let lookups = lookups(&read(change.after)?);
-        match self.changed.entry(key) {
-            // The oldest change says how the row was.
-            Entry::Occupied(mut entry) => entry.get_mut().lookups = lookups,
-            Entry::Vacant(entry) => {
-                entry.insert(Changed { before: read(change.before)?, lookups });
-            }
-        }
-        Ok(())
-    }
-
-    /// The layer that turns the present state into the old one, lookups included.
-    fn writes(self, state: &State) -> Writes {
-        let revision = self.revision;
-        let write = |row| Write { revision, row };
-        let mut writes = Writes::new();
-        let meta = Meta { revision, ..state.meta().clone() };
-        writes.insert(Key::META, write(Some(Row::Meta(Box::new(meta)))));
-        for (key, Changed { before, lookups: now }) in self.changed {
-            writes.extend(now.into_iter().map(|lookup| (lookup, write(None))));
-            writes.extend(lookups(&before).into_iter().map(|lookup| (lookup, write(Some(Row::Mark)))));
-            writes.insert(key, write(before));
-        }
-        writes
-    }
-}
-
-fn lookups(row: &Option<Row>) -> Vec<Key> {
-    match row {
-        Some(Row::Record(record)) => index(record),
-        _ => Vec::new(),
-    }
-}
-
-fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
-    codec::decode(Kind::Row, stored).map_err(|error| Damaged::at(key, error.to_string()))
 }
 
 fn record(key: Key, stored: &[u8]) -> Result<Record, Damaged> {

@@ -240,9 +240,10 @@ impl Backend for Memory {
         .boxed()
     }
 
-    fn now(&self, f: &mut dyn FnMut(&dyn View, Revision)) {
+    fn now(&self, f: &mut dyn FnMut(&dyn View, Revision)) -> Result<(), TooOld> {
         let state = self.local.lock().unwrap();
         f(&state.view, state.revision());
+        Ok(())
     }
 
     fn at(&self, revision: Revision, f: &mut dyn FnMut(&dyn View)) -> Result<(), TooOld> {

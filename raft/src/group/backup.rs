@@ -2,6 +2,7 @@
 
 use super::inner::Inner;
 use crate::BackupError;
+use crate::aside::aside;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use std::io;
@@ -38,11 +39,11 @@ impl Inner {
             taken_ms: self.options.env.now_ms(),
         };
         let reader = self.reader.clone();
-        let taken = tokio::task::spawn_blocking(move || Outgoing::take(reader, taking)).await;
-        let mut outgoing = taken.map_err(stopped)??;
+        let taken = tokio::task::spawn_blocking(|| aside(|| Outgoing::take(reader, taking))).await;
+        let mut outgoing = taken.map_err(stopped)?.map_err(io_error)??;
         let head = outgoing.head().clone();
         let (give, pieces) = mpsc::channel(PIECES_AHEAD_MAX);
-        tokio::task::spawn_blocking(move || {
+        let send = move || {
             while let Some(piece) = outgoing.next_piece().transpose() {
                 let is_last = piece.is_err();
                 // Whoever took them may have gone.
@@ -51,7 +52,9 @@ impl Inner {
                 }
             }
             drop((outgoing, one));
-        });
+        };
+        // Without a thread nothing is sent, and who waits for the end of it sees none.
+        tokio::task::spawn_blocking(|| aside(send));
         let pieces = futures::stream::unfold(pieces, |mut pieces| async move {
             let piece = pieces.recv().await?;
             Some((piece, pieces))
@@ -61,5 +64,9 @@ impl Inner {
 }
 
 fn stopped(error: tokio::task::JoinError) -> BackupError {
-    BackupError::Io { path: "backup".into(), source: io::Error::other(error) }
+    io_error(io::Error::other(error))
+}
+
+fn io_error(source: io::Error) -> BackupError {
+    BackupError::Io { path: "backup".into(), source }
 }

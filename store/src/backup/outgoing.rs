@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Bytes of the snapshot that are read at once.
+/// Bytes that are given at once.
 const PIECE_BYTES: usize = 1024 * 1024;
 
 /// A backup that is being sent, piece by piece. Nothing of it is kept when it is dropped.
@@ -29,7 +29,14 @@ pub struct Outgoing {
 enum Stage {
     Head,
     Segments,
-    Snapshot { offset: u64 },
+    /// A segment, of which the bytes from `offset` on are to be sent.
+    Segment {
+        bytes: Vec<u8>,
+        offset: usize,
+    },
+    Snapshot {
+        offset: u64,
+    },
     End,
     Done,
 }
@@ -87,7 +94,7 @@ impl Outgoing {
     /// # Errors
     /// It cannot be gone on with: what was given so far is no backup.
     pub fn next_piece(&mut self) -> Result<Option<Vec<u8>>, BackupError> {
-        let piece = match self.stage {
+        let piece = match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Head => {
                 self.stage = Stage::Segments;
                 self.mark(&Mark::Head(Box::new(self.head.clone())))?
@@ -95,15 +102,22 @@ impl Outgoing {
             Stage::Segments => match self.segments.pop_front() {
                 Some(seal) => {
                     let bytes = self.reader.ledger_segment(seal.first)?;
-                    let mut piece = self.mark(&Mark::Segment { seal, bytes: bytes.len() as u64 })?;
-                    piece.extend_from_slice(&bytes);
-                    piece
+                    let mark = self.mark(&Mark::Segment { seal, bytes: bytes.len() as u64 })?;
+                    self.stage = Stage::Segment { bytes, offset: 0 };
+                    mark
                 }
                 None => {
                     self.stage = Stage::Snapshot { offset: 0 };
                     self.mark(&Mark::Snapshot { bytes: self.snapshot.bytes })?
                 }
             },
+            Stage::Segment { bytes, offset } => {
+                let end = bytes.len().min(offset + PIECE_BYTES);
+                let piece = bytes.get(offset..end).unwrap_or_default().to_vec();
+                let is_last = end == bytes.len();
+                self.stage = if is_last { Stage::Segments } else { Stage::Segment { bytes, offset: end } };
+                piece
+            }
             Stage::Snapshot { offset } => {
                 let piece = self.snapshot.piece(offset, PIECE_BYTES)?;
                 let offset = offset + piece.len() as u64;
@@ -112,7 +126,6 @@ impl Outgoing {
                 piece
             }
             Stage::End => {
-                self.stage = Stage::Done;
                 let sha256 = self.sha256.clone().finalize().into();
                 self.mark(&Mark::End { bytes: self.sent, sha256 })?
             }

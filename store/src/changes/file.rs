@@ -12,8 +12,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// About the bytes of a change beside its rows.
 const FRAME_BYTES: usize = 96;
-/// Bytes between two places that are remembered.
+/// Bytes read at once.
 const STRIDE_BYTES: u64 = 64 * 1024;
+/// Bytes between two places that are remembered: who reads what came last decodes so many before it.
+const PLACE_BYTES: u64 = 8 * 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -212,7 +214,7 @@ impl ChangeFile {
 
 /// Remembers `position`, where revision `next` follows `last`, if it is far enough from the place before.
 fn remember(places: &mut Vec<(u64, u64)>, last: u64, next: u64, position: u64) {
-    let far = places.last().is_none_or(|(_, before)| position >= before + STRIDE_BYTES);
+    let far = places.last().is_none_or(|(_, before)| position >= before + PLACE_BYTES);
     if far && next > last {
         places.push((last, position));
     }

@@ -1,8 +1,9 @@
 //! A snapshot is built beside apply.
 //!
-//! A scan takes each row as it is at its moment, from applied index A on; then every change since A is written after
-//! it, and the last of them under the lock, at applied index B. A later row replaces an earlier one, so whatever the
-//! scan saw too early or too late is mended, and the file is exactly the state at B.
+//! A scan takes each row as it is at its moment, from applied index A on; every change since A is written too, in order
+//! and no sooner than it can be seen, and the last of them under the lock, at applied index B. A later row replaces an
+//! earlier one: a row that is scanned after a change of it is written has the change, and one that is scanned before is
+//! mended by it. So the file is exactly the state at B.
 
 use super::restore::PAGE_ROWS;
 use super::rows::RowsError;
@@ -65,8 +66,7 @@ impl SnapshotBuilder {
     /// As [`build`](Self::build), with the model's counters as they are in it.
     pub(crate) fn build_with_meta(self) -> Result<(SnapshotFile, Meta), BuildError> {
         let mut writer = SnapshotWriter::create(&self.dir, concat!("tallyman ", env!("CARGO_PKG_VERSION")))?;
-        let mut revision = self.shared.state().revision();
-        self.scan(&mut writer)?;
+        let mut revision = self.scan(&mut writer)?;
         let (contents, counters) = loop {
             revision = self.follow(&mut writer, revision)?;
             let state = self.shared.state();
@@ -100,14 +100,20 @@ impl SnapshotBuilder {
         Ok((file, counters))
     }
 
-    fn scan(&self, writer: &mut SnapshotWriter) -> Result<(), BuildError> {
-        let rows = Arc::clone(&self.shared.state().rows);
+    /// Writes all rows, and the changes that come meanwhile: of many rows the oldest would be gone at the end. Gives the
+    /// revision whose changes are written.
+    fn scan(&self, writer: &mut SnapshotWriter) -> Result<u64, BuildError> {
+        let (rows, mut revision) = {
+            let state = self.shared.state();
+            (state.rows(), state.revision())
+        };
         for page in rows.pages(PAGE_ROWS) {
             for (key, stored) in page?.iter().filter_map(row_key) {
                 writer.row(&key.row_bytes(), Some(stored))?;
             }
+            revision = self.follow(writer, revision)?;
         }
-        Ok(())
+        Ok(revision)
     }
 
     /// Writes the changes after `revision` until few are left; gives the revision that was reached.

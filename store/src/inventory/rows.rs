@@ -50,7 +50,7 @@ pub enum RowsError {
 }
 
 /// Bytes that are handed on without a copy: those of a row are in a batch, its changes, the cache of sled.
-pub(super) type Bytes = sled::IVec;
+pub(crate) type Bytes = sled::IVec;
 /// A key with its stored bytes.
 pub(super) type Stored = (Bytes, Bytes);
 
@@ -66,7 +66,7 @@ const SLED_FILE: &str = "db";
 
 /// The rows of one generation of the inventory.
 #[derive(Debug)]
-pub(super) enum Rows {
+pub(crate) enum Rows {
     Sled { rows: Behind, dir: PathBuf, file: File },
     Memory(RwLock<BTreeMap<Bytes, Bytes>>),
 }

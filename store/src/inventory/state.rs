@@ -58,6 +58,10 @@ impl State {
         self.applied.map_or(0, |id| id.index)
     }
 
+    pub(crate) fn rows(&self) -> Arc<Rows> {
+        Arc::clone(&self.rows)
+    }
+
     pub(crate) fn meta(&self) -> &Meta {
         &self.meta
     }

@@ -1,6 +1,6 @@
 //! The state as the model sees it.
 
-use super::rows::{Bytes, RowsError, Stored};
+use super::rows::{Bytes, Rows, RowsError, Stored};
 use super::state::State;
 use crate::codec::{self, Kind};
 use std::ops::Bound;
@@ -19,7 +19,14 @@ impl State {
         if key.ordinal() > self.meta.ordinal {
             return Ok(None);
         }
-        self.rows.get(&key.row_bytes()).map_err(|error| unreadable(key, &error))
+        self.rows.stored(key)
+    }
+}
+
+impl Rows {
+    /// The stored bytes of a row.
+    pub(crate) fn stored(&self, key: Key) -> Result<Option<Bytes>, Damaged> {
+        self.get(&key.row_bytes()).map_err(|error| unreadable(key, &error))
     }
 }
 
@@ -72,7 +79,7 @@ pub(super) fn row_key((key, stored): &Stored) -> Option<(Key, &[u8])> {
     Some((Key::from_row_bytes(key), stored))
 }
 
-pub(super) fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
+pub(crate) fn decode(key: Key, stored: &[u8]) -> Result<Row, Damaged> {
     codec::decode(Kind::Row, stored).map_err(|error| Damaged::at(key, explain(&error)))
 }
 

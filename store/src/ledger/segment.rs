@@ -187,13 +187,16 @@ pub(super) struct OpenSegment {
     ends: Vec<u64>,
     before: [u8; 32],
     head: [u8; 32],
+    /// Of all bytes so far: to read a full segment again for its seal would keep applying waiting.
+    sha256: Sha256,
 }
 
 impl OpenSegment {
     /// Opens the segment that begins with record `first`; `before` is the hash before it.
     pub(super) fn open(dir: &Path, first: u64, before: [u8; 32], chain: Chain) -> Result<Self, LedgerError> {
         let path = path(dir, first);
-        let mut segment = Self { path, file: None, first, ends: vec![0], before, head: before };
+        let sha256 = Sha256::new();
+        let mut segment = Self { path, file: None, first, ends: vec![0], before, head: before, sha256 };
         if !segment.path.exists() {
             return Ok(segment);
         }
@@ -219,6 +222,7 @@ impl OpenSegment {
         // sync before the log behind it is purged would prove nothing.
         let intact = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
         file.write_all_at(intact, 0).map_err(io)?;
+        segment.sha256.update(intact);
         segment.file = Some(Arc::new(file));
         Ok(segment)
     }
@@ -284,6 +288,7 @@ impl OpenSegment {
         }
         let file = self.create()?;
         file.write_all_at(&bytes, self.end()).map_err(|source| io_error(&self.path, source))?;
+        self.sha256.update(&bytes);
         self.ends.extend(ends);
         self.head = head;
         Ok(())
@@ -314,7 +319,7 @@ impl OpenSegment {
     }
 
     fn all_lines(&self) -> Option<Lines<'_>> {
-        let Self { path, file, first, ends, before, head } = self;
+        let Self { path, file, first, ends, before, head, .. } = self;
         let file = file.as_deref()?;
         Some(Lines { path, file, first: *first, ends, before: *before, head: *head })
     }
@@ -337,6 +342,7 @@ impl OpenSegment {
             let io = |source| io_error(&self.path, source);
             file.set_len(self.end()).map_err(io)?;
             file.sync_all().map_err(io)?;
+            self.sha256 = Sha256::new_with_prefix(fs::read(&self.path).map_err(io)?);
         }
         Ok(())
     }
@@ -347,13 +353,12 @@ impl OpenSegment {
         if let Some(file) = &self.file {
             file.sync_all().map_err(io)?;
         }
-        let bytes = fs::read(&self.path).map_err(io)?;
         let seal = Seal {
             first: self.first,
             last: self.last(),
             count: self.count(),
             head: self.head,
-            sha256: Sha256::digest(&bytes).into(),
+            sha256: self.sha256.clone().finalize().into(),
         };
         seal.write(dir)?;
         Ok(seal)

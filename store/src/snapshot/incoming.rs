@@ -1,10 +1,9 @@
 //! Receives a snapshot in pieces.
 
 use super::{SnapshotError, SnapshotFile, SnapshotReader, writer};
-use crate::files;
-use std::fs::{File, OpenOptions};
+use crate::files::{self, Steady};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// A snapshot that is being received. A sender that lost the connection asks for [`len`](Self::len) and goes on from
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub struct IncomingSnapshot {
     dir: PathBuf,
     aside: PathBuf,
-    file: File,
+    file: Steady,
     len: u64,
 }
 
@@ -26,7 +25,7 @@ impl IncomingSnapshot {
         let aside = writer::aside(dir);
         let io = |source| SnapshotError::Io { path: aside.clone(), source };
         std::fs::create_dir_all(dir).map_err(io)?;
-        let file = OpenOptions::new().create(true).truncate(true).write(true).open(&aside).map_err(io)?;
+        let file = Steady::over(File::create(&aside).map_err(io)?);
         Ok(Self { dir: dir.to_owned(), aside, file, len: 0 })
     }
 

@@ -4,7 +4,7 @@ use super::{
     Contents, EXTENSION, FRAME_BYTES, Frame, Header, SnapshotError, SnapshotFile, SnapshotRow, Trailer,
 };
 use crate::codec::{self, Blob, Kind};
-use crate::files;
+use crate::files::{self, Steady};
 use crate::ledger::LedgerLine;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -27,7 +27,7 @@ pub(super) fn aside(dir: &Path) -> PathBuf {
 pub struct SnapshotWriter {
     dir: PathBuf,
     aside: PathBuf,
-    file: BufWriter<File>,
+    file: BufWriter<Steady>,
     sha256: Sha256,
     position: u64,
     frames: u64,
@@ -46,7 +46,8 @@ impl SnapshotWriter {
         let aside = aside(dir);
         let io = |source| SnapshotError::Io { path: aside.clone(), source };
         std::fs::create_dir_all(dir).map_err(io)?;
-        let file = BufWriter::with_capacity(FRAME_BYTES, File::create(&aside).map_err(io)?);
+        let file = Steady::over(File::create(&aside).map_err(io)?);
+        let file = BufWriter::with_capacity(FRAME_BYTES, file);
         let mut writer = Self {
             dir: dir.to_owned(),
             aside,

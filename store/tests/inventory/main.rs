@@ -170,6 +170,11 @@ fn readers_see_whole_entries_while_batches_are_applied() {
                 if revision > Revision(0) {
                     assert_eq!(&rows, &oracle.at_revision[&revision], "revision {revision}");
                 }
+                let (revision, rows) =
+                    reader.beside(|view, revision| (revision, oracle::all_but_meta(view))).unwrap();
+                if revision > Revision(0) {
+                    assert_eq!(&rows, &oracle.at_revision[&revision], "revision {revision}, beside apply");
+                }
                 let old = Revision(revision.0 / 2);
                 if let Some(expected) = oracle.at_revision.get(&old) {
                     assert_eq!(&reader.at(old, oracle::all_but_meta).unwrap(), expected, "revision {old}");
@@ -181,6 +186,32 @@ fn readers_see_whole_entries_while_batches_are_applied() {
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
+}
+
+#[test]
+fn who_reads_beside_apply_sees_one_revision_to_the_end() {
+    let entries = entries(22, 400);
+    let oracle = Oracle::of(&entries);
+    let dir = tempfile::tempdir().unwrap();
+    let mut inventory = open(dir.path());
+    let reader = inventory.reader();
+    replay(&mut inventory, &entries[..100]);
+    let mut rest = entries[100..].chunks(20);
+    let mut apply = || rest.next().into_iter().for_each(|batch| replay(&mut inventory, batch));
+    reader
+        .beside(|view, revision| {
+            let expected = &oracle.at_revision[&revision];
+            assert_eq!(&oracle::all_but_meta(view), expected);
+            // Entries are applied between any two reads, so that rows are read one by one after they changed.
+            for (key, row) in expected {
+                apply();
+                assert_eq!(view.get(*key).unwrap().as_ref(), Some(row), "{key:?}");
+            }
+            assert_eq!(&oracle::all_but_meta(view), expected);
+            assert_eq!(tallyman_model::query::meta(view).unwrap().revision, revision);
+        })
+        .unwrap();
+    assert_eq!(reader.now(|view, _| oracle::all_but_meta(view)), oracle.at_revision[&reader.revision()]);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use crate::oracle::{Oracle, entries, open, replay, to_apply};
 use std::path::Path;
-use tallyman_model::{Entry, Revision};
+use tallyman_model::{Entry, Ordinal, Revision, Tag};
 use tallyman_store::inventory::InstallError;
 use tallyman_store::snapshot::IncomingSnapshot;
-use tallyman_store::{Inventory, LogId, Reader, SnapshotFile};
+use tallyman_store::{Inventory, LogId, Reader, SnapshotFile, TooOld};
 
 /// Sends a snapshot with the ledger's segments that it needs, as the transport does.
 fn ship(from: &Reader, snapshot: &SnapshotFile, to: &mut Inventory) -> Result<(), InstallError> {
@@ -96,6 +96,24 @@ fn a_snapshot_without_its_ledger_segments_or_older_than_the_state_is_refused() {
     ahead.apply(to_apply(&log[100..110])).unwrap();
     assert!(matches!(ahead.install(&snapshot.path), Err(InstallError::Older { .. })));
     Oracle::of(&log[..110]).assert_is(&ahead.reader());
+}
+
+#[test]
+fn who_reads_while_a_snapshot_is_installed_is_told() {
+    let log = entries(34, 100);
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut ahead = open(dir.path());
+    replay(&mut ahead, &log);
+    let snapshot = ahead.snapshot_builder().build().unwrap();
+    let mut behind = open(other.path());
+    replay(&mut behind, &log[..50]);
+    let reader = behind.reader();
+    let read = reader.beside(|view, _| {
+        ship(&ahead.reader(), &snapshot, &mut behind).unwrap();
+        assert!(view.meet(&[(Tag::Resource, 0)], Ordinal(0), 1).is_err());
+    });
+    assert_eq!(read, Err(TooOld { floor: ahead.reader().revision() }));
+    Oracle::of(&log).assert_is(&behind.reader());
 }
 
 #[test]

@@ -23,7 +23,7 @@ type Map = BTreeMap<Bytes, Option<Bytes>>;
 
 /// Rows of which the last ones are not in sled yet. One thread writes.
 #[derive(Debug)]
-pub(in crate::inventory) struct Behind {
+pub(crate) struct Behind {
     db: sled::Db,
     /// Named by each error.
     file: PathBuf,
