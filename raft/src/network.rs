@@ -1,5 +1,6 @@
 //! openraft's network over the peer transport.
 
+use crate::standing::Standing;
 use crate::transport::client::Connection;
 use crate::transport::incoming::CHUNK_BYTES_MAX;
 use crate::transport::peers::Peer;
@@ -46,6 +47,8 @@ pub(crate) struct Network {
     pub(crate) id: u64,
     pub(crate) peers: Arc<Peers>,
     pub(crate) deadlines: Deadlines,
+    /// Where it is noted that this replica stands.
+    pub(crate) standing: Arc<Standing>,
     /// Where the ledger is read from.
     pub(crate) reader: Reader,
 }
@@ -58,6 +61,7 @@ pub(crate) struct Client {
     peers: Arc<Peers>,
     peer: Arc<Peer>,
     deadlines: Deadlines,
+    standing: Arc<Standing>,
     reader: Reader,
 }
 
@@ -65,7 +69,8 @@ impl Network {
     fn client(&self, target: u64, node: &PeerNode, lane: Lane) -> Client {
         let peer = self.peers.get(&node.peer, Some(target), lane);
         let (peers, deadlines, reader) = (Arc::clone(&self.peers), self.deadlines, self.reader.clone());
-        Client { id: self.id, target, lane, peers, peer, deadlines, reader }
+        let standing = Arc::clone(&self.standing);
+        Client { id: self.id, target, lane, peers, peer, deadlines, standing, reader }
     }
 }
 
@@ -197,6 +202,7 @@ impl RaftNetworkV2<Types> for Client {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, RpcError> {
+        self.standing.asks(&rpc, Instant::now());
         match self.call(Request::PreVote(rpc), RPCTypes::Vote, &option).await? {
             Response::Vote(answer) => Ok(answer),
             _ => Err(network("another answer than was asked for")),

@@ -64,6 +64,12 @@ pub(crate) fn stretch_percent(round_trip: Duration) -> u64 {
 }
 
 impl Timing {
+    /// How long the question of a replica whether it could win an election may cross another's, in ms: a round trip and
+    /// a half, which leaves most of an election timeout to others if its own election comes to nothing.
+    pub(crate) fn crossing_ms(&self) -> u64 {
+        self.election_ms_min / 4
+    }
+
     /// The same for replicas that are farther apart: what waits for answers of the others takes `percent` of its time.
     #[must_use]
     pub fn stretched(self, percent: u64) -> Self {
@@ -118,6 +124,16 @@ mod tests {
         let percents = [0, 1, 50, 51, 100, 250, 5000]
             .map(|round_trip| stretch_percent(Duration::from_millis(round_trip)));
         assert_eq!(percents, [100, 100, 100, 102, 200, 500, 1000]);
+    }
+
+    #[test]
+    fn a_question_of_who_could_win_is_answered_while_it_may_cross_another_and_long_before_it_is_asked_again()
+    {
+        for round_trip_ms in 0..=500 {
+            let timing = Timing::default().stretched(stretch_percent(Duration::from_millis(round_trip_ms)));
+            assert!(timing.crossing_ms() > round_trip_ms);
+            assert!(timing.crossing_ms() * 2 < timing.election_ms_min);
+        }
     }
 
     #[test]

@@ -60,7 +60,8 @@ impl Inner {
             install: Duration::from_secs(600),
             backoff: Duration::from_millis(timing.heartbeat_ms),
         };
-        let network = Network { id, peers: Arc::clone(&self.peers), deadlines, reader: self.reader.clone() };
+        let (peers, standing) = (Arc::clone(&self.peers), Arc::clone(&self.standing));
+        let network = Network { id, peers, deadlines, standing, reader: self.reader.clone() };
         let raft =
             Box::pin(Raft::new(id, Arc::new(config), network, log, state)).await.map_err(io::Error::other)?;
         let member = Member { id, raft };

@@ -8,6 +8,7 @@ use super::who::{Fatal, Who};
 use crate::lag::Lag;
 use crate::log_adapter::LogStore;
 use crate::permit::SuspendClock;
+use crate::standing::Standing;
 use crate::state_adapter::{CLOSE_WAIT, InventoryThread, StateStore};
 use crate::transport::incoming::Incoming;
 use crate::transport::{CallError, Lane, Peers, Request, Response};
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) clock: SuspendClock,
     pub(crate) disk: Disk,
     pub(crate) distance: Distance,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) lag: Lag,
     pub(crate) understood: Understood,
     pub(crate) hashes: Arc<Hashes>,

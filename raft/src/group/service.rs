@@ -11,17 +11,21 @@ use crate::transport::{Hello, Lane, Refused, Request, Response, Welcome};
 use crate::types::{Raft, Types};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use openraft::raft::AppendEntriesRequest;
+use openraft::raft::{AppendEntriesRequest, VoteRequest};
 use std::fmt::Display;
 use std::io;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tallyman_model::{GroupId, ReplicaId, query};
+use tokio::time::Instant;
 
 /// The longest full segment of the ledger that is received, in bytes.
 const SEGMENT_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Why no vote is given.
 const JUST_STARTED: &str = "this replica has just started: a leader may go by what it promised before";
+/// Why another is not told that it could win.
+const STANDS: &str = "this replica stands itself, and goes before";
 
 impl Service for Inner {
     fn greet(&self, hello: &Hello) -> Result<Welcome, Refused> {
@@ -110,6 +114,7 @@ impl Inner {
         match request {
             // What the process before this one promised to a leader holds.
             Request::PreVote(_) if self.is_promised() => not_now(JUST_STARTED),
+            Request::PreVote(rpc) if self.goes_before(&rpc) => not_now(STANDS),
             Request::Vote(rpc) if !rpc.leadership_transfer && self.is_promised() => not_now(JUST_STARTED),
             Request::Vote(rpc) => raft.vote(rpc).await.map_or_else(not_now, Response::Vote),
             Request::PreVote(rpc) => raft.pre_vote(rpc).await.map_or_else(not_now, Response::Vote),
@@ -138,6 +143,12 @@ impl Inner {
             | Request::Adopt(_)
             | Request::Join(_) => Response::NotNow("this is answered elsewhere".to_owned()),
         }
+    }
+
+    /// True if this replica stands as well, and whoever asks has to give way.
+    fn goes_before(&self, other: &VoteRequest<Types>) -> bool {
+        let crossing = Duration::from_millis(self.timing().crossing_ms());
+        self.standing.goes_before(other, Instant::now(), crossing)
     }
 
     /// Installs the snapshot that was received, or says which parts of the ledger have to come before.

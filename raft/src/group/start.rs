@@ -88,6 +88,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         clock: SuspendClock::default(),
         disk: Disk::default(),
         distance: Distance::new(&options.dir, identity.replica.is_some()),
+        standing: Arc::default(),
         lag: Lag::default(),
         understood: Understood::default(),
         peers: Arc::new(peers),
