@@ -1,6 +1,7 @@
 //! One request from its head to its answer, faults included.
 
 use crate::body::{Body, json, plain};
+use crate::catalog::Catalog;
 use crate::cluster::Shared;
 use crate::faults::{End, Loss, Plan};
 use crate::refusal::Refusal;
@@ -27,7 +28,7 @@ pub(crate) struct Lost;
 /// No answer is sent, and the connection is closed.
 pub(crate) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Lost> {
     let (head, body) = request.into_parts();
-    let call = Call::read(&head);
+    let call = Call::read(&head, &shared.store.lock().catalog());
     shared.counts.add(&call);
     let plan = shared.faults.plan(&call);
     let body = match read(body).await? {
@@ -97,17 +98,18 @@ async fn wait(plan: &Plan) {
 
 fn dispatch(shared: &Arc<Shared>, call: &Call, body: &[u8]) -> Result<Response<Body>, Refusal> {
     match &call.target {
-        Target::Document(path) => document(call.verb, path),
+        Target::Document(path) => document(&shared.store.lock().catalog(), call.verb, path),
         Target::Unknown => Err(Refusal::no_such_resource()),
+        Target::NoSubresource(kind, name) => Err(Refusal::not_found(kind, name)),
         Target::Resource(resource) => dispatch_resource(shared, call, resource, body),
     }
 }
 
-fn document(verb: Verb, path: &str) -> Result<Response<Body>, Refusal> {
+fn document(catalog: &Catalog, verb: Verb, path: &str) -> Result<Response<Body>, Refusal> {
     if discovery::is_health(path) {
         return Ok(plain(StatusCode::OK, "ok"));
     }
-    let document = discovery::document(path).ok_or_else(Refusal::no_such_path)?;
+    let document = discovery::document(catalog, path).ok_or_else(Refusal::no_such_path)?;
     if verb == Verb::Get { Ok(json(StatusCode::OK, &document)) } else { Err(Refusal::method_not_allowed()) }
 }
 
@@ -117,6 +119,8 @@ fn dispatch_resource(
     resource: &Resource,
     body: &[u8],
 ) -> Result<Response<Body>, Refusal> {
+    // It may have gone while the request was held.
+    shared.store.lock().served(&resource.kind, &resource.version)?;
     match call.verb {
         Verb::Get => verbs::get::get(shared, resource),
         Verb::List => verbs::list::list(shared, &call.query, resource),

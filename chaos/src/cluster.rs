@@ -4,8 +4,8 @@ use crate::counts::{Counter, RequestCounts};
 use crate::faults::Faults;
 use crate::kind::Kind;
 use crate::refusal::Refusal;
-use crate::state::{Store, new_namespace};
-use crate::{controller, listener, state};
+use crate::state::{State, Store, new_namespace};
+use crate::{argo, controller, listener, meta, state};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -25,6 +25,9 @@ pub struct SimulatedClusterOptions {
     pub dir: Option<PathBuf>,
     /// A missing namespace is an error, as in a real cluster; else it is made when it is first used.
     pub strict: bool,
+    /// Argo's kinds are defined in it, Workflow and WorkflowTemplate; if they are not yet, when it starts. A cluster
+    /// without them runs Workflows as well, once somebody defines them.
+    pub argo: bool,
     /// How many changes of each kind watches can go back.
     pub history_events_max: usize,
     /// How often a watch that wants bookmarks gets one.
@@ -40,6 +43,7 @@ impl SimulatedClusterOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             dir: None,
             strict: false,
+            argo: true,
             history_events_max: 20_000,
             bookmark_interval: Duration::from_secs(2),
         }
@@ -74,7 +78,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The first objects could not be made.
-    #[error("failed to make the first namespaces: {message}")]
+    #[error("failed to make the first objects: {message}")]
     FirstObjects {
         /// What went wrong.
         message: String,
@@ -177,7 +181,7 @@ impl SimulatedCluster {
     #[must_use]
     pub fn uid(&self) -> String {
         let state = self.shared.store.lock();
-        state.get(Kind::Namespace, "kube-system").map(|namespace| namespace.uid.clone()).unwrap_or_default()
+        state.get(&Kind::Namespace, "kube-system").map(|namespace| namespace.uid.clone()).unwrap_or_default()
     }
 
     /// The requests so far.
@@ -268,13 +272,25 @@ fn open(options: &SimulatedClusterOptions) -> Result<Store, StartError> {
             _ => StartError::Dir { dir, source },
         }
     })?;
-    for name in ["default", "kube-system"] {
-        let mut state = store.lock();
-        if state.get(Kind::Namespace, name).is_none() {
-            let failed = |refusal: Refusal| StartError::FirstObjects { message: refusal.message };
-            state.insert(Kind::Namespace, new_namespace(name)).map_err(failed)?;
-        }
-    }
+    first_objects(&mut store.lock(), options.argo)
+        .map_err(|refusal| StartError::FirstObjects { message: refusal.message })?;
     store.lock().mark_all();
     Ok(store)
+}
+
+/// Makes what every cluster has, where it is not there yet.
+fn first_objects(state: &mut State, has_argo: bool) -> Result<(), Refusal> {
+    for name in ["default", "kube-system"] {
+        if state.get(&Kind::Namespace, name).is_none() {
+            state.insert(&Kind::Namespace, new_namespace(name))?;
+        }
+    }
+    for definition in argo::definitions().into_iter().filter(|_| has_argo) {
+        let name = meta::text(&definition, "/metadata/name").to_owned();
+        if state.get(&Kind::CustomResourceDefinition, &name).is_none() {
+            state.insert(&Kind::CustomResourceDefinition, definition)?;
+            controller::definition::look_at(state, &name)?;
+        }
+    }
+    Ok(())
 }

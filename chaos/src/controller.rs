@@ -1,5 +1,7 @@
-//! The controllers of a cluster: Jobs, Pods, garbage, namespaces. They look at what changed, and at what is due.
+//! The controllers of a cluster: Jobs, Workflows, Pods, garbage, namespaces, definitions. They look at what changed,
+//! and at what is due.
 
+pub(crate) mod definition;
 mod garbage;
 mod job;
 mod job_status;
@@ -7,9 +9,11 @@ mod namespace;
 mod plan;
 mod pod;
 mod timers;
+mod workflow;
 
 pub use plan::{OUTCOME, RUN_FOR, START_AFTER};
 
+use crate::argo;
 use crate::cluster::Shared;
 use crate::kind::Kind;
 use crate::refusal::Refusal;
@@ -46,7 +50,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             continue;
         }
         for (kind, key) in places {
-            let next = look_at(&mut shared.store.lock(), &mut clocks, kind, &key);
+            let next = look_at(&mut shared.store.lock(), &mut clocks, &kind, &key);
             let next = next.unwrap_or_else(|refusal| {
                 tracing::warn!(kind = kind.name(), key, error = refusal.message, "failed to keep a change");
                 Some(Instant::now() + RETRY_DELAY)
@@ -61,7 +65,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 fn look_at(
     state: &mut State,
     clocks: &mut Clocks,
-    kind: Kind,
+    kind: &Kind,
     key: &str,
 ) -> Result<Option<Instant>, Refusal> {
     garbage::look_at(state, kind, key)?;
@@ -69,6 +73,10 @@ fn look_at(
         Kind::Namespace => namespace::look_at(state, key).map(|()| None),
         Kind::Job => job::look_at(state, key),
         Kind::Pod => pod::look_at(state, clocks, key),
-        Kind::ConfigMap => Ok(None),
+        Kind::CustomResourceDefinition => definition::look_at(state, key).map(|()| None),
+        Kind::Custom(custom) if custom.group == argo::GROUP && custom.plural == argo::WORKFLOWS => {
+            workflow::look_at(state, kind, key)
+        }
+        Kind::ConfigMap | Kind::Custom(_) => Ok(None),
     }
 }

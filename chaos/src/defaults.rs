@@ -1,11 +1,11 @@
 //! Fields that a kube-apiserver fills in.
 
 use crate::kind::Kind;
-use crate::meta;
+use crate::{definition, meta};
 use serde_json::{Value, json};
 
 /// Fills in what was left out of an object that is to be made; metadata is complete, the uid included.
-pub(crate) fn new_object(kind: Kind, value: &mut Value) {
+pub(crate) fn new_object(kind: &Kind, has_status: bool, value: &mut Value) {
     match kind {
         Kind::Namespace => namespace(value),
         Kind::Job => {
@@ -17,13 +17,23 @@ pub(crate) fn new_object(kind: Kind, value: &mut Value) {
             meta::set(value, &["status"], json!({"phase": "Pending", "qosClass": "BestEffort"}));
             meta::set(value, &["metadata", "generation"], 1);
         }
+        Kind::CustomResourceDefinition => {
+            meta::set(value, &["status"], definition::new_status());
+            meta::set(value, &["metadata", "generation"], 1);
+        }
+        Kind::Custom(_) => {
+            if has_status {
+                meta::remove(value, &["status"]);
+            }
+            meta::set(value, &["metadata", "generation"], 1);
+        }
         Kind::ConfigMap => {}
     }
     spec(kind, value);
 }
 
 /// Fills in what was left out of a spec.
-pub(crate) fn spec(kind: Kind, value: &mut Value) {
+pub(crate) fn spec(kind: &Kind, value: &mut Value) {
     match kind {
         Kind::Job => {
             job(value);
@@ -36,6 +46,7 @@ pub(crate) fn spec(kind: Kind, value: &mut Value) {
             meta::set_default(value, &["spec", "restartPolicy"], "Always");
             pod_spec(meta::at_mut(value, &["spec"]));
         }
+        Kind::CustomResourceDefinition => definition::fill(value),
         _ => {}
     }
 }

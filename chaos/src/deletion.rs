@@ -1,5 +1,6 @@
 //! Deletion: preconditions, propagation and finalizers.
 
+use crate::definition;
 use crate::kind::Kind;
 use crate::meta::{self, FOREGROUND, ORPHAN};
 use crate::object::Object;
@@ -43,7 +44,7 @@ impl DeleteOptions {
     }
 
     /// Without a wish what was asked for before goes on; else Jobs orphan their Pods: batch/v1 has always done so.
-    fn propagation(&self, kind: Kind, value: &Value) -> Propagation {
+    fn propagation(&self, kind: &Kind, value: &Value) -> Propagation {
         let held = meta::finalizers(value);
         match (self.propagation_policy, self.orphan_dependents) {
             (Some(policy), _) => policy,
@@ -51,7 +52,7 @@ impl DeleteOptions {
             (None, Some(false)) => Propagation::Background,
             (None, None) if held.contains(&ORPHAN) => Propagation::Orphan,
             (None, None) if held.contains(&FOREGROUND) => Propagation::Foreground,
-            (None, None) if kind == Kind::Job => Propagation::Orphan,
+            (None, None) if *kind == Kind::Job => Propagation::Orphan,
             (None, None) => Propagation::Background,
         }
     }
@@ -65,7 +66,7 @@ impl DeleteOptions {
                  been deleted and then recreated",
                 object.uid
             );
-            return Err(Refusal::precondition(object.kind, &object.name, &why));
+            return Err(Refusal::precondition(&object.kind, &object.name, &why));
         }
         if let Some(version) = &self.preconditions.resource_version
             && *version != object.version.to_string()
@@ -75,7 +76,7 @@ impl DeleteOptions {
                  ({}). The object might have been modified",
                 object.version
             );
-            return Err(Refusal::precondition(object.kind, &object.name, &why));
+            return Err(Refusal::precondition(&object.kind, &object.name, &why));
         }
         Ok(())
     }
@@ -96,19 +97,24 @@ pub(crate) enum Deleted {
 /// 404: it is not there. 409: a precondition does not hold. 403: it may not be deleted. 500: not kept.
 pub(crate) fn delete(
     state: &mut State,
-    kind: Kind,
+    kind: &Kind,
     key: &str,
     options: &DeleteOptions,
 ) -> Result<Deleted, Refusal> {
     let name = key.rsplit('/').next().unwrap_or(key);
     let object = state.get(kind, key).cloned().ok_or_else(|| Refusal::not_found(kind, name))?;
     options.check(&object)?;
-    if kind == Kind::Namespace && matches!(key, "default" | "kube-system") {
+    if *kind == Kind::Namespace && matches!(key, "default" | "kube-system") {
         return Err(Refusal::forbidden(kind, name, "this namespace may not be deleted"));
     }
     let mut value = object.value();
     let propagation = options.propagation(kind, &value);
     set_propagation(&mut value, propagation);
+    if *kind == Kind::CustomResourceDefinition && !object.is_deleting {
+        meta::add_finalizer(&mut value, definition::CLEANUP);
+        let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+        definition::set_condition(&mut value, "Terminating", true, "InstanceDeletionPending", message);
+    }
     let is_held = !meta::finalizers(&value).is_empty() || !meta::is_absent(&value, "/spec/finalizers/0");
     if !options.dry_run.is_empty() {
         return Ok(if is_held { Deleted::Pending(object) } else { Deleted::Gone(object) });
@@ -123,7 +129,7 @@ pub(crate) fn delete(
             meta::set(&mut value, &["metadata", "generation"], generation + 1);
         }
     }
-    if kind == Kind::Namespace {
+    if *kind == Kind::Namespace {
         meta::set(&mut value, &["status", "phase"], "Terminating");
     }
     state.settle(&object, value).map(Deleted::Pending)

@@ -52,8 +52,9 @@ pub(crate) struct History {
 }
 
 impl History {
-    pub(crate) fn new(events_max: usize) -> Self {
-        Self { events: VecDeque::new(), floor: 0, dropped: 0, events_max }
+    /// A history of what comes after `floor`.
+    pub(crate) fn from(floor: u64, events_max: usize) -> Self {
+        Self { events: VecDeque::new(), floor, dropped: 0, events_max }
     }
 
     pub(crate) fn push(&mut self, event: Event) {
@@ -128,13 +129,13 @@ mod tests {
 
     fn event(version: u64) -> Event {
         let value = json!({"metadata": {"name": "a", "namespace": "n"}});
-        let object = Arc::new(Object::new(Kind::Job, value, version).unwrap());
+        let object = Arc::new(Object::new(&Kind::Job, value, version).unwrap());
         Event { change: Change::Modified, object, previous: None }
     }
 
     #[test]
     fn a_ring_that_is_full_forgets_the_oldest() {
-        let mut history = History::new(3);
+        let mut history = History::from(0, 3);
         (1..=5).for_each(|version| history.push(event(version)));
         assert_eq!(history.after(1, 9).unwrap_err(), Compacted { floor: 2 });
         let versions: Vec<u64> =
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_compacted_history_still_serves_from_its_end() {
-        let mut history = History::new(9);
+        let mut history = History::from(0, 9);
         (1..=5).for_each(|version| history.push(event(version)));
         history.compact(5);
         assert!(history.check_start(4).is_err() && history.undone(4).is_err());
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_follower_who_missed_nothing_goes_on_after_a_compaction() {
-        let mut history = History::new(9);
+        let mut history = History::from(0, 9);
         (1..=5).for_each(|version| history.push(event(version)));
         history.compact(9);
         assert!(history.after(5, 9).unwrap().is_empty());

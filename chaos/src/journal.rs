@@ -3,7 +3,6 @@
 //! It survives a kill of the process, not a loss of power: nothing is fsynced. A torn last line is a change that
 //! was never answered, and is cut off.
 
-use crate::kind::Kind;
 use crate::object::Object;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,6 @@ use serde_json::value::RawValue;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 const FORMAT: u32 = 1;
 /// A file smaller than this is not worth a rewrite.
@@ -39,10 +37,12 @@ struct Line<'a> {
 
 /// One line, read back.
 pub(crate) struct Entry {
-    pub(crate) kind: Kind,
+    /// As of [`Kind::filed_name`](crate::kind::Kind::filed_name).
+    pub(crate) kind: String,
     /// [`BASE`], or the change as a watch names it.
     pub(crate) change: String,
-    pub(crate) object: Arc<Object>,
+    /// The object as JSON.
+    pub(crate) body: Bytes,
 }
 
 /// The open file; it is locked against a second process.
@@ -62,9 +62,12 @@ impl Journal {
     /// Opens or makes the journal in `dir` and hands what is in it to `read`, after the floor of its versions.
     ///
     /// # Errors
-    /// The directory cannot be used, is in use ([`io::ErrorKind::WouldBlock`]), or holds something else
+    /// Those of `read`; the directory cannot be used, is in use ([`io::ErrorKind::WouldBlock`]), or holds something else
     /// ([`io::ErrorKind::InvalidData`]).
-    pub(crate) fn open(dir: &Path, mut read: impl FnMut(u64, Option<Entry>)) -> io::Result<Self> {
+    pub(crate) fn open(
+        dir: &Path,
+        mut read: impl FnMut(u64, Option<Entry>) -> io::Result<()>,
+    ) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let lock = File::create(dir.join(LOCK))?;
         lock.try_lock()?;
@@ -118,7 +121,7 @@ impl Journal {
 }
 
 fn line(change: &str, object: &Object) -> Vec<u8> {
-    let head = format!(r#"{{"kind":"{}","change":"{change}","object":"#, object.kind.plural());
+    let head = format!(r#"{{"kind":"{}","change":"{change}","object":"#, object.kind.filed_name());
     [head.as_bytes(), &object.body, b"}\n"].concat()
 }
 
@@ -140,7 +143,7 @@ fn rewritten<'a>(
 }
 
 /// Reads all whole lines; answers where they end.
-fn load(file: &File, read: &mut impl FnMut(u64, Option<Entry>)) -> io::Result<u64> {
+fn load(file: &File, read: &mut impl FnMut(u64, Option<Entry>) -> io::Result<()>) -> io::Result<u64> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut text = Vec::new();
     let mut end = reader.read_until(b'\n', &mut text)? as u64;
@@ -149,42 +152,44 @@ fn load(file: &File, read: &mut impl FnMut(u64, Option<Entry>)) -> io::Result<u6
         let message = format!("the journal has format {}, this program reads {FORMAT}", head.format);
         return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
-    read(head.floor, None);
+    read(head.floor, None)?;
     loop {
         text.clear();
         let length = reader.read_until(b'\n', &mut text)?;
         if text.last() != Some(&b'\n') {
             return Ok(end);
         }
-        read(head.floor, Some(entry(&text)?));
+        read(head.floor, Some(entry(&text)?))?;
         end += length as u64;
     }
 }
 
 fn entry(text: &[u8]) -> io::Result<Entry> {
     let line: Line<'_> = serde_json::from_slice(text)?;
-    let unknown =
-        || io::Error::new(io::ErrorKind::InvalidData, format!("the journal holds unknown {}", line.kind));
-    let kind = Kind::of_plural(line.kind).ok_or_else(unknown)?;
     let body = Bytes::copy_from_slice(line.object.get().as_bytes());
-    let object = Arc::new(Object::from_body(kind, body)?);
-    Ok(Entry { kind, change: line.change.to_owned(), object })
+    Ok(Entry { kind: line.kind.to_owned(), change: line.change.to_owned(), body })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
+    use crate::kind::Kind;
     use serde_json::json;
 
     fn object(version: u64) -> Object {
-        Object::new(Kind::ConfigMap, json!({"metadata": {"name": "a", "namespace": "n"}}), version).unwrap()
+        Object::new(&Kind::ConfigMap, json!({"metadata": {"name": "a", "namespace": "n"}}), version).unwrap()
     }
 
     fn versions(dir: &Path) -> (Journal, Vec<u64>) {
         let mut versions = Vec::new();
-        let journal =
-            Journal::open(dir, |_, entry| versions.extend(entry.map(|entry| entry.object.version))).unwrap();
+        let journal = Journal::open(dir, |_, entry| {
+            let Some(entry) = entry else { return Ok(()) };
+            assert_eq!(entry.kind, "configmaps");
+            versions.push(Object::from_body(&Kind::ConfigMap, entry.body)?.version);
+            Ok(())
+        })
+        .unwrap();
         (journal, versions)
     }
 
@@ -206,7 +211,7 @@ mod tests {
     fn a_directory_that_is_in_use_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (_journal, _) = versions(dir.path());
-        let second = Journal::open(dir.path(), |_, _| {}).unwrap_err();
+        let second = Journal::open(dir.path(), |_, _| Ok(())).unwrap_err();
         assert_eq!(second.kind(), io::ErrorKind::WouldBlock);
     }
 }

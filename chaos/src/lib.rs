@@ -1,27 +1,37 @@
 //! Simulated clusters: an embedded stand-in for a kube-apiserver and the controllers behind it.
 //!
-//! A [`SimulatedCluster`] serves Namespaces, Jobs, Pods, ConfigMaps and discovery over HTTP on a loopback
-//! socket, with the list and watch rules of a real server: one growing resourceVersion, compaction and 410,
+//! A [`SimulatedCluster`] serves Namespaces, Jobs, Pods, ConfigMaps, custom kinds and discovery over HTTP on a
+//! loopback socket, with the list and watch rules of a real server: one growing resourceVersion, compaction and 410,
 //! bookmarks, preconditions, finalizers, propagation and TTL. Jobs get Pods, which run and end as annotations
 //! ask ([`RUN_FOR`], [`OUTCOME`], [`START_AFTER`]). [`Faults`] makes it misbehave on request.
 //!
-//! What a real cluster has and this has not: authentication, other kinds, server-side apply (415), protobuf,
-//! managedFields, schemas, lists of strategic merge patches (they are replaced, as by a merge patch), the grace
-//! period of Pods, restarts of containers inside a Pod, and Indexed completion.
+//! A `CustomResourceDefinition` adds a kind, which goes with it. Those of Argo, Workflow and WorkflowTemplate, are
+//! there from the start, and Workflows run as Argo runs them: `steps`, `dag`, `suspend` and templates that run
+//! something, by one Pod for each node.
+//!
+//! What a real cluster has and this has not: authentication, other built-in kinds, server-side apply (415),
+//! protobuf, managedFields, schemas, conversion between versions but for the name, lists of strategic merge patches
+//! (they are replaced, as by a merge patch), the grace period of Pods, restarts of containers inside a Pod, and
+//! Indexed completion. What Argo has and this has not: parameters, `when`, loops, retries, exit handlers, deadlines,
+//! artifacts, and `depends` other than on success.
 //!
 //! [`load`] is the other way round: clients that ask a group of replicas, and how long it took.
 
 mod answer;
+mod argo;
 mod body;
+mod catalog;
 mod clock;
 mod cluster;
 mod controller;
 mod counts;
 mod defaults;
+mod definition;
 mod deletion;
 mod discovery;
 mod entropy;
 mod faults;
+mod generation;
 mod history;
 mod journal;
 mod kind;

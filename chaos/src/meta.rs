@@ -25,6 +25,11 @@ pub(crate) fn is_absent(value: &Value, pointer: &str) -> bool {
     value.pointer(pointer).is_none_or(Value::is_null)
 }
 
+/// Whether a top-level field is the same in both.
+pub(crate) fn is_same(left: &Value, right: &Value, field: &str) -> bool {
+    left.get(field) == right.get(field)
+}
+
 /// The place at `path`; objects are made on the way, whatever was there before.
 pub(crate) fn at_mut<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Value {
     path.iter().fold(value, |here, step| {

@@ -28,7 +28,7 @@ impl Object {
     ///
     /// # Errors
     /// The value cannot be written as JSON.
-    pub(crate) fn new(kind: Kind, mut value: Value, version: u64) -> Result<Self, serde_json::Error> {
+    pub(crate) fn new(kind: &Kind, mut value: Value, version: u64) -> Result<Self, serde_json::Error> {
         meta::remove(&mut value, &["apiVersion"]);
         meta::remove(&mut value, &["kind"]);
         meta::set(&mut value, &["metadata", "resourceVersion"], version.to_string());
@@ -40,18 +40,18 @@ impl Object {
     ///
     /// # Errors
     /// The body is not JSON.
-    pub(crate) fn from_body(kind: Kind, body: Bytes) -> Result<Self, serde_json::Error> {
+    pub(crate) fn from_body(kind: &Kind, body: Bytes) -> Result<Self, serde_json::Error> {
         let value: Value = serde_json::from_slice(&body)?;
         let version = meta::text(&value, "/metadata/resourceVersion").parse().unwrap_or_default();
         Ok(Self::of(kind, &value, version, body))
     }
 
-    fn of(kind: Kind, value: &Value, version: u64, body: Bytes) -> Self {
+    fn of(kind: &Kind, value: &Value, version: u64, body: Bytes) -> Self {
         let namespace = meta::text(value, "/metadata/namespace").to_owned();
         let name = meta::text(value, "/metadata/name").to_owned();
         let owners = value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
         Self {
-            kind,
+            kind: kind.clone(),
             key: kind.key(&namespace, &name),
             namespace,
             name,
@@ -72,14 +72,14 @@ impl Object {
     }
 
     /// The object as it is answered, with apiVersion and kind.
-    pub(crate) fn rendered(&self) -> Vec<u8> {
+    pub(crate) fn rendered(&self, api_version: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.body.len() + 48);
-        self.render_into(&mut out);
+        self.render_into(&mut out, api_version);
         out
     }
 
-    pub(crate) fn render_into(&self, out: &mut Vec<u8>) {
-        let head = format!(r#"{{"apiVersion":"{}","kind":"{}","#, self.kind.api_version(), self.kind.name());
+    pub(crate) fn render_into(&self, out: &mut Vec<u8>, api_version: &str) {
+        let head = format!(r#"{{"apiVersion":"{api_version}","kind":"{}","#, self.kind.name());
         out.extend_from_slice(head.as_bytes());
         out.extend_from_slice(self.body.get(1..).unwrap_or_default());
     }
@@ -101,8 +101,8 @@ mod tests {
     #[test]
     fn a_rendered_object_names_its_kind_and_version() {
         let value = json!({"kind": "x", "metadata": {"name": "a", "namespace": "n", "labels": {"k": "v"}}});
-        let object = Object::new(Kind::Job, value, 7).unwrap();
-        let rendered: Value = serde_json::from_slice(&object.rendered()).unwrap();
+        let object = Object::new(&Kind::Job, value, 7).unwrap();
+        let rendered: Value = serde_json::from_slice(&object.rendered("batch/v1")).unwrap();
         assert_eq!(rendered["kind"], "Job");
         assert_eq!(rendered["apiVersion"], "batch/v1");
         assert_eq!(rendered["metadata"]["resourceVersion"], "7");

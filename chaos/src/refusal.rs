@@ -38,6 +38,15 @@ impl Cause {
         }
     }
 
+    /// An update that does not say of what version.
+    pub(crate) fn version_missing() -> Self {
+        Self {
+            reason: "FieldValueInvalid",
+            field: "metadata.resourceVersion".to_owned(),
+            message: "Invalid value: 0x0: must be specified for an update".to_owned(),
+        }
+    }
+
     pub(crate) fn unsupported(field: impl Into<String>, value: &str, supported: &str) -> Self {
         let message = format!("Unsupported value: {value:?}: supported values: {supported}");
         Self { reason: "FieldValueNotSupported", field: field.into(), message }
@@ -69,7 +78,7 @@ impl Refusal {
         }
     }
 
-    fn about(mut self, kind: Kind, name: &str) -> Self {
+    fn about(mut self, kind: &Kind, name: &str) -> Self {
         let mut details = json!({"name": name, "kind": kind.plural()});
         if !kind.group().is_empty() {
             details["group"] = kind.group().into();
@@ -78,29 +87,29 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn not_found(kind: Kind, name: &str) -> Self {
+    pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
         let message = format!("{} {name:?} not found", kind.qualified_plural());
         Self::new(404, "NotFound", message).about(kind, name)
     }
 
-    pub(crate) fn already_exists(kind: Kind, name: &str) -> Self {
+    pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
         let message = format!("{} {name:?} already exists", kind.qualified_plural());
         Self::new(409, "AlreadyExists", message).about(kind, name)
     }
 
-    pub(crate) fn conflict(kind: Kind, name: &str, why: &str) -> Self {
+    pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified_plural());
         Self::new(409, "Conflict", message).about(kind, name)
     }
 
-    pub(crate) fn modified(kind: Kind, name: &str) -> Self {
+    pub(crate) fn modified(kind: &Kind, name: &str) -> Self {
         let why =
             "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(kind, name, why)
     }
 
     /// A delete whose precondition does not hold; such messages name the kind, not the resource.
-    pub(crate) fn precondition(kind: Kind, name: &str, why: &str) -> Self {
+    pub(crate) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified_name());
         let mut refusal = Self::new(409, "Conflict", message).about(kind, name);
         if let Some(details) = &mut refusal.details {
@@ -109,7 +118,7 @@ impl Refusal {
         refusal
     }
 
-    pub(crate) fn invalid(kind: Kind, name: &str, causes: &[Cause]) -> Self {
+    pub(crate) fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
         let said: Vec<String> =
             causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         let said = if said.len() == 1 { said.concat() } else { format!("[{}]", said.join(", ")) };
@@ -137,12 +146,12 @@ impl Refusal {
         Self::new(400, "BadRequest", message)
     }
 
-    pub(crate) fn forbidden(kind: Kind, name: &str, why: &str) -> Self {
+    pub(crate) fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
         let message = format!("{} {name:?} is forbidden: {why}", kind.qualified_plural());
         Self::new(403, "Forbidden", message).about(kind, name)
     }
 
-    pub(crate) fn namespace_terminating(kind: Kind, name: &str, namespace: &str) -> Self {
+    pub(crate) fn namespace_terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
         let why =
             format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut refusal = Self::forbidden(kind, name, &why);
@@ -185,6 +194,14 @@ impl Refusal {
 
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    }
+
+    /// A new object of a kind whose definition is being deleted.
+    pub(crate) fn definition_terminating(kind: &Kind) -> Self {
+        let message = "create not allowed while custom resource definition is terminating";
+        let mut refusal = Self::new(405, "MethodNotAllowed", message);
+        refusal.details = Some(json!({"group": kind.group(), "kind": kind.plural()}));
+        refusal
     }
 
     /// A path that no API claims.
@@ -233,11 +250,14 @@ mod tests {
 
     #[test]
     fn texts_are_those_of_kubernetes() {
-        assert_eq!(Refusal::not_found(Kind::Job, "a").message, r#"jobs.batch "a" not found"#);
-        assert_eq!(Refusal::already_exists(Kind::ConfigMap, "a").message, r#"configmaps "a" already exists"#);
+        assert_eq!(Refusal::not_found(&Kind::Job, "a").message, r#"jobs.batch "a" not found"#);
+        assert_eq!(
+            Refusal::already_exists(&Kind::ConfigMap, "a").message,
+            r#"configmaps "a" already exists"#
+        );
         let causes = [Cause::required("spec.template", "")];
         assert_eq!(
-            Refusal::invalid(Kind::Job, "a", &causes).message,
+            Refusal::invalid(&Kind::Job, "a", &causes).message,
             r#"Job.batch "a" is invalid: spec.template: Required value"#
         );
     }

@@ -1,5 +1,6 @@
 //! What a request asks for: verb and resource, read from method, path and query.
 
+use crate::catalog::{Catalog, Served};
 use crate::kind::Kind;
 use crate::query::{Query, decoded};
 use hyper::header::{CONTENT_TYPE, USER_AGENT};
@@ -55,18 +56,31 @@ pub(crate) enum Target {
     Resource(Resource),
     /// A resource or subresource that an API here has not.
     Unknown,
+    /// A subresource that objects of a custom kind have not; with the name of the object.
+    NoSubresource(Kind, String),
 }
 
 /// Objects of a kind; `namespace` and `name` are "" where the path has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Resource {
     pub(crate) kind: Kind,
+    pub(crate) version: String,
+    /// The status is written by a subresource alone.
+    pub(crate) has_status: bool,
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) is_status: bool,
 }
 
 impl Resource {
+    /// `batch/v1`; of the core group `v1`.
+    pub(crate) fn api_version(&self) -> String {
+        match self.kind.group() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+
     pub(crate) fn key(&self) -> String {
         self.kind.key(&self.namespace, &self.name)
     }
@@ -93,9 +107,9 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn read(head: &Parts) -> Self {
+    pub(crate) fn read(head: &Parts, catalog: &Catalog) -> Self {
         let query = Query::parse(head.uri.query().unwrap_or_default());
-        let target = target(head.uri.path());
+        let target = target(head.uri.path(), catalog);
         let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Self {
             verb: verb(&head.method, &target, &query),
@@ -115,7 +129,7 @@ impl Call {
     pub(crate) fn resource_name(&self) -> String {
         match &self.target {
             Target::Document(path) => path.clone(),
-            Target::Unknown => "unknown".to_owned(),
+            Target::Unknown | Target::NoSubresource(..) => "unknown".to_owned(),
             Target::Resource(resource) if resource.is_status => format!("{}/status", resource.kind.plural()),
             Target::Resource(resource) => resource.kind.plural().to_owned(),
         }
@@ -136,12 +150,12 @@ fn verb(method: &Method, target: &Target, query: &Query) -> Verb {
     }
 }
 
-fn target(path: &str) -> Target {
+fn target(path: &str, catalog: &Catalog) -> Target {
     let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decoded).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let (group, rest) = match parts.as_slice() {
-        ["api", "v1", rest @ ..] if !rest.is_empty() => ("", rest),
-        ["apis", "batch", "v1", rest @ ..] if !rest.is_empty() => ("batch", rest),
+    let (group, version, rest) = match parts.as_slice() {
+        ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
         _ => return Target::Document(format!("/{}", parts.join("/"))),
     };
     let (namespace, plural, tail) = match rest {
@@ -151,22 +165,35 @@ fn target(path: &str) -> Target {
         [plural, tail @ ..] => ("", *plural, tail),
         [] => return Target::Unknown,
     };
-    let Some(kind) = Kind::at_path(group, "v1", plural) else { return Target::Unknown };
-    resource(kind, namespace, tail)
+    match catalog.at_path(group, version, plural) {
+        Some(served) => resource(served, namespace, tail),
+        None if Kind::BUILT_IN.iter().any(|kind| kind.group() == group) && version == "v1" => Target::Unknown,
+        // What no definition claims falls through to what answers unknown paths.
+        None => Target::Document(format!("/{}", parts.join("/"))),
+    }
 }
 
-fn resource(kind: Kind, namespace: &str, tail: &[&str]) -> Target {
+fn resource(served: &Served, namespace: &str, tail: &[&str]) -> Target {
+    let kind = &served.kind;
     let (name, is_status) = match tail {
         [] => ("", false),
         [name] => (*name, false),
-        [name, "status"] if kind.has_status() => (*name, true),
+        [name, "status"] if served.has_status => (*name, true),
+        [name, _] if kind.is_custom() => return Target::NoSubresource(kind.clone(), (*name).to_owned()),
         _ => return Target::Unknown,
     };
     let needs_namespace = kind.is_namespaced() && !name.is_empty();
     if (needs_namespace && namespace.is_empty()) || (!kind.is_namespaced() && !namespace.is_empty()) {
         return Target::Unknown;
     }
-    Target::Resource(Resource { kind, namespace: namespace.to_owned(), name: name.to_owned(), is_status })
+    Target::Resource(Resource {
+        kind: kind.clone(),
+        version: served.version.clone(),
+        has_status: served.has_status,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        is_status,
+    })
 }
 
 #[cfg(test)]
@@ -174,7 +201,12 @@ mod tests {
     use super::*;
 
     fn resource(kind: Kind, namespace: &str, name: &str, is_status: bool) -> Target {
-        Target::Resource(Resource { kind, namespace: namespace.to_owned(), name: name.to_owned(), is_status })
+        let (namespace, name, version) = (namespace.to_owned(), name.to_owned(), "v1".to_owned());
+        Target::Resource(Resource { kind, version, has_status: true, namespace, name, is_status })
+    }
+
+    fn target(path: &str) -> Target {
+        super::target(path, &Catalog::default())
     }
 
     #[test]

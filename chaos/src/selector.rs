@@ -39,7 +39,7 @@ impl Selector {
     ///
     /// # Errors
     /// 400: a selector that cannot be read, or a field that cannot be selected on.
-    pub(crate) fn read(kind: Kind, query: &Query) -> Result<Self, Refusal> {
+    pub(crate) fn read(kind: &Kind, query: &Query) -> Result<Self, Refusal> {
         let labels = parts(query.get("labelSelector")).map(requirement).collect::<Result<_, _>>()?;
         let fields =
             parts(query.get("fieldSelector")).map(|part| field(kind, part)).collect::<Result<_, _>>()?;
@@ -118,7 +118,7 @@ fn set<'a>(part: &'a str, operator: &str) -> Option<(&'a str, Vec<String>)> {
     Some((label.trim(), values.split(',').map(|value| value.trim().to_owned()).collect()))
 }
 
-fn field(kind: Kind, part: &str) -> Result<FieldRequirement, Refusal> {
+fn field(kind: &Kind, part: &str) -> Result<FieldRequirement, Refusal> {
     let unreadable =
         || Refusal::bad_request(format!("invalid selector: '{part}'; can't understand '{part}'"));
     let (name, value, is_equal) = if let Some((name, value)) = part.split_once("!=") {
@@ -149,11 +149,11 @@ mod tests {
     fn object() -> Object {
         let labels = json!({"app": "report", "tier": "back"});
         let value = json!({"metadata": {"name": "a", "namespace": "n", "labels": labels}});
-        Object::new(Kind::Job, value, 1).unwrap()
+        Object::new(&Kind::Job, value, 1).unwrap()
     }
 
     fn matches(selector: &str) -> bool {
-        Selector::read(Kind::Job, &Query::parse(&format!("labelSelector={selector}")))
+        Selector::read(&Kind::Job, &Query::parse(&format!("labelSelector={selector}")))
             .unwrap()
             .matches(&object())
     }
@@ -180,13 +180,13 @@ mod tests {
     #[test]
     fn unreadable_selectors_are_refused() {
         for query in ["labelSelector=a b", "labelSelector=a=(", "fieldSelector=x", "fieldSelector=spec.x=1"] {
-            assert_eq!(Selector::read(Kind::Job, &Query::parse(query)).unwrap_err().code, 400, "{query}");
+            assert_eq!(Selector::read(&Kind::Job, &Query::parse(query)).unwrap_err().code, 400, "{query}");
         }
     }
 
     #[test]
     fn field_selectors_select_on_name_and_namespace() {
         let query = Query::parse("fieldSelector=metadata.name=a,metadata.namespace!=m");
-        assert!(Selector::read(Kind::Job, &query).unwrap().matches(&object()));
+        assert!(Selector::read(&Kind::Job, &query).unwrap().matches(&object()));
     }
 }

@@ -1,5 +1,6 @@
 //! What objects a kube-apiserver takes; a part of its rules, with its words.
 
+mod definition;
 mod job;
 mod names;
 
@@ -17,7 +18,7 @@ const CONFIG_MAP_BYTES_MAX: usize = 1024 * 1024;
 ///
 /// # Errors
 /// 422 with a cause per field.
-pub(crate) fn new_object(kind: Kind, value: &Value) -> Result<(), Refusal> {
+pub(crate) fn new_object(kind: &Kind, value: &Value) -> Result<(), Refusal> {
     refuse(kind, value, causes(kind, value))
 }
 
@@ -25,7 +26,7 @@ pub(crate) fn new_object(kind: Kind, value: &Value) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// 422 with a cause per field.
-pub(crate) fn change(kind: Kind, old: &Value, new: &Value) -> Result<(), Refusal> {
+pub(crate) fn change(kind: &Kind, old: &Value, new: &Value) -> Result<(), Refusal> {
     let mut found = causes(kind, new);
     if meta::is_deleting(old) {
         let held = meta::finalizers(old);
@@ -42,30 +43,32 @@ pub(crate) fn change(kind: Kind, old: &Value, new: &Value) -> Result<(), Refusal
     match kind {
         Kind::Job => found.extend(job::immutable(old, new)),
         Kind::ConfigMap => found.extend(config_map_immutable(old, new)),
-        Kind::Namespace | Kind::Pod => {}
+        Kind::CustomResourceDefinition => found.extend(definition::immutable(old, new)),
+        Kind::Namespace | Kind::Pod | Kind::Custom(_) => {}
     }
     refuse(kind, new, found)
 }
 
-fn refuse(kind: Kind, value: &Value, causes: Vec<Cause>) -> Result<(), Refusal> {
+fn refuse(kind: &Kind, value: &Value, causes: Vec<Cause>) -> Result<(), Refusal> {
     if causes.is_empty() {
         return Ok(());
     }
     Err(Refusal::invalid(kind, meta::text(value, "/metadata/name"), &causes))
 }
 
-fn causes(kind: Kind, value: &Value) -> Vec<Cause> {
+fn causes(kind: &Kind, value: &Value) -> Vec<Cause> {
     let mut causes = metadata(kind, value);
     match kind {
         Kind::Job => causes.extend(job::spec(value)),
         Kind::Pod => causes.extend(job::containers(value.get("spec"), "spec")),
         Kind::ConfigMap => causes.extend(config_map(value)),
-        Kind::Namespace => {}
+        Kind::CustomResourceDefinition => causes.extend(definition::spec(value)),
+        Kind::Namespace | Kind::Custom(_) => {}
     }
     causes
 }
 
-fn metadata(kind: Kind, value: &Value) -> Vec<Cause> {
+fn metadata(kind: &Kind, value: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let name = meta::text(value, "/metadata/name");
     if name.is_empty() {

@@ -26,6 +26,9 @@ const CHUNK_EVENTS_MAX: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Opening {
     pub(crate) kind: Kind,
+    pub(crate) api_version: String,
+    /// Tells of changes of the kind, until it is served no more.
+    pub(crate) changes: watch::Receiver<u64>,
     pub(crate) prefix: String,
     pub(crate) selector: Selector,
     /// Changes after this version are told.
@@ -42,7 +45,6 @@ pub(crate) struct Opening {
 struct Watching {
     shared: Arc<Shared>,
     opening: Opening,
-    changes: watch::Receiver<u64>,
     silence: watch::Receiver<bool>,
     generation: watch::Receiver<u64>,
     ends_at: Instant,
@@ -56,7 +58,6 @@ pub(crate) fn stream(shared: Arc<Shared>, opening: Opening) -> Body {
     let mut generation = shared.faults.watch_generation();
     generation.mark_unchanged();
     let watching = Watching {
-        changes: shared.store.changes(opening.kind),
         silence: shared.faults.silence(),
         generation,
         ends_at: Instant::now() + opening.timeout,
@@ -86,7 +87,7 @@ impl Watching {
                 return Some(lines);
             }
             tokio::select! {
-                _ = self.changes.changed() => {}
+                changed = self.opening.changes.changed() => changed.ok()?,
                 () = sleep_until(self.bookmark_at), if self.opening.has_bookmarks => {
                     if !self.is_silent() {
                         return Some(self.bookmark());
@@ -118,11 +119,11 @@ impl Watching {
         let mut lines = Vec::new();
         let objects = self.opening.initial.len().min(CHUNK_EVENTS_MAX);
         for object in self.opening.initial.drain(..objects) {
-            line(&mut lines, Change::Added, &object);
+            line(&mut lines, Change::Added, &object, &self.opening.api_version);
         }
         if self.opening.initial.is_empty() && self.opening.marks_initial_end {
             self.opening.marks_initial_end = false;
-            bookmark(&mut lines, self.opening.kind, self.opening.version, true);
+            bookmark(&mut lines, &self.opening, true);
         }
         (!lines.is_empty()).then_some(lines)
     }
@@ -131,7 +132,7 @@ impl Watching {
     fn changed(&mut self) -> Vec<u8> {
         let mut lines = Vec::new();
         loop {
-            self.changes.mark_unchanged();
+            self.opening.changes.mark_unchanged();
             let (events, current) = match self.read() {
                 Ok(read) => read,
                 Err(compacted) => {
@@ -160,7 +161,7 @@ impl Watching {
     /// The next changes of the kind, and the version that is current.
     fn read(&mut self) -> Result<(Vec<Event>, u64), Compacted> {
         let state = self.shared.store.lock();
-        let (kind, version) = (self.opening.kind, self.opening.version);
+        let (kind, version) = (&self.opening.kind, self.opening.version);
         if !self.is_started {
             state.check_start(kind, version)?;
             self.is_started = true;
@@ -172,21 +173,24 @@ impl Watching {
         if !event.object.key.starts_with(&self.opening.prefix) {
             return;
         }
+        let api_version = &self.opening.api_version;
         let was_seen =
             event.previous.as_ref().is_some_and(|previous| self.opening.selector.matches(previous));
         let is_seen = event.change != Change::Deleted && self.opening.selector.matches(&event.object);
         match (was_seen, is_seen) {
-            (false, true) => line(lines, Change::Added, &event.object),
-            (true, true) => line(lines, Change::Modified, &event.object),
-            (true, false) if event.change == Change::Deleted => line(lines, Change::Deleted, &event.object),
+            (false, true) => line(lines, Change::Added, &event.object, api_version),
+            (true, true) => line(lines, Change::Modified, &event.object, api_version),
+            (true, false) if event.change == Change::Deleted => {
+                line(lines, Change::Deleted, &event.object, api_version);
+            }
             (true, false) => {
                 // An object that leaves the selection is told with its last state inside of it.
                 let last = event
                     .previous
                     .as_ref()
-                    .map(|previous| Object::new(previous.kind, previous.value(), event.object.version));
+                    .map(|previous| Object::new(&previous.kind, previous.value(), event.object.version));
                 if let Some(Ok(last)) = last {
-                    line(lines, Change::Deleted, &last);
+                    line(lines, Change::Deleted, &last, api_version);
                 }
             }
             (false, false) => {}
@@ -196,27 +200,27 @@ impl Watching {
     fn bookmark(&mut self) -> Vec<u8> {
         self.bookmark_at = Instant::now() + self.shared.bookmark_interval;
         let mut lines = Vec::new();
-        bookmark(&mut lines, self.opening.kind, self.opening.version, false);
+        bookmark(&mut lines, &self.opening, false);
         lines
     }
 }
 
-fn line(lines: &mut Vec<u8>, change: Change, object: &Object) {
+fn line(lines: &mut Vec<u8>, change: Change, object: &Object, api_version: &str) {
     lines.extend_from_slice(format!(r#"{{"type":"{}","object":"#, change.as_str()).as_bytes());
-    object.render_into(lines);
+    object.render_into(lines, api_version);
     lines.extend_from_slice(b"}\n");
 }
 
-fn bookmark(lines: &mut Vec<u8>, kind: Kind, version: u64, ends_initial: bool) {
+fn bookmark(lines: &mut Vec<u8>, opening: &Opening, ends_initial: bool) {
     let mut object = json!({
-        "kind": kind.name(),
-        "apiVersion": kind.api_version(),
-        "metadata": {"resourceVersion": version.to_string(), "creationTimestamp": null},
+        "kind": opening.kind.name(),
+        "apiVersion": opening.api_version,
+        "metadata": {"resourceVersion": opening.version.to_string(), "creationTimestamp": null},
     });
     if ends_initial {
         meta::set(&mut object, &["metadata", "annotations", "k8s.io/initial-events-end"], "true");
     }
-    if kind == Kind::Job {
+    if opening.kind == Kind::Job {
         let template = json!({"metadata": {"creationTimestamp": null}, "spec": {"containers": null}});
         meta::set(&mut object, &["spec", "template"], template);
         meta::set(&mut object, &["status"], json!({}));

@@ -8,7 +8,7 @@ use crate::state::State;
 use serde_json::Value;
 
 /// Deletes an object whose owners are all gone, and lets an owner go whose dependents are dealt with.
-pub(super) fn look_at(state: &mut State, kind: Kind, key: &str) -> Result<(), Refusal> {
+pub(super) fn look_at(state: &mut State, kind: &Kind, key: &str) -> Result<(), Refusal> {
     let Some(object) = state.get(kind, key).cloned() else { return Ok(()) };
     let is_orphaned = !object.owners.is_empty() && !object.owners.iter().any(|uid| state.has_uid(uid));
     if is_orphaned && !object.is_deleting {
@@ -21,13 +21,13 @@ pub(super) fn look_at(state: &mut State, kind: Kind, key: &str) -> Result<(), Re
     let value = object.value();
     if meta::finalizers(&value).contains(&ORPHAN) {
         for dependent in state.dependents(&object.uid) {
-            state.edit(dependent.kind, &dependent.key, |value| disown(value, &object.uid))?;
+            state.edit(&dependent.kind, &dependent.key, |value| disown(value, &object.uid))?;
         }
         state.edit(kind, key, |value| meta::remove_finalizer(value, ORPHAN))?;
     }
     if meta::finalizers(&value).contains(&FOREGROUND) {
         for dependent in state.dependents(&object.uid).iter().filter(|dependent| !dependent.is_deleting) {
-            delete(state, dependent.kind, &dependent.key, &DeleteOptions::background())?;
+            delete(state, &dependent.kind, &dependent.key, &DeleteOptions::background())?;
         }
         if state.dependents(&object.uid).is_empty() {
             state.edit(kind, key, |value| meta::remove_finalizer(value, FOREGROUND))?;

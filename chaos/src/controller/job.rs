@@ -20,7 +20,7 @@ const NEW_PODS_MAX: u64 = 500;
 
 /// Brings a Job one step further.
 pub(super) fn look_at(state: &mut State, key: &str) -> Result<Option<Instant>, Refusal> {
-    let Some(job) = state.get(Kind::Job, key).cloned() else { return Ok(None) };
+    let Some(job) = state.get(&Kind::Job, key).cloned() else { return Ok(None) };
     let mut value = job.value();
     let is_finished = job_status::is_finished(&value);
     let pods = controlled(state, &job);
@@ -40,13 +40,13 @@ pub(super) fn look_at(state: &mut State, key: &str) -> Result<Option<Instant>, R
     let verdict = job_status::judge(&value, &counts);
     if is_suspended || matches!(verdict, Verdict::Fails { .. } | Verdict::Succeeds) {
         for pod in &active {
-            delete(state, Kind::Pod, &pod.object.key, &DeleteOptions::background())?;
+            delete(state, &Kind::Pod, &pod.object.key, &DeleteOptions::background())?;
         }
     } else {
         let missing = job_status::wanted(&value, &counts).saturating_sub(counts.active).min(NEW_PODS_MAX);
         for _ in 0..missing {
             let made = new_pod(&job, &value)?;
-            state.insert(Kind::Pod, made)?;
+            state.insert(&Kind::Pod, made)?;
         }
         counts.active += missing;
     }
@@ -98,7 +98,7 @@ fn release_ended(
         } else {
             counts.failed += 1;
         }
-        state.edit(Kind::Pod, &pod.object.key, |value| meta::remove_finalizer(value, TRACKING))?;
+        state.edit(&Kind::Pod, &pod.object.key, |value| meta::remove_finalizer(value, TRACKING))?;
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ fn expire(state: &mut State, job: &Object, value: &Value) -> Result<Option<Insta
     }
     let mut options = DeleteOptions::background();
     options.preconditions = Preconditions { uid: Some(job.uid.clone()), resource_version: None };
-    delete(state, Kind::Job, &job.key, &options).map(|_| None)
+    delete(state, &Kind::Job, &job.key, &options).map(|_| None)
 }
 
 fn new_pod(job: &Object, value: &Value) -> Result<Value, Refusal> {

@@ -8,12 +8,12 @@ use crate::state::State;
 
 /// Deletes what is in a namespace that is being deleted, then the namespace.
 pub(super) fn look_at(state: &mut State, name: &str) -> Result<(), Refusal> {
-    let Some(namespace) = state.get(Kind::Namespace, name).cloned() else { return Ok(()) };
+    let Some(namespace) = state.get(&Kind::Namespace, name).cloned() else { return Ok(()) };
     if !namespace.is_deleting {
         return Ok(());
     }
     let prefix = format!("{name}/");
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_namespaced()) {
+    for kind in state.catalog().kinds().iter().filter(|kind| kind.is_namespaced()) {
         for object in state.with_prefix(kind, &prefix).iter().filter(|object| !object.is_deleting) {
             delete(state, kind, &object.key, &DeleteOptions::background())?;
         }
@@ -21,7 +21,7 @@ pub(super) fn look_at(state: &mut State, name: &str) -> Result<(), Refusal> {
     if state.population(name) > 0 {
         return Ok(());
     }
-    state.edit(Kind::Namespace, name, |value| {
+    state.edit(&Kind::Namespace, name, |value| {
         meta::set(value, &["spec"], serde_json::json!({}));
     })
 }

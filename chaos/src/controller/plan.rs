@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a Pod runs: `1500ms`, `3s` (default `1s`), `2m`, `1m30s`. On a Job, its template, or a Pod.
+/// How long a Pod runs: `1500ms`, `3s` (default `1s`), `2m`, `1m30s`. On a Job, a Workflow, a template of these, or a Pod.
 pub const RUN_FOR: &str = "simulate.tallyman.dev/run-for";
-/// How a Pod ends: `succeed` (the default) or `fail`. On a Job, its template, or a Pod.
+/// How a Pod ends: `succeed` (the default) or `fail`. On a Job, a Workflow, a template of these, or a Pod.
 pub const OUTCOME: &str = "simulate.tallyman.dev/outcome";
-/// How long a Pod takes to start (default `50ms`). On a Job, its template, or a Pod.
+/// How long a Pod takes to start (default `50ms`). On a Job, a Workflow, a template of these, or a Pod.
 pub const START_AFTER: &str = "simulate.tallyman.dev/start-after";
 
 pub(super) const ANNOTATIONS: [&str; 3] = [RUN_FOR, OUTCOME, START_AFTER];
@@ -41,7 +41,7 @@ impl Plan {
 }
 
 /// A duration as Go writes it, without fractions: `1h`, `2m`, `3s`, `4ms`, and sums of them.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
     let mut rest = text;
     while !rest.is_empty() {

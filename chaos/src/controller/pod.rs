@@ -11,14 +11,14 @@ use tokio::time::Instant;
 
 /// Starts and ends a Pod when it is time.
 pub(super) fn look_at(state: &mut State, clocks: &mut Clocks, key: &str) -> Result<Option<Instant>, Refusal> {
-    let Some(pod) = state.get(Kind::Pod, key).cloned() else {
+    let Some(pod) = state.get(&Kind::Pod, key).cloned() else {
         clocks.forget(key);
         return Ok(None);
     };
     let value = pod.value();
     let is_untracked = !pod.owners.iter().any(|uid| state.has_uid(uid));
     if is_untracked && meta::finalizers(&value).contains(&TRACKING) {
-        state.edit(Kind::Pod, key, |value| meta::remove_finalizer(value, TRACKING))?;
+        state.edit(&Kind::Pod, key, |value| meta::remove_finalizer(value, TRACKING))?;
         return Ok(None);
     }
     if pod.is_deleting {
@@ -34,7 +34,7 @@ pub(super) fn look_at(state: &mut State, clocks: &mut Clocks, key: &str) -> Resu
                 return Ok(Some(due));
             }
             let started = clocks.enter(&pod, Instant::now());
-            state.edit(Kind::Pod, key, start)?;
+            state.edit(&Kind::Pod, key, start)?;
             Ok(plan.run_for.map(|run_for| started + run_for))
         }
         "Running" => {
@@ -44,7 +44,7 @@ pub(super) fn look_at(state: &mut State, clocks: &mut Clocks, key: &str) -> Resu
                 return Ok(Some(due));
             }
             clocks.forget(key);
-            state.edit(Kind::Pod, key, |value| end(value, plan.succeeds)).map(|()| None)
+            state.edit(&Kind::Pod, key, |value| end(value, plan.succeeds)).map(|()| None)
         }
         _ => Ok(None),
     }

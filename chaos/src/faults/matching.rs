@@ -52,7 +52,7 @@ impl Matching {
     pub(super) fn matches(&self, call: &Call) -> bool {
         let (namespace, name) = match &call.target {
             Target::Resource(resource) => (resource.namespace.as_str(), resource.name.as_str()),
-            Target::Document(_) | Target::Unknown => ("", ""),
+            Target::Document(_) | Target::Unknown | Target::NoSubresource(..) => ("", ""),
         };
         self.verb.is_none_or(|verb| verb == call.verb)
             && self.resource.as_ref().is_none_or(|resource| *resource == call.resource_name())

@@ -3,7 +3,7 @@
 use super::State;
 use super::indexes::Indexes;
 use crate::journal::BASE;
-use crate::kind::{Kind, PerKind};
+use crate::kind::Kind;
 use crate::object::Object;
 use crate::selector::Selector;
 use crate::state::Asked;
@@ -15,16 +15,13 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     version: u64,
-    objects: PerKind<BTreeMap<String, Arc<Object>>>,
+    objects: BTreeMap<Kind, BTreeMap<String, Arc<Object>>>,
 }
 
 impl State {
     pub(crate) fn checkpoint(&self) -> Checkpoint {
-        let mut objects = PerKind::default();
-        for kind in Kind::ALL {
-            *objects.of_mut(kind) = self.tables.of(kind).objects.clone();
-        }
-        Checkpoint { version: self.version, objects }
+        let objects = self.tables.iter().map(|(kind, table)| (kind.clone(), table.objects.clone()));
+        Checkpoint { version: self.version, objects: objects.collect() }
     }
 
     /// Puts back what was kept aside; versions are given out a second time.
@@ -32,17 +29,17 @@ impl State {
     /// # Errors
     /// It is not on file: a restart would bring the present back.
     pub(crate) fn restore(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
-        self.version = checkpoint.version;
+        (self.version, self.floor) = (checkpoint.version, checkpoint.version);
         self.indexes = Indexes::default();
         self.dirty.clear();
-        for kind in Kind::ALL {
-            let table = self.tables.of_mut(kind);
-            table.objects.clone_from(checkpoint.objects.of(kind));
+        for (kind, table) in &mut self.tables {
+            table.objects = checkpoint.objects.get(kind).cloned().unwrap_or_default();
             table.history.restart(checkpoint.version);
             for object in table.objects.values() {
                 self.indexes.add(object);
             }
         }
+        self.recatalog();
         self.mark_all();
         self.rewrite()
     }
@@ -58,8 +55,7 @@ impl State {
     /// Writes objects as they were at the floor of all histories, and the changes since.
     fn rewrite(&mut self) -> io::Result<()> {
         let Some(mut journal) = self.journal.take() else { return Ok(()) };
-        let floor =
-            Kind::ALL.iter().map(|kind| self.tables.of(*kind).history.floor()).max().unwrap_or_default();
+        let floor = self.tables.values().map(|table| table.history.floor()).max().unwrap_or_default();
         let lines = self.lines(floor);
         let written = journal.rewrite(floor, lines.iter().map(|(change, object)| (*change, object.as_ref())));
         self.journal = Some(journal);
@@ -69,7 +65,7 @@ impl State {
     fn lines(&self, floor: u64) -> Vec<(&'static str, Arc<Object>)> {
         let (mut lines, mut changes) = (Vec::new(), Vec::new());
         let selector = Selector::default();
-        for kind in Kind::ALL {
+        for kind in self.tables.keys() {
             let asked = Asked { kind, prefix: "", after: "", limit: 0, selector: &selector };
             // No history has a floor above this one.
             let base = self.page(floor, &asked).map(|page| page.objects).unwrap_or_default();
@@ -91,7 +87,7 @@ mod tests {
 
     fn names(store: &Store) -> (u64, Vec<String>) {
         let state = store.lock();
-        let all = state.with_prefix(Kind::Namespace, "");
+        let all = state.with_prefix(&Kind::Namespace, "");
         (state.version(), all.iter().map(|object| object.name.clone()).collect())
     }
 
@@ -101,17 +97,17 @@ mod tests {
         let open = || Store::open(Some(dir.path()), 3, true).unwrap();
         let store = open();
         for name in ["a", "b", "c", "d", "e"] {
-            store.lock().insert(Kind::Namespace, new_namespace(name)).unwrap();
+            store.lock().insert(&Kind::Namespace, new_namespace(name)).unwrap();
         }
-        let removed = store.lock().get(Kind::Namespace, "a").cloned().unwrap();
+        let removed = store.lock().get(&Kind::Namespace, "a").cloned().unwrap();
         store.lock().remove(&removed).unwrap();
         store.lock().rewrite().unwrap();
-        store.lock().insert(Kind::Namespace, new_namespace("f")).unwrap();
+        store.lock().insert(&Kind::Namespace, new_namespace("f")).unwrap();
         let before = names(&store);
         store.lock().close();
         let reopened = open();
         assert_eq!(names(&reopened), before);
-        assert_eq!(reopened.lock().events(Kind::Namespace, 4, 9).unwrap().len(), 3);
+        assert_eq!(reopened.lock().events(&Kind::Namespace, 4, 9).unwrap().len(), 3);
     }
 
     #[test]
@@ -119,9 +115,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = || Store::open(Some(dir.path()), 9, true).unwrap();
         let store = open();
-        store.lock().insert(Kind::Namespace, new_namespace("kept")).unwrap();
+        store.lock().insert(&Kind::Namespace, new_namespace("kept")).unwrap();
         let checkpoint = store.lock().checkpoint();
-        store.lock().insert(Kind::Namespace, new_namespace("undone")).unwrap();
+        store.lock().insert(&Kind::Namespace, new_namespace("undone")).unwrap();
         store.lock().restore(&checkpoint).unwrap();
         assert_eq!(names(&store), (1, vec!["kept".to_owned()]));
         store.lock().close();

@@ -16,7 +16,7 @@ pub(super) struct Indexes {
 
 impl Indexes {
     pub(super) fn add(&mut self, object: &Object) {
-        let place = (object.kind, object.key.clone());
+        let place = (object.kind.clone(), object.key.clone());
         for owner in &object.owners {
             self.dependents.entry(owner.clone()).or_default().insert(place.clone());
         }
@@ -27,7 +27,7 @@ impl Indexes {
     }
 
     pub(super) fn remove(&mut self, object: &Object) {
-        let place = (object.kind, object.key.clone());
+        let place = (object.kind.clone(), object.key.clone());
         for owner in &object.owners {
             if let Some(all) = self.dependents.get_mut(owner) {
                 all.remove(&place);

@@ -19,7 +19,7 @@ pub(crate) struct Page {
 /// What to list.
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: &'a Kind,
     /// What the keys begin with; "" for all.
     pub(crate) prefix: &'a str,
     /// The key of the last object of the page before.
@@ -35,7 +35,9 @@ impl State {
     /// # Errors
     /// The changes since are no longer all known.
     pub(crate) fn page(&self, version: u64, asked: &Asked<'_>) -> Result<Page, Compacted> {
-        let table = self.tables.of(asked.kind);
+        let Some(table) = self.tables.get(asked.kind) else {
+            return Ok(Page { objects: Vec::new(), next_after: None });
+        };
         let undone = table.history.undone(version)?;
         let from = asked.prefix.max(asked.after);
         let is_wanted = |key: &str| key.starts_with(asked.prefix) && key > asked.after;

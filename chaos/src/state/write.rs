@@ -14,7 +14,7 @@ impl State {
     ///
     /// # Errors
     /// 500: it could not be kept; nothing changed.
-    pub(crate) fn insert(&mut self, kind: Kind, mut value: Value) -> Result<Arc<Object>, Refusal> {
+    pub(crate) fn insert(&mut self, kind: &Kind, mut value: Value) -> Result<Arc<Object>, Refusal> {
         if meta::is_absent(&value, "/metadata/uid") {
             meta::set(&mut value, &["metadata", "uid"], entropy::uid().map_err(Refusal::internal)?);
         }
@@ -36,12 +36,12 @@ impl State {
             && meta::finalizers(&new).is_empty()
             && meta::is_absent(&new, "/spec/finalizers/0")
         {
-            return self.write(old.kind, Change::Deleted, new);
+            return self.write(&old.kind, Change::Deleted, new);
         }
         if new == before {
             return Ok(Arc::clone(old));
         }
-        self.write(old.kind, Change::Modified, new)
+        self.write(&old.kind, Change::Modified, new)
     }
 
     /// Changes an object as `change` says; what is not there is left alone.
@@ -50,7 +50,7 @@ impl State {
     /// 500: it could not be kept; nothing changed.
     pub(crate) fn edit(
         &mut self,
-        kind: Kind,
+        kind: &Kind,
         key: &str,
         change: impl FnOnce(&mut Value),
     ) -> Result<(), Refusal> {
@@ -65,19 +65,21 @@ impl State {
     /// # Errors
     /// 500: it could not be kept; nothing changed.
     pub(crate) fn remove(&mut self, old: &Arc<Object>) -> Result<Arc<Object>, Refusal> {
-        self.write(old.kind, Change::Deleted, old.value())
+        self.write(&old.kind, Change::Deleted, old.value())
     }
 
     /// Checks that new objects may be put into a namespace; one that is missing is made if that is the rule here.
     ///
     /// # Errors
     /// 404: it is missing. 403: it is being deleted.
-    pub(crate) fn admit(&mut self, kind: Kind, namespace: &str, name: &str) -> Result<(), Refusal> {
-        match self.get(Kind::Namespace, namespace) {
+    pub(crate) fn admit(&mut self, kind: &Kind, namespace: &str, name: &str) -> Result<(), Refusal> {
+        match self.get(&Kind::Namespace, namespace) {
             Some(found) if found.is_deleting => Err(Refusal::namespace_terminating(kind, name, namespace)),
             Some(_) => Ok(()),
-            None if self.makes_namespaces => self.insert(Kind::Namespace, new_namespace(namespace)).map(drop),
-            None => Err(Refusal::not_found(Kind::Namespace, namespace)),
+            None if self.makes_namespaces => {
+                self.insert(&Kind::Namespace, new_namespace(namespace)).map(drop)
+            }
+            None => Err(Refusal::not_found(&Kind::Namespace, namespace)),
         }
     }
 
@@ -85,15 +87,15 @@ impl State {
     ///
     /// # Errors
     /// As of [`Self::admit`].
-    pub(crate) fn check_admission(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), Refusal> {
-        match self.get(Kind::Namespace, namespace) {
+    pub(crate) fn check_admission(&self, kind: &Kind, namespace: &str, name: &str) -> Result<(), Refusal> {
+        match self.get(&Kind::Namespace, namespace) {
             Some(found) if found.is_deleting => Err(Refusal::namespace_terminating(kind, name, namespace)),
-            None if !self.makes_namespaces => Err(Refusal::not_found(Kind::Namespace, namespace)),
+            None if !self.makes_namespaces => Err(Refusal::not_found(&Kind::Namespace, namespace)),
             _ => Ok(()),
         }
     }
 
-    fn write(&mut self, kind: Kind, change: Change, value: Value) -> Result<Arc<Object>, Refusal> {
+    fn write(&mut self, kind: &Kind, change: Change, value: Value) -> Result<Arc<Object>, Refusal> {
         let object = Object::new(kind, value, self.version + 1).map_err(Refusal::internal)?;
         self.commit(change, object).map_err(Refusal::internal)
     }

@@ -16,7 +16,7 @@ pub(super) const LABEL_VALUE: &str = "a valid label must be an empty string or c
      '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 /// Checks the name of an object; the error says what is wrong.
-pub(super) fn check(kind: Kind, name: &str) -> Result<(), &'static str> {
+pub(super) fn check(kind: &Kind, name: &str) -> Result<(), &'static str> {
     match kind {
         Kind::Namespace if name.len() > 63 => Err("must be no more than 63 characters"),
         Kind::Namespace if !is_dns_label(name) => Err(LABEL),
@@ -24,6 +24,11 @@ pub(super) fn check(kind: Kind, name: &str) -> Result<(), &'static str> {
         _ if !name.split('.').all(is_dns_label) => Err(SUBDOMAIN),
         _ => Ok(()),
     }
+}
+
+/// Checks a name that is part of a path; the error says what is wrong.
+pub(super) fn check_label(name: &str) -> Result<(), &'static str> {
+    if is_dns_label(name) { Ok(()) } else { Err(LABEL) }
 }
 
 fn is_dns_label(text: &str) -> bool {
@@ -58,12 +63,12 @@ mod tests {
     #[test]
     fn names_follow_rfc_1123() {
         for good in ["a", "a-b.c", "0", "nightly-report-x7k2q"] {
-            assert!(check(Kind::Job, good).is_ok(), "{good}");
+            assert!(check(&Kind::Job, good).is_ok(), "{good}");
         }
         for bad in ["", "A", "-a", "a-", "a..b", "a_b", "a/b"] {
-            assert!(check(Kind::Job, bad).is_err(), "{bad}");
+            assert!(check(&Kind::Job, bad).is_err(), "{bad}");
         }
-        assert!(check(Kind::Namespace, "a.b").is_err());
+        assert!(check(&Kind::Namespace, "a.b").is_err());
     }
 
     #[test]

@@ -9,13 +9,16 @@ use crate::object::Object;
 use crate::patch::{self, PatchError};
 use crate::refusal::{Cause, Refusal};
 use crate::request::{Call, Resource, Verb};
-use crate::{defaults, validate};
+use crate::{defaults, generation, validate};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 const PATCH_TYPES: &str =
     "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+/// A strategic merge patch needs types that custom kinds have not.
+const CUSTOM_PATCH_TYPES: &str = "application/json-patch+json, application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// # Errors
 /// 400, 404, 409 (the resourceVersion or the uid of an update is another one), 415, 422 (also the uid of a patch);
@@ -27,13 +30,13 @@ pub(crate) fn change(
     body: &[u8],
 ) -> Result<Response<Body>, Refusal> {
     let is_dry_run = is_dry_run(&call.query)?;
-    let kind = resource.kind;
+    let kind = &resource.kind;
     let mut state = shared.store.lock();
     let old = state.get(kind, &resource.key()).cloned();
     let old = old.ok_or_else(|| Refusal::not_found(kind, &resource.name))?;
     let before = old.value();
     let mut after = if call.verb == Verb::Patch {
-        patched(&call.content_type, &before, body)?
+        patched(kind, &call.content_type, &before, body)?
     } else {
         object_in(&call.content_type, body)?
     };
@@ -45,17 +48,17 @@ pub(crate) fn change(
     } else {
         state.settle(&old, after)?
     };
-    Ok(written(StatusCode::OK, object.rendered()))
+    Ok(written(StatusCode::OK, object.rendered(&resource.api_version())))
 }
 
-fn patched(content_type: &str, before: &Value, body: &[u8]) -> Result<Value, Refusal> {
+fn patched(kind: &Kind, content_type: &str, before: &Value, body: &[u8]) -> Result<Value, Refusal> {
     let mut value = before.clone();
     match content_type {
         "application/json-patch+json" => patch::apply(&mut value, body).map_err(|error| match error {
             PatchError::Unreadable(message) => Refusal::bad_request(message),
             PatchError::Unfit(message) => unfit(&message),
         })?,
-        "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
+        "application/merge-patch+json" | STRATEGIC if !(kind.is_custom() && content_type == STRATEGIC) => {
             let changes: Value = serde_json::from_slice(body)
                 .map_err(|error| Refusal::bad_request(format!("error decoding patch: {error}")))?;
             if !changes.is_object() {
@@ -63,6 +66,7 @@ fn patched(content_type: &str, before: &Value, body: &[u8]) -> Result<Value, Ref
             }
             patch::merge(&mut value, changes);
         }
+        _ if kind.is_custom() => return Err(Refusal::unsupported_media_type(CUSTOM_PATCH_TYPES)),
         _ => return Err(Refusal::unsupported_media_type(PATCH_TYPES)),
     }
     Ok(value)
@@ -77,7 +81,7 @@ fn unfit(message: &str) -> Refusal {
 
 /// A version, uid or name that the client gives must be the one that is there.
 fn check_identity(verb: Verb, old: &Object, after: &Value) -> Result<(), Refusal> {
-    let (kind, name) = (old.kind, old.name.as_str());
+    let (kind, name) = (&old.kind, old.name.as_str());
     let said_name = meta::text(after, "/metadata/name");
     if said_name != name {
         let message =
@@ -90,6 +94,10 @@ fn check_identity(verb: Verb, old: &Object, after: &Value) -> Result<(), Refusal
         return Err(Refusal::conflict(kind, name, &why));
     }
     let version = meta::text(after, "/metadata/resourceVersion");
+    let is_defined = kind.is_custom() || *kind == Kind::CustomResourceDefinition;
+    if is_defined && matches!(version, "" | "0") && verb == Verb::Update {
+        return Err(Refusal::invalid(kind, name, &[Cause::version_missing()]));
+    }
     if !matches!(version, "" | "0") && version != old.version.to_string() {
         return Err(Refusal::modified(kind, name));
     }
@@ -105,7 +113,7 @@ fn check_identity(verb: Verb, old: &Object, after: &Value) -> Result<(), Refusal
 
 /// Puts back what this request may not change, and counts a change of the desired state.
 fn keep(resource: &Resource, before: &Value, after: &mut Value) {
-    let kind = resource.kind;
+    let kind = &resource.kind;
     for field in [
         "uid",
         "namespace",
@@ -119,15 +127,17 @@ fn keep(resource: &Resource, before: &Value, after: &mut Value) {
     }
     meta::remove(after, &["metadata", "managedFields"]);
     meta::remove(after, &["metadata", "selfLink"]);
-    if resource.is_status || kind == Kind::Namespace {
+    if resource.is_status && kind.is_custom() {
+        // Of a custom object this changes nothing else.
+        let status = std::mem::replace(after, before.clone());
+        meta::copy_top(&status, after, "status");
+    }
+    if resource.is_status || *kind == Kind::Namespace {
         meta::copy_top(before, after, "spec");
     }
-    if !resource.is_status && kind.has_status() {
+    if !resource.is_status && resource.has_status {
         meta::copy_top(before, after, "status");
     }
     defaults::spec(kind, after);
-    if kind.has_generation() && before.get("spec") != after.get("spec") {
-        let generation = meta::number(before, "/metadata/generation").unwrap_or_default();
-        meta::set(after, &["metadata", "generation"], generation + 1);
-    }
+    generation::count(kind, resource.has_status, before, after);
 }

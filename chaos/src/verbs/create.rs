@@ -38,7 +38,10 @@ pub(crate) fn create(
         }
         match store(shared, resource, named, is_dry_run) {
             Err(refusal) if refusal.reason == "AlreadyExists" && tried < tries => {}
-            answer => return answer.map(|object| written(StatusCode::CREATED, object.rendered())),
+            answer => {
+                return answer
+                    .map(|object| written(StatusCode::CREATED, object.rendered(&resource.api_version())));
+            }
         }
     }
     Err(Refusal::internal("no generated name was free"))
@@ -49,13 +52,13 @@ fn is_named(value: &Value) -> bool {
 }
 
 fn check_place(resource: &Resource, value: &Value) -> Result<(), Refusal> {
-    let kind = resource.kind;
+    let kind = &resource.kind;
     if kind.is_namespaced() && resource.namespace.is_empty() {
         return Err(Refusal::method_not_allowed());
     }
     let (said_version, said_kind) = (meta::text(value, "/apiVersion"), meta::text(value, "/kind"));
     if !matches!(said_kind, "" | "Status") && said_kind != kind.name()
-        || !said_version.is_empty() && said_version != kind.api_version()
+        || !said_version.is_empty() && said_version != resource.api_version()
     {
         let message =
             format!("{said_kind} in version {said_version:?} cannot be handled as a {}", kind.name());
@@ -93,11 +96,14 @@ fn store(
     mut value: Value,
     is_dry_run: bool,
 ) -> Result<std::sync::Arc<Object>, Refusal> {
-    let kind = resource.kind;
+    let kind = &resource.kind;
     let name = meta::text(&value, "/metadata/name").to_owned();
-    defaults::new_object(kind, &mut value);
+    defaults::new_object(kind, resource.has_status, &mut value);
     validate::new_object(kind, &value)?;
     let mut state = shared.store.lock();
+    if state.served(kind, &resource.version)?.is_terminating {
+        return Err(Refusal::definition_terminating(kind));
+    }
     if kind.is_namespaced() {
         state.check_admission(kind, &resource.namespace, &name)?;
     }

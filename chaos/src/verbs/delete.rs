@@ -29,11 +29,13 @@ pub(crate) fn delete(
     if is_dry_run(&call.query)? {
         options.dry_run.push("All".to_owned());
     }
-    let kind = resource.kind;
+    let kind = &resource.kind;
     let deleted = deletion::delete(&mut shared.store.lock(), kind, &resource.key(), &options)?;
     let mut response = match deleted {
-        Deleted::Pending(object) => written(StatusCode::OK, object.rendered()),
-        Deleted::Gone(object) if kind == Kind::Pod => written(StatusCode::OK, object.rendered()),
+        Deleted::Pending(object) => written(StatusCode::OK, object.rendered(&resource.api_version())),
+        Deleted::Gone(object) if *kind == Kind::Pod => {
+            written(StatusCode::OK, object.rendered(&resource.api_version()))
+        }
         Deleted::Gone(object) => {
             let mut details = json!({"name": object.name, "kind": kind.plural(), "uid": object.uid});
             if !kind.group().is_empty() {
@@ -46,7 +48,7 @@ pub(crate) fn delete(
         }
     };
     let is_unasked = options.propagation_policy.is_none() && options.orphan_dependents.is_none();
-    if is_unasked && kind == Kind::Job {
+    if is_unasked && *kind == Kind::Job {
         response.headers_mut().insert(WARNING, HeaderValue::from_static(ORPHANED_PODS));
     }
     Ok(response)

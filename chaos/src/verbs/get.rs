@@ -9,7 +9,7 @@ use hyper::{Response, StatusCode};
 /// # Errors
 /// 404: it is not there.
 pub(crate) fn get(shared: &Shared, resource: &Resource) -> Result<Response<Body>, Refusal> {
-    let found = shared.store.lock().get(resource.kind, &resource.key()).cloned();
-    let object = found.ok_or_else(|| Refusal::not_found(resource.kind, &resource.name))?;
-    Ok(written(StatusCode::OK, object.rendered()))
+    let found = shared.store.lock().get(&resource.kind, &resource.key()).cloned();
+    let object = found.ok_or_else(|| Refusal::not_found(&resource.kind, &resource.name))?;
+    Ok(written(StatusCode::OK, object.rendered(&resource.api_version())))
 }

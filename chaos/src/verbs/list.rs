@@ -2,7 +2,6 @@
 
 use crate::body::{Body, written};
 use crate::cluster::Shared;
-use crate::kind::Kind;
 use crate::query::Query;
 use crate::refusal::{Cause, Refusal};
 use crate::request::Resource;
@@ -30,7 +29,7 @@ enum At {
 /// 400, 410 (the version is no longer known), 422 (parameters that do not go together), 504 (a version that the
 /// cluster has not reached).
 pub(crate) fn list(shared: &Shared, query: &Query, resource: &Resource) -> Result<Response<Body>, Refusal> {
-    let selector = Selector::read(resource.kind, query)?;
+    let selector = Selector::read(&resource.kind, query)?;
     let at = at(query)?;
     let limit = number(query, "limit")?.unwrap_or_default();
     let prefix = resource.prefix();
@@ -46,10 +45,10 @@ pub(crate) fn list(shared: &Shared, query: &Query, resource: &Resource) -> Resul
         return Err(Refusal::version_too_large(asked, state.version()));
     }
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let asked = Asked { kind: resource.kind, prefix: &prefix, after, limit, selector: &selector };
+    let asked = Asked { kind: &resource.kind, prefix: &prefix, after, limit, selector: &selector };
     let page = state.page(version, &asked).map_err(|_compacted| Refusal::expired(expired))?;
     drop(state);
-    Ok(written(StatusCode::OK, rendered(resource.kind, version, &page)))
+    Ok(written(StatusCode::OK, rendered(resource, version, &page)))
 }
 
 fn at(query: &Query) -> Result<At, Refusal> {
@@ -114,7 +113,7 @@ pub(super) fn number(query: &Query, name: &str) -> Result<Option<u64>, Refusal> 
     }
 }
 
-fn rendered(kind: Kind, version: u64, page: &Page) -> Vec<u8> {
+fn rendered(resource: &Resource, version: u64, page: &Page) -> Vec<u8> {
     let mut metadata = json!({"resourceVersion": version.to_string()});
     if let Some(key) = &page.next_after {
         metadata["continue"] = token(version, key).into();
@@ -123,8 +122,8 @@ fn rendered(kind: Kind, version: u64, page: &Page) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes + 256);
     let head = format!(
         r#"{{"kind":"{}List","apiVersion":"{}","metadata":{metadata},"items":["#,
-        kind.name(),
-        kind.api_version()
+        resource.kind.name(),
+        resource.api_version()
     );
     out.extend_from_slice(head.as_bytes());
     for (number, object) in page.objects.iter().enumerate() {

@@ -28,14 +28,16 @@ pub(crate) fn watch(
     resource: &Resource,
 ) -> Result<Response<Body>, Refusal> {
     check_options(query)?;
-    let selector = Selector::read(resource.kind, query)?;
+    let selector = Selector::read(&resource.kind, query)?;
     let version = number(query, "resourceVersion")?.unwrap_or_default();
     let timeout_s = number(query, "timeoutSeconds")?.filter(|timeout_s| *timeout_s > 0);
     let wants_initial = query.is_set("sendInitialEvents");
     let is_explicit = query.has("sendInitialEvents");
     let prefix = resource.prefix();
     let mut opening = Opening {
-        kind: resource.kind,
+        kind: resource.kind.clone(),
+        api_version: resource.api_version(),
+        changes: shared.store.lock().changes(&resource.kind),
         prefix,
         selector,
         version,
@@ -49,7 +51,7 @@ pub(crate) fn watch(
         if version > state.version() {
             return Err(Refusal::version_too_large(version, state.version()));
         }
-        let all = state.with_prefix(resource.kind, &opening.prefix);
+        let all = state.with_prefix(&resource.kind, &opening.prefix);
         opening.version = state.version();
         drop(state);
         opening.initial = all.into_iter().filter(|object| opening.selector.matches(object)).collect();

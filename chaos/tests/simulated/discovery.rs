@@ -19,7 +19,15 @@ async fn discovery_finds_the_kinds_that_are_served() {
         }
     }
     found.sort();
-    let expected = [("ConfigMap", true), ("Job", true), ("Namespace", false), ("Pod", true)];
+    let expected = [
+        ("ConfigMap", true),
+        ("CustomResourceDefinition", false),
+        ("Job", true),
+        ("Namespace", false),
+        ("Pod", true),
+        ("Workflow", true),
+        ("WorkflowTemplate", true),
+    ];
     assert_eq!(found, expected.map(|(kind, namespaced)| (kind.to_owned(), namespaced)));
 }
 

@@ -1,6 +1,7 @@
 //! Simulated clusters, seen through the client that real clusters are seen through.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod definitions;
 mod deletion;
 mod discovery;
 mod faults;
@@ -8,5 +9,6 @@ mod jobs;
 mod lists;
 mod restart;
 mod watches;
+mod workflows;
 mod world;
 mod writes;
