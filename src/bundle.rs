@@ -143,12 +143,15 @@ fn wrap(manifests: Vec<Value>, source: &str) -> Result<Value, Failure> {
     let mains: Vec<&Value> = manifests.iter().filter(|manifest| is_main(manifest)).collect();
     let main = match mains.as_slice() {
         [main] => *main,
-        [] => return Err(unusable(source, "none of its manifests runs to completion; one must be a Job")),
+        [] => {
+            let why = "none of its manifests runs to completion; one must be a Job or a Workflow";
+            return Err(unusable(source, why));
+        }
         several => {
             let names: Vec<&str> =
                 several.iter().map(|manifest| text_of(manifest, "/metadata/name")).collect();
             let message = format!(
-                "it has {} Jobs ({}) and does not say which one counts",
+                "{} of its manifests run to completion ({}) and it does not say which one counts",
                 names.len(),
                 names.join(", ")
             );
@@ -220,7 +223,7 @@ fn unusable(source: &str, why: &str) -> Failure {
     Failure::new(
         Exit::Failed,
         format!("{source} cannot be submitted: {why}"),
-        "give it one Runnable, or a Job and what it needs; examples/nightly-report.yaml is one",
+        "give it one Runnable, or a Job or Workflow and what it needs; examples/nightly-report.yaml is one",
     )
 }
 

@@ -271,7 +271,7 @@ impl Client {
         &self,
         request: &Request,
         answer_s_max: u64,
-        file: &mut std::fs::File,
+        file: &mut impl std::io::Write,
     ) -> Result<String, Failure> {
         self.print_curl(request)?;
         let deadline = Instant::now() + Duration::from_secs(answer_s_max);

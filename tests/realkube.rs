@@ -34,3 +34,5 @@ mod stage;
 mod strays;
 #[path = "realkube/ttl.rs"]
 mod ttl;
+#[path = "realkube/workflow.rs"]
+mod workflow;

@@ -43,3 +43,5 @@ mod servers;
 mod streams;
 #[path = "system/witness.rs"]
 mod witness;
+#[path = "system/workflow.rs"]
+mod workflow;

@@ -43,10 +43,10 @@ impl<'a> Target<'a> {
         if let Some(document) = discovery::Document::parse(path) {
             return Some(Self::Discovery(document));
         }
-        let (group, path) = match path {
+        let (group, version, path) = match path {
             ["api", "v1", "namespaces", name] => return Some(Self::Namespace(name)),
-            ["api", "v1", path @ ..] => ("", path),
-            ["apis", group, "v1", path @ ..] => (*group, path),
+            ["api", version, path @ ..] => ("", *version, path),
+            ["apis", group, version, path @ ..] => (*group, *version, path),
             _ => return None,
         };
         let (namespace, plural, name) = match path {
@@ -55,7 +55,8 @@ impl<'a> Target<'a> {
             ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
             _ => return None,
         };
-        let kind = Kind::ALL.into_iter().find(|kind| kind.group() == group && kind.plural() == plural)?;
+        let is_it = |kind: &Kind| (kind.group(), kind.version(), kind.plural()) == (group, version, plural);
+        let kind = Kind::ALL.into_iter().find(is_it)?;
         Some(Self::Objects { kind, namespace, name })
     }
 }
@@ -151,10 +152,19 @@ mod tests {
         assert_eq!(parse("apis/batch/v1/jobs"), jobs(None, None));
         assert_eq!(parse("apis/batch/v1/namespaces/risk/jobs"), jobs(Some("risk"), None));
         assert_eq!(parse("apis/batch/v1/namespaces/risk/jobs/a"), jobs(Some("risk"), Some("a")));
+        let flows = Target::Objects { kind: Kind::Workflow, namespace: None, name: None };
+        assert_eq!(parse("apis/argoproj.io/v1alpha1/workflows"), Some(flows));
         let maps = Target::Objects { kind: Kind::ConfigMap, namespace: None, name: None };
         assert_eq!(parse("api/v1/configmaps"), Some(maps));
         assert_eq!(parse("api/v1/namespaces/risk"), Some(Target::Namespace("risk")));
-        for nothing in ["api/v1/jobs", "apis/batch/v1/pods", "apis/batch/v2/jobs", "api/v1/a/b/c/d", "x"] {
+        for nothing in [
+            "api/v1/jobs",
+            "api/v2/configmaps",
+            "apis/batch/v1/pods",
+            "apis/batch/v2/jobs",
+            "api/v1/a/b/c/d",
+            "x",
+        ] {
             assert_eq!(parse(nothing), None, "{nothing}");
         }
     }

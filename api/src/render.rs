@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use tallyman_model::record::{Cluster, Head, Kind, Record};
+use tallyman_model::record::{Cluster, Head, Record};
 use tallyman_model::{Damaged, Ordinal, Revision, View, query, time};
 use tallyman_raft::Status;
 
@@ -88,7 +88,7 @@ impl<'a> Scene<'a> {
             return Ok(*known);
         }
         let mut at_ms = None;
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_watched()) {
+        for kind in query::tracked(self.view, cluster)?.into_iter().filter(|kind| kind.is_watched()) {
             let watched = query::watch(self.view, cluster, kind)?.map(|watch| watch.observed_ms);
             at_ms = [at_ms, watched].into_iter().flatten().min();
         }

@@ -58,6 +58,8 @@ pub const LOOK_MS_MAX: u64 = 1_000;
 pub const CLUSTERS_MAX: usize = 10_000;
 /// The time between two looks at the clusters' records.
 pub const CLUSTERS_LOOK_MS: u64 = 200;
+/// How long a watch goes on though nothing of its kind is tracked on the cluster any more.
+pub const UNTRACKED_MS: u64 = 60_000;
 /// How long due work rests that could not be moved.
 pub const REST_MS: u64 = 1_000;
 /// The delay before a proposal is repeated after the log did not take it.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_cluster::{Breaker, ClusterApi, Denials, Guarded, Limiter};
 use tallyman_model::Ordinal;
-use tallyman_model::record::Cluster;
+use tallyman_model::record::{Cluster, Kind};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -30,6 +30,8 @@ pub(crate) struct Site {
     name: String,
     /// The cluster's record, a moment old at most.
     record: watch::Receiver<Cluster>,
+    /// The kinds that are looked at there, a moment old at most.
+    tracked: watch::Receiver<Vec<Kind>>,
     /// The client; none before credentials were read.
     client: watch::Sender<Option<Arc<dyn ClusterApi>>>,
     /// True after the cluster showed the identity of its record, until it shows another.
@@ -46,7 +48,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(term: Arc<Term>, record: watch::Receiver<Cluster>, bell: Arc<Notify>) -> Self {
+    pub(crate) fn new(
+        term: Arc<Term>,
+        record: watch::Receiver<Cluster>,
+        tracked: watch::Receiver<Vec<Kind>>,
+        bell: Arc<Notify>,
+    ) -> Self {
         let (cluster, name) = {
             let record = record.borrow();
             (record.head.ordinal, record.head.name.clone())
@@ -56,6 +63,7 @@ impl Site {
             cluster,
             name,
             record,
+            tracked,
             client: watch::Sender::new(None),
             confirmed: watch::Sender::new(false),
             limiter: Limiter::default(),

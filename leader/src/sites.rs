@@ -8,13 +8,14 @@ use crate::term::Term;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::record::{Cluster, Record, Resource};
-use tallyman_model::{Key, Ordinal, Tag};
+use tallyman_model::record::{Cluster, Kind, Record, Resource};
+use tallyman_model::{Key, Ordinal, Tag, query};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 struct Running {
     record: watch::Sender<Cluster>,
+    tracked: watch::Sender<Vec<Kind>>,
     task: AbortOnDropHandle<()>,
 }
 
@@ -33,15 +34,14 @@ pub(crate) async fn run(term: Arc<Term>, factory: Arc<dyn ClusterFactory>, bells
                 stays && !running.task.is_finished()
             });
             for cluster in clusters {
-                let ordinal = cluster.head.ordinal;
-                if let Some(running) = sites.get(&ordinal) {
-                    running.record.send_if_modified(|known| {
-                        let changed = *known != cluster;
-                        *known = cluster;
-                        changed
-                    });
-                } else {
-                    sites.insert(ordinal, start(&term, &factory, &bells, cluster));
+                let running = sites
+                    .entry(cluster.head.ordinal)
+                    .or_insert_with(|| start(&term, &factory, &bells, cluster.clone()));
+                replace(&running.record, cluster);
+            }
+            for (ordinal, running) in &sites {
+                if let Some(kinds) = term.look(|view| query::tracked(view, *ordinal)) {
+                    replace(&running.tracked, kinds);
                 }
             }
         }
@@ -50,6 +50,15 @@ pub(crate) async fn run(term: Arc<Term>, factory: Arc<dyn ClusterFactory>, bells
             return;
         }
     }
+}
+
+/// Whoever follows the value is told only when it is another one.
+fn replace<T: PartialEq>(known: &watch::Sender<T>, value: T) {
+    known.send_if_modified(|known| {
+        let changed = *known != value;
+        *known = value;
+        changed
+    });
 }
 
 /// All clusters as they are now.
@@ -69,7 +78,8 @@ pub(crate) fn clusters(term: &Term) -> Option<Vec<Cluster>> {
 fn start(term: &Arc<Term>, factory: &Arc<dyn ClusterFactory>, bells: &Bells, cluster: Cluster) -> Running {
     let bell = bells.of(cluster.head.ordinal);
     let (record, known) = watch::channel(cluster);
-    let site = Arc::new(Site::new(Arc::clone(term), known, bell));
+    let (tracked, kinds) = watch::channel(Vec::new());
+    let site = Arc::new(Site::new(Arc::clone(term), known, kinds, bell));
     let task = AbortOnDropHandle::new(tokio::spawn(site::run(site, Arc::clone(factory))));
-    Running { record, task }
+    Running { record, tracked, task }
 }

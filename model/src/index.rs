@@ -71,6 +71,9 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
         if let Some(plan) = run.plan(object) {
             let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
             keys.push(Key::lookup(Tag::Claim, claim, ordinal));
+            if !plan.kind.is_everywhere() {
+                keys.push(Key::lookup(Tag::Tracked, lookup::tracked(object.cluster, plan.kind), ordinal));
+            }
         }
         keys.push(Key::lookup(Tag::Objects, object.cluster.0, ordinal));
         keys.push(Key::lookup(Tag::Objects, lookup::ANY_CLUSTER, ordinal));
@@ -95,11 +98,11 @@ fn lane(run: &Runnable, object: &Object) -> Option<(Lane, u64)> {
     if object.is_in_doubt() {
         return Some((Lane::Resolve, object.doubt_until_ms));
     }
-    match object.next_action(run.has_ended(object))? {
+    match run.next_action(object)? {
         // Members are made first; the main object's turn comes when all of them exist.
         Action::Create if !run.is_turn(object) => None,
         Action::Create => Some((Lane::Send, object.due_ms)),
-        Action::Delete => Some((Lane::Delete, object.due_ms)),
+        Action::Delete | Action::Stop => Some((Lane::Delete, object.due_ms)),
         Action::Release | Action::Relabel => Some((Lane::Release, object.due_ms)),
     }
 }

@@ -32,6 +32,9 @@ pub enum Tag {
     Active,
     /// `a` = ordinal of a cluster, `b` = ordinal of a runnable that has objects there, or may have.
     Objects,
+    /// `a` = kind << 56 | ordinal of a cluster, `b` = ordinal of a runnable that has, or may have, an object of that
+    /// kind there; only kinds that not every cluster serves.
+    Tracked,
     /// `a` = hash of `key=value`, `b` = ordinal.
     Label,
     /// `a` = hash of a label's key, `b` = ordinal.

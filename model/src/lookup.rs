@@ -37,6 +37,12 @@ pub(crate) fn label_key_hash(key: &str) -> u64 {
     hash(&[key.as_bytes()])
 }
 
+/// Of a kind on a cluster.
+#[must_use]
+pub(crate) fn tracked(cluster: Ordinal, kind: Kind) -> u64 {
+    ((kind as u64) << 56) | cluster.0
+}
+
 /// Of a name on a cluster.
 #[must_use]
 pub(crate) fn claim_hash(cluster: Ordinal, kind: Kind, namespace: &str, name: &str) -> u64 {

@@ -136,6 +136,23 @@ pub fn watch(view: &dyn View, cluster: Ordinal, kind: Kind) -> Result<Option<Wat
     Ok(None)
 }
 
+/// The kinds that are looked at on a cluster: those that every cluster serves, and those of which a run has an object
+/// there, or may have.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn tracked(view: &dyn View, cluster: Ordinal) -> Result<Vec<Kind>, Damaged> {
+    let mut kinds = Vec::new();
+    for kind in Kind::ALL {
+        let key = |ordinal| Key::lookup(Tag::Tracked, lookup::tracked(cluster, kind), ordinal);
+        let has_some = || view.page(key(Ordinal(0)), key(Ordinal(u64::MAX)), 1);
+        if kind.is_everywhere() || !has_some()?.is_empty() {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
+}
+
 /// A runnable's manifests, joined.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
 //! Status rules: what an object's status means for a run. One file per kind.
 
 mod job;
+mod workflow;
 
 use crate::command::Observation;
 use crate::manifest::marks;
-use crate::record::{Kind, Seen};
+use crate::record::Kind;
 use crate::{Uid, limits, time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,13 +35,12 @@ pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
     let annotation =
         |key: &str| metadata.pointer("/annotations").and_then(|all| all.get(key)).and_then(Value::as_str);
     let finalizers = metadata.get("finalizers").and_then(Value::as_array);
-    let (mut seen, verdict) = match kind {
-        Kind::Job => {
-            let (seen, verdict) = job::judge(object);
-            (seen, Some(verdict))
-        }
-        Kind::ConfigMap => (Seen::default(), None),
+    let judged = match kind {
+        Kind::Job => Some(job::judge(object)),
+        Kind::Workflow => Some(workflow::judge(object)),
+        Kind::ConfigMap | Kind::WorkflowTemplate => None,
     };
+    let (mut seen, verdict) = judged.map_or_else(Default::default, |(seen, verdict)| (seen, Some(verdict)));
     seen.resource_version = text("resourceVersion")?.to_owned();
     seen.created_ms = text("creationTimestamp").and_then(time::parse);
     // That it goes counts also where the time cannot be read.

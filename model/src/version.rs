@@ -4,7 +4,8 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
+//! | 3 | the kinds Workflow and WorkflowTemplate |
+//! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
 //! only at that version: the leader raises the group when every replica runs a build that understands it. Before, any
@@ -13,16 +14,21 @@
 use crate::Command;
 
 /// The highest version of a group that this build understands.
-pub const GROUP_VERSION: u32 = if cfg!(feature = "tomorrow") { 3 } else { 2 };
+pub const GROUP_VERSION: u32 = if cfg!(feature = "tomorrow") { 4 } else { 3 };
 
 impl Command {
     /// The version of the group from which on it may be in the log.
     #[must_use]
     pub fn since(&self) -> u32 {
         match self {
-            Command::Adopt(_) => 2,
+            Command::Adopt(adopt) => adopt.item.kind.since().max(2),
+            Command::Submit(submit) => {
+                submit.planned.iter().map(|planned| planned.kind.since()).max().unwrap_or(0)
+            }
+            Command::Observe(observe) => observe.kind.since(),
+            Command::Sweep(sweep) => sweep.kind.since(),
             #[cfg(feature = "tomorrow")]
-            Command::Remark(_) => 3,
+            Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.
             _ => 0,
         }

@@ -17,5 +17,7 @@ mod members;
 mod property;
 #[path = "model/story.rs"]
 mod story;
+#[path = "model/workflow.rs"]
+mod workflow;
 #[path = "model/world.rs"]
 mod world;

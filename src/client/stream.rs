@@ -71,7 +71,7 @@ impl Lines {
 const SILENT_S_MAX: u64 = 60;
 
 /// Writes a body to a file as it comes.
-pub(super) async fn save(mut response: reqwest::Response, file: &mut std::fs::File) -> Result<(), Failure> {
+pub(super) async fn save(mut response: reqwest::Response, file: &mut impl Write) -> Result<(), Failure> {
     let broken = |why: &str| {
         Failure::new(Exit::Failed, format!("the answer broke off: {why}"), "try again, or another server")
     };

@@ -26,7 +26,7 @@ Examples:
   tallyman submit runs/ more.yaml -n risk -o name
   kubectl create job once --image=busybox --dry-run=client -o yaml -- date | tallyman submit - -n risk
 
-A file holds one Runnable or several, or a Job and what it needs. Of a directory, every .yaml, .yml and .json file is
+A file holds one Runnable or several, or a Job or Workflow and what it needs. Of a directory, every .yaml, .yml and .json file is
 taken. Everything is read before anything is sent. YAML is read as kubectl reads it: 0644 is octal.
 
 Exit codes: 1 refused, 4 the name is taken, or what was taken under the key is deleted since, 7 unknown, or still waiting (it says how to repeat it safely),

@@ -141,6 +141,16 @@ impl Stage {
         .await
     }
 
+    /// Asks for the end of a run.
+    pub(crate) async fn cancel(&self, namespace: &str, name: &str) {
+        within("a cancel is acknowledged", async || {
+            let path = path(&format!("{}/cancel", runnables(namespace, name)));
+            let url = format!("{}{path}", self.dev.replicas()[0].url);
+            answer(self.dev.http.post(url)).await.filter(|answer| answer.status == 200).map(drop)
+        })
+        .await;
+    }
+
     /// A cluster as Tallyman shows it.
     pub(crate) async fn cluster(&self, name: &str) -> Value {
         within("a cluster is shown", async || {

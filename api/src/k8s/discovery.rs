@@ -14,23 +14,43 @@ pub(super) enum Document {
     Version,
     Core,
     Groups,
-    Group(&'static str),
-    Resources(&'static str),
+    Group(Group),
+    Resources(Group),
 }
 
+/// An API group in the one version in which its kinds are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    name: &'static str,
+    version: &'static str,
+}
+
+const CORE: Group = Group { name: "", version: "v1" };
+
 /// The groups beside the core.
-const GROUPS: [&str; 1] = ["batch"];
+fn groups() -> impl Iterator<Item = Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for kind in Kind::ALL {
+        let group = Group { name: kind.group(), version: kind.version() };
+        if group != CORE && !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups.into_iter()
+}
 
 impl Document {
     pub(super) fn parse(path: &[&str]) -> Option<Self> {
-        let group = |name: &str| GROUPS.into_iter().find(|group| *group == name);
+        let group = |name: &str| groups().find(|group| group.name == name);
         match path {
             ["version"] => Some(Self::Version),
             ["api"] => Some(Self::Core),
-            ["api", "v1"] => Some(Self::Resources("")),
+            ["api", "v1"] => Some(Self::Resources(CORE)),
             ["apis"] => Some(Self::Groups),
             ["apis", name] => group(name).map(Self::Group),
-            ["apis", name, "v1"] => group(name).map(Self::Resources),
+            ["apis", name, version] => {
+                group(name).filter(|group| group.version == *version).map(Self::Resources)
+            }
             _ => None,
         }
     }
@@ -38,20 +58,20 @@ impl Document {
     pub(super) async fn answer(self, scope: &Scope, headers: &HeaderMap) -> Response {
         match (self, aggregated(headers)) {
             (Self::Version, _) => version().await,
-            (Self::Core, Some(form)) => discovery_list(form, vec![aggregated_group("", scope)]),
+            (Self::Core, Some(form)) => discovery_list(form, vec![aggregated_group(CORE, scope)]),
             (Self::Core, None) => Json(json!({
                 "kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"], "serverAddressByClientCIDRs": [],
             }))
             .into_response(),
             (Self::Groups, Some(form)) => {
-                discovery_list(form, GROUPS.into_iter().map(|group| aggregated_group(group, scope)).collect())
+                discovery_list(form, groups().map(|group| aggregated_group(group, scope)).collect())
             }
             (Self::Groups, None) => {
-                let groups: Vec<Value> = GROUPS.into_iter().map(group).collect();
+                let groups: Vec<Value> = groups().map(document).collect();
                 Json(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})).into_response()
             }
-            (Self::Group(name), _) => {
-                let mut document = group(name);
+            (Self::Group(group), _) => {
+                let mut document = document(group);
                 document["kind"] = json!("APIGroup");
                 document["apiVersion"] = json!("v1");
                 Json(document).into_response()
@@ -61,17 +81,17 @@ impl Document {
     }
 }
 
-fn of_group(group: &'static str) -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(move |kind| kind.group() == group)
+fn of_group(group: Group) -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(move |kind| kind.group() == group.name)
 }
 
-fn group_version(group: &str) -> String {
-    if group.is_empty() { "v1".to_owned() } else { format!("{group}/v1") }
+fn group_version(group: Group) -> String {
+    if group == CORE { group.version.to_owned() } else { format!("{}/{}", group.name, group.version) }
 }
 
-fn group(name: &'static str) -> Value {
-    let version = json!({"groupVersion": group_version(name), "version": "v1"});
-    json!({"name": name, "versions": [version], "preferredVersion": version})
+fn document(group: Group) -> Value {
+    let version = json!({"groupVersion": group_version(group), "version": group.version});
+    json!({"name": group.name, "versions": [version], "preferredVersion": version})
 }
 
 fn verbs(kind: Kind, scope: &Scope) -> &'static [&'static str] {
@@ -83,17 +103,19 @@ fn short_names(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Job => &[],
         Kind::ConfigMap => &["cm"],
+        Kind::Workflow => &["wf"],
+        Kind::WorkflowTemplate => &["wftmpl"],
     }
 }
 
 fn categories(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Job => &["all"],
-        Kind::ConfigMap => &[],
+        Kind::ConfigMap | Kind::Workflow | Kind::WorkflowTemplate => &[],
     }
 }
 
-fn resources(group: &'static str, scope: &Scope) -> Value {
+fn resources(group: Group, scope: &Scope) -> Value {
     let resource = |kind: Kind| {
         json!({
             "name": kind.plural(), "singularName": kind.as_str().to_ascii_lowercase(), "namespaced": true,
@@ -108,9 +130,9 @@ fn resources(group: &'static str, scope: &Scope) -> Value {
     })
 }
 
-fn aggregated_group(group: &'static str, scope: &Scope) -> Value {
+fn aggregated_group(group: Group, scope: &Scope) -> Value {
     let resource = |kind: Kind| {
-        let response = json!({"group": kind.group(), "version": "v1", "kind": kind.as_str()});
+        let response = json!({"group": kind.group(), "version": kind.version(), "kind": kind.as_str()});
         json!({
             "resource": kind.plural(), "singularResource": kind.as_str().to_ascii_lowercase(),
             "responseKind": response, "scope": "Namespaced", "verbs": verbs(kind, scope),
@@ -119,7 +141,7 @@ fn aggregated_group(group: &'static str, scope: &Scope) -> Value {
     };
     let resources: Vec<Value> = of_group(group).map(resource).collect();
     json!({
-        "metadata": {"name": group, "creationTimestamp": null},
-        "versions": [{"version": "v1", "freshness": "Current", "resources": resources}],
+        "metadata": {"name": group.name, "creationTimestamp": null},
+        "versions": [{"version": group.version, "freshness": "Current", "resources": resources}],
     })
 }

@@ -57,9 +57,12 @@ pub(super) fn document(
     }
     metadata.insert("annotations".to_owned(), Value::Object(annotations));
     document.insert("metadata".to_owned(), Value::Object(metadata));
-    if let Some(seen) = object.seen.as_ref().filter(|_| kind == Kind::Job) {
-        document.insert("status".to_owned(), job_status(seen));
-    }
+    let status = object.seen.as_ref().and_then(|seen| match kind {
+        Kind::Job => Some(job_status(seen)),
+        Kind::Workflow => Some(workflow_status(seen)),
+        Kind::ConfigMap | Kind::WorkflowTemplate => None,
+    });
+    document.extend(status.map(|status| ("status".to_owned(), status)));
     Ok(Value::Object(document))
 }
 
@@ -112,6 +115,24 @@ fn job_status(seen: &Seen) -> Value {
             shown["lastTransitionTime"] = json!(time::format(at));
         }
         status.insert("conditions".to_owned(), json!([shown]));
+    }
+    Value::Object(status)
+}
+
+/// As far as it was kept: which steps it has is asked of its cluster.
+fn workflow_status(seen: &Seen) -> Value {
+    let phase = match (seen.condition, seen.started_ms) {
+        (Some(Condition::Complete), _) => "Succeeded",
+        (Some(Condition::Failed), _) => "Failed",
+        (_, Some(_)) => "Running",
+        (_, None) => "Pending",
+    };
+    let mut status = Map::new();
+    status.insert("phase".to_owned(), json!(phase));
+    status.extend(seen.started_ms.map(|at| ("startedAt".to_owned(), json!(time::format(at)))));
+    status.extend(seen.finished_ms.map(|at| ("finishedAt".to_owned(), json!(time::format(at)))));
+    if !seen.message.is_empty() {
+        status.insert("message".to_owned(), json!(seen.message));
     }
     Value::Object(status)
 }

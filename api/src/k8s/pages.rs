@@ -20,7 +20,7 @@ use tallyman_model::query;
 use tallyman_model::record::{Kind, Object, Record, Runnable};
 use tallyman_model::{Damaged, Ordinal, Revision};
 
-/// Runs that are looked at while the state is locked once.
+/// Runs that are looked at at a time: others get their turn in between.
 const RUNS: usize = 64;
 /// As above in an old state, which costs something to look at at all.
 const RUNS_OF_PAST: usize = 256;

@@ -23,6 +23,11 @@ const JOB: [Column; 3] = [
 ];
 const JOB_WIDE: [Column; 2] =
     [("Containers", true, "The names of its containers."), ("Images", true, "Their images.")];
+const WORKFLOW: [Column; 3] = [
+    ("Status", false, "Succeeded, Failed, Terminating, Suspended, Running or Pending."),
+    ("Duration", false, "From its start to its end, or to now."),
+    ("Message", true, "What it says of itself."),
+];
 const CONFIG_MAP: [Column; 1] = [("Data", false, "How many keys it has.")];
 
 /// The columns of a kind, as Kubernetes describes columns.
@@ -30,6 +35,8 @@ pub(crate) fn columns(kind: Kind, all: bool) -> Value {
     let (own, wide): (&[Column], &[Column]) = match kind {
         Kind::Job => (&JOB, &JOB_WIDE),
         Kind::ConfigMap => (&CONFIG_MAP, &[]),
+        Kind::Workflow => (&WORKFLOW, &[]),
+        Kind::WorkflowTemplate => (&[], &[]),
     };
     let cluster: &[Column] = if all { &[CLUSTER] } else { &[] };
     let parts = [&[NAME], cluster, own, &[AGE, OBSERVED], wide, &[RUNNABLE]];
@@ -68,6 +75,12 @@ pub(super) fn row(
                 |field: &str| document.get(field).and_then(Value::as_object).map_or(0, |map| map.len());
             cells.push(json!((keys("data") + keys("binaryData")).to_string()));
         }
+        Kind::Workflow => {
+            cells.push(json!(seen.map_or("Unknown", |seen| workflow_status(seen))));
+            cells.push(json!(seen.map_or_else(String::new, |seen| duration(seen, scene.now_ms))));
+            cells.push(json!(seen.map_or("", |seen| &seen.message)));
+        }
+        Kind::WorkflowTemplate => {}
     }
     let since =
         |at_ms: Option<u64>| at_ms.map_or_else(|| NONE.to_owned(), |at| age(scene.now_ms.saturating_sub(at)));
@@ -94,6 +107,14 @@ fn status(seen: &Seen) -> &'static str {
         _ if seen.is_deleting() => "Terminating",
         Some(Condition::Suspended) => Condition::Suspended.as_str(),
         None => "Running",
+    }
+}
+
+fn workflow_status(seen: &Seen) -> &'static str {
+    match seen.condition {
+        Some(Condition::Complete) => "Succeeded",
+        None if !seen.is_deleting() && seen.started_ms.is_none() => "Pending",
+        _ => status(seen),
     }
 }
 

@@ -6,7 +6,7 @@ use super::field::Kind::{
 use super::field::{Field, may, must};
 
 pub(super) const SAYS: &str = "Runnable is work that runs to completion on one of many clusters: a bundle of manifests \
-    with one main object, a Job, and what it needs. What is accepted is on the disks of a quorum and reaches its \
+    with one main object, a Job or an Argo Workflow, and what it needs. What is accepted is on the disks of a quorum and reaches its \
     cluster exactly once. Its spec never changes; its labels and annotations may.";
 
 pub(super) const FIELDS: &[Field] = &[
@@ -91,7 +91,7 @@ pub(super) const FIELDS: &[Field] = &[
     must(
         "spec.manifests",
         Manifests,
-        "The Kubernetes objects, 1 to 100: one Job, and ConfigMaps that are made before it. A manifest without a namespace gets the runnable's. They are kept as written; names that are made are in status.attempts.",
+        "The Kubernetes objects, 1 to 100: one Job or Workflow, and ConfigMaps and WorkflowTemplates that are made before it. A manifest without a namespace gets the runnable's. They are kept as written; names that are made are in status.attempts.",
     ),
     may("status", Object, "What has become of it. Set by Tallyman; what is sent is dropped."),
     may(

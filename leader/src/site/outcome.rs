@@ -3,6 +3,7 @@
 use tallyman_cluster::{CallError, Refused, RefusedKind, words};
 use tallyman_model::Reason;
 use tallyman_model::command::Outcome;
+use tallyman_model::record::Kind;
 
 /// Of a kube write that failed, where the failure says all: refusals that must be read first (`AlreadyExists`,
 /// `Conflict`, `NotFound`) count as passing here.
@@ -13,6 +14,17 @@ pub(super) fn of_write(error: &CallError) -> Outcome {
         CallError::Unknown { .. } => Outcome::Unknown { message },
         CallError::Refused(refused) => of_refusal(refused),
     }
+}
+
+/// Of a create that failed: as [`of_write`], and in clear words where the cluster does not serve the kind.
+pub(super) fn of_create(kind: Kind, error: &CallError) -> Outcome {
+    let mut outcome = of_write(error);
+    if let Outcome::Refused { message, .. } = &mut outcome
+        && error.refused_kind() == Some(RefusedKind::KindMissing)
+    {
+        *message = format!("the cluster does not serve {} {kind}: install it there", kind.api_version());
+    }
+    outcome
 }
 
 /// Of a read that had to come before the write and failed: nothing was written.
@@ -82,6 +94,16 @@ mod tests {
         let lost = CallError::Unknown { why: Unknown::Deadline, answer: None, source: None };
         assert!(matches!(of_write(&unsent), Outcome::NotSent { .. }));
         assert!(matches!(of_write(&lost), Outcome::Unknown { .. }));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_installed_is_waited_for_and_named() {
+        match of_create(Kind::Workflow, &refused(404, RefusedKind::KindMissing)) {
+            Outcome::Refused { permanent: false, message, .. } => {
+                assert!(message.contains("does not serve argoproj.io/v1alpha1 Workflow"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

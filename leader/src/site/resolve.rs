@@ -14,7 +14,9 @@ pub(super) async fn intent(site: &Site, desk: &Desk, position: u16, intent: Inte
         Err(error) => Some(Outcome::Unknown { message: words(&error) }),
         Ok(found) => match intent.action {
             Action::Create => of_create(desk, object, found),
-            Action::Delete | Action::Release | Action::Relabel => of_change(object, intent.action, found),
+            Action::Delete | Action::Release | Action::Relabel | Action::Stop => {
+                of_change(object, intent.action, found)
+            }
         },
     };
     match outcome {
@@ -47,8 +49,8 @@ fn of_change(object: &Object, action: Action, found: Option<Observation>) -> Opt
     let is_done = match action {
         Action::Delete => item.seen.is_deleting(),
         Action::Release => !item.held,
-        // Whether all marks are back is for the model to say: putting them back twice does no harm.
-        Action::Relabel | Action::Create => false,
+        // Whether all marks are back, or it stops, is for the model to say: asking twice does no harm.
+        Action::Relabel | Action::Stop | Action::Create => false,
     };
     is_done.then(|| Outcome::Done(Box::new(item)))
 }

@@ -39,7 +39,7 @@ fn of(run: &Runnable, position: u16, cluster: Ordinal, now_ms: u64, permit: &Per
     if object.is_in_doubt() {
         return (object.doubt_until_ms <= now_ms).then_some(Step::Doubt);
     }
-    let action = object.next_action(run.has_ended(object))?;
+    let action = run.next_action(object)?;
     let turn = action != Action::Create || run.is_turn(object);
     (turn && object.due_ms <= now_ms).then_some(Step::Write(action))
 }

@@ -34,6 +34,7 @@ pub(super) async fn write(site: &Site, desk: &Desk, position: u16, action: Actio
             Action::Delete => delete(&writer, &job).await,
             Action::Release => release(&writer, &job).await,
             Action::Relabel => relabel(&writer, desk, &job).await,
+            Action::Stop => stop(&writer, &job).await,
         },
     };
     tell(site, &job, &outcome);
@@ -64,7 +65,7 @@ async fn create(site: &Site, desk: &Desk, writer: &Guarded, job: &Job) -> Outcom
         Err(error) if error.refused_kind() == Some(RefusedKind::AlreadyExists) => {
             exists(writer, job, &error).await
         }
-        Err(error) => outcome::of_write(&error),
+        Err(error) => outcome::of_create(job.kind, &error),
     }
 }
 
@@ -163,6 +164,17 @@ async fn release(writer: &Guarded, job: &Job) -> Outcome {
                 if error.refused_kind() == Some(RefusedKind::Conflict) && rounds < RELEASE_ROUNDS_MAX => {}
             Err(error) => return outcome::of_write(&error),
         }
+    }
+}
+
+/// Its controller lets what runs end, and then says so.
+async fn stop(writer: &Guarded, job: &Job) -> Outcome {
+    let Some(uid) = job.object.uid.as_deref() else { return Outcome::Gone };
+    let patch = json!({"spec": {"shutdown": "Stop"}});
+    match writer.patch(job.kind, &job.namespace, &job.object.name, uid, None, &patch).await {
+        Ok(item) => Outcome::Done(Box::new(item)),
+        Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Outcome::Gone,
+        Err(error) => outcome::of_write(&error),
     }
 }
 

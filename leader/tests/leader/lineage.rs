@@ -2,9 +2,9 @@
 
 use crate::world::World;
 use std::time::Duration;
-use tallyman_model::command::{AddMember, BeginLineage, ConfirmLineage, RaiseVersion};
+use tallyman_model::command::{AddMember, BeginLineage, ConfirmLineage};
 use tallyman_model::record::Origin;
-use tallyman_model::{Command, GROUP_VERSION, Phase, ReplicaId, Uid};
+use tallyman_model::{Command, Phase, Uid};
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_goes_on_from_a_backup_watches_and_compares_and_sends_nothing_until_it_is_confirmed() {
@@ -38,8 +38,7 @@ async fn a_group_that_goes_on_from_a_backup_watches_and_compares_and_sends_nothi
 #[tokio::test(start_paused = true)]
 async fn runs_that_were_sent_after_the_backup_are_taken_over_and_only_the_others_are_sent() {
     let mut world = World::new(3, &["east", "west"]);
-    let understood_by = vec![ReplicaId(1)];
-    world.ok(Command::RaiseVersion(RaiseVersion { to: GROUP_VERSION, understood_by }));
+    world.raise();
     for name in ["first", "second", "third"] {
         world.submit(name, |_| {});
     }

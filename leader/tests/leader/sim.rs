@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) run_ms: u64,
     /// Reads and writes reach nobody.
     pub(crate) down: bool,
+    /// Kinds that somebody watched.
+    pub(crate) watched: BTreeSet<Kind>,
     /// Nothing may be watched.
     pub(crate) unwatched: bool,
     pub(crate) identity: String,
@@ -140,8 +142,10 @@ impl Sim {
         object["metadata"]["uid"] = json!(uid);
         object["metadata"]["namespace"] = json!(namespace);
         let stored = self.put(&key, Some(object)).expect("it was put");
-        if kind == Kind::Job {
-            tokio::spawn(run_job(Arc::clone(self), key, uid));
+        match kind {
+            Kind::Job => drop(tokio::spawn(run_job(Arc::clone(self), key, uid))),
+            Kind::Workflow => drop(tokio::spawn(run_workflow(Arc::clone(self), key, uid))),
+            Kind::ConfigMap | Kind::WorkflowTemplate => {}
         }
         Ok(rule::project(kind, &stored).expect("it can be projected"))
     }
@@ -242,20 +246,38 @@ pub(crate) fn merge(value: &mut Value, patch: &Value) {
     }
 }
 
-async fn run_job(sim: Arc<Sim>, name: Name, uid: String) {
-    let update = |status: Value| {
-        let Some(mut object) = sim.get(name.0, &name.1, &name.2) else { return };
-        let alive =
-            object["metadata"]["uid"] == uid.as_str() && !object["metadata"]["deletionTimestamp"].is_string();
-        if alive {
-            object["status"] = status;
-            sim.put(&name, Some(object));
-        }
-    };
+/// A controller says something of an object that is still there.
+fn update(sim: &Sim, name: &Name, uid: &str, status: Value) {
+    let Some(mut object) = sim.get(name.0, &name.1, &name.2) else { return };
+    if object["metadata"]["uid"] == uid && !object["metadata"]["deletionTimestamp"].is_string() {
+        object["status"] = status;
+        sim.put(name, Some(object));
+    }
+}
+
+async fn run_workflow(sim: Arc<Sim>, name: Name, uid: String) {
     tokio::time::sleep(Duration::from_millis(20)).await;
-    update(json!({"active": 1, "ready": 1}));
+    let started_at = "2027-01-15T08:00:00Z";
+    update(&sim, &name, &uid, json!({"phase": "Running", "startedAt": started_at}));
+    let mut changed = sim.changed.subscribe();
+    let shut_down = async {
+        let stops = |_: &u64| {
+            sim.get(name.0, &name.1, &name.2).is_some_and(|object| object["spec"]["shutdown"].is_string())
+        };
+        changed.wait_for(stops).await.map(drop)
+    };
+    let run_ms = sim.with(|inner| inner.run_ms);
+    let stopped = tokio::time::timeout(Duration::from_millis(run_ms), shut_down).await.is_ok();
+    let phase = if stopped { "Failed" } else { "Succeeded" };
+    update(&sim, &name, &uid, json!({"phase": phase, "startedAt": started_at}));
+}
+
+async fn run_job(sim: Arc<Sim>, name: Name, uid: String) {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    update(&sim, &name, &uid, json!({"active": 1, "ready": 1}));
     let (run_ms, fails) = sim.with(|inner| (inner.run_ms, inner.failing.contains(&name.2)));
     tokio::time::sleep(Duration::from_millis(run_ms)).await;
     let kind = if fails { "Failed" } else { "Complete" };
-    update(json!({"succeeded": 1, "conditions": [{"type": kind, "status": "True", "reason": "Because"}]}));
+    let condition = json!({"type": kind, "status": "True", "reason": "Because"});
+    update(&sim, &name, &uid, json!({"succeeded": 1, "conditions": [condition]}));
 }

@@ -114,7 +114,10 @@ impl ClusterApi for Api {
             if sim.with(|inner| from < inner.floor) {
                 return Err(refused(410, RefusedKind::Expired));
             }
-            let restores = sim.with(|inner| inner.restores);
+            let restores = sim.with(|inner| {
+                inner.watched.insert(kind);
+                inner.restores
+            });
             let state = (Arc::clone(&self.sim), self.sim.changed.subscribe(), from, selector.to_owned());
             let stream =
                 futures::stream::unfold(state, move |(sim, mut changed, mut at, selector)| async move {

@@ -1,7 +1,8 @@
 //! What becomes of runs when nothing is strange.
 
 use crate::world::World;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tallyman_model::command::{Cancel, Delete, Retry, Target, UpdateCluster};
 use tallyman_model::manifest::marks;
@@ -203,4 +204,53 @@ pub(crate) fn cancel(world: &World, name: &str) {
 
 pub(crate) fn delete(world: &World, name: &str) {
     world.ok(Command::Delete(Delete { target: Target::named("risk", name) }));
+}
+
+/// A Workflow and the WorkflowTemplate that it names.
+fn workflow(value: &mut Value) {
+    let api = "argoproj.io/v1alpha1";
+    value["spec"]["manifests"] = json!([
+        {"apiVersion": api, "kind": "WorkflowTemplate", "metadata": {"name": "shared"}, "spec": {}},
+        {"apiVersion": api, "kind": "Workflow", "metadata": {"name": "report"}, "spec": {}},
+    ]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workflow_runs_after_its_template_was_made() {
+    let world = World::led();
+    world.raise();
+    world.submit("report", workflow);
+    world.until_phase("report", Phase::Succeeded).await;
+    let writes = world.east().writes();
+    assert_eq!(writes[..2], ["create WorkflowTemplate shared", "create Workflow report"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_workflow_is_asked_to_stop_and_stays_to_be_looked_at() {
+    let world = World::led();
+    world.raise();
+    world.submit("report", workflow);
+    world.until_phase("report", Phase::Running).await;
+    world.ok(Command::Cancel(Cancel { target: Target::named("risk", "report"), why: String::new() }));
+    world.until_phase("report", Phase::Cancelled).await;
+    world.until("the release", |world| world.get("report").objects.iter().all(|object| !object.held)).await;
+    let object = world.east().get(Kind::Workflow, "risk", "report").unwrap();
+    assert_eq!(object["spec"]["shutdown"], json!("Stop"));
+    assert!(!world.east().writes().iter().any(|write| write.starts_with("delete")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn workflows_are_watched_only_where_there_are_some_and_jobs_everywhere() {
+    let mut world = World::new(1, &["east", "west"]);
+    world.raise();
+    world.lead(None);
+    world.submit("report", |value| {
+        workflow(value);
+        value["spec"]["placement"] = json!({"clusters": ["east"]});
+    });
+    world.until_phase("report", Phase::Succeeded).await;
+    world.pass(Duration::from_secs(300)).await;
+    let watched = |name: &str| world.sims[name].with(|inner| inner.watched.clone());
+    assert_eq!(watched("east"), BTreeSet::from([Kind::Job, Kind::Workflow]));
+    assert_eq!(watched("west"), BTreeSet::from([Kind::Job]));
 }

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_leader::{Leader, Options};
-use tallyman_model::command::{AddCluster, AddMember, Found};
+use tallyman_model::command::{AddCluster, AddMember, Found, RaiseVersion};
 use tallyman_model::record::{Cluster, Credentials, Permit, Runnable};
-use tallyman_model::{Command, Env, Phase, Principal, ReplicaId, Uid, manifest, query};
+use tallyman_model::{Command, Env, GROUP_VERSION, Phase, Principal, ReplicaId, Uid, manifest, query};
 use tokio::time::Instant;
 
 pub(crate) const GROUP: Uid = Uid([7; 16]);
@@ -93,6 +93,12 @@ impl World {
     pub(crate) fn ok(&self, command: Command) {
         let by = Principal { user: "ann".to_owned(), ..Principal::default() };
         self.state.commit(by, command).expect("the command is not refused");
+    }
+
+    /// All replicas understand what this build does.
+    pub(crate) fn raise(&self) {
+        let understood_by = vec![ReplicaId(1)];
+        self.ok(Command::RaiseVersion(RaiseVersion { to: GROUP_VERSION, understood_by }));
     }
 
     /// Submits a Job with a ConfigMap, changed by `change`.

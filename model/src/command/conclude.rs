@@ -142,7 +142,10 @@ impl Conclude {
 fn accepted(object: &mut Object, pending: Option<Intent>, now: u64) {
     let deleted = pending.is_some_and(|intent| intent.action == Action::Delete);
     object.delete_sent |= deleted;
-    object.due_ms = if deleted { now + DELETE_AGAIN_MS } else { now };
+    object.due_ms = match pending.map(|intent| intent.action) {
+        Some(Action::Delete | Action::Stop) => now + ASK_AGAIN_MS,
+        _ => now,
+    };
     if pending.is_none_or(|intent| intent.action != Action::Relabel) {
         object.tries = 0;
     }
@@ -163,8 +166,8 @@ fn pace(run: &mut Runnable, position: usize, pending: Option<Intent>, now: u64) 
     }
 }
 
-/// How long after an accepted delete the object is asked for again, if no watch has said that it is gone.
-const DELETE_AGAIN_MS: u64 = 30_000;
+/// How long after an accepted delete or stop it is asked for again, if no watch has said what came of it.
+const ASK_AGAIN_MS: u64 = 30_000;
 
 fn gone(run: &mut Runnable, position: usize, now: u64) {
     let Some(object) = run.objects.get_mut(position) else { return };

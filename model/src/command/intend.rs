@@ -82,7 +82,7 @@ impl Intend {
                 && (self.action != Action::Create || (object.wanted && object.state == ObjectState::Absent));
         }
         let turn = self.action != Action::Create || run.is_turn(object);
-        object.due_ms <= now && turn && object.next_action(run.has_ended(object)) == Some(self.action)
+        object.due_ms <= now && turn && run.next_action(object) == Some(self.action)
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, 
         return;
     }
     let (number, ending) = (object.attempt, run.ending.is_some());
+    let cancelled =
+        run.is_stopping(object) && run.ending.as_ref().is_some_and(|ending| ending.phase == Phase::Cancelled);
     let Some(attempt) = run.attempts.iter_mut().find(|attempt| attempt.number == number) else { return };
     if attempt.phase.is_terminal() {
         return;
@@ -75,6 +77,7 @@ pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, 
     }
     attempt.phase = match item.verdict {
         Some(Verdict::Succeeded) => AttemptPhase::Succeeded,
+        Some(Verdict::Failed) if cancelled => AttemptPhase::Cancelled,
         Some(Verdict::Failed) => AttemptPhase::Failed,
         Some(Verdict::Running) => AttemptPhase::Running,
         Some(Verdict::Pending) | None => AttemptPhase::Pending,
@@ -102,8 +105,11 @@ pub(super) fn settle(run: &mut Runnable, now: u64) {
     }
     if run.ending.is_some() && !run.phase.is_terminal() {
         // Members that were not made yet are not needed any more either; those that were stay until the ttl.
+        // A main object that stops by itself is left to say what became of it.
+        let stops = run.planned.get(usize::from(run.main)).is_some_and(|plan| plan.kind.stops());
         for object in &mut run.objects {
-            if object.planned == run.main || object.state == ObjectState::Absent {
+            let main = object.planned == run.main && !(stops && object.state == ObjectState::Live);
+            if main || object.state == ObjectState::Absent {
                 object.wanted = false;
             }
         }
@@ -178,6 +184,9 @@ fn under_way(run: &mut Runnable, now: u64, phase: AttemptPhase) {
 }
 
 fn failed(run: &mut Runnable, now: u64, attempt: &Attempt) {
+    if run.main_object().is_some_and(|object| run.is_stopping(object)) {
+        return end_as_decided(run, now);
+    }
     let allowed = run.spec.attempts_max + run.attempts_added;
     if run.ending.is_some() || attempt.number >= allowed {
         return end(run, now, Phase::Failed, Reason::ObjectFailed, attempt.message.clone());

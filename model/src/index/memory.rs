@@ -175,7 +175,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 14] = [
+const TAGS: [Tag; 15] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -187,6 +187,7 @@ const TAGS: [Tag; 14] = [
     Tag::Cluster,
     Tag::Active,
     Tag::Objects,
+    Tag::Tracked,
     Tag::Label,
     Tag::LabelKey,
     Tag::Lane,

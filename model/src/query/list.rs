@@ -117,7 +117,7 @@ impl FieldTest {
     }
 }
 
-/// Records that one call looks at, at most: who calls has locked the state.
+/// Records that one call looks at, at most: others get their turn between two calls.
 const LOOKED_AT_MAX: usize = 512;
 
 /// The first records of the list with an ordinal above `after`: `limit` of them, or fewer with a next page behind them

@@ -25,6 +25,8 @@ pub enum Action {
     Release,
     /// PATCH our labels, annotations and hold back, by UID.
     Relabel,
+    /// PATCH the field by which the kind is stopped, by UID.
+    Stop,
 }
 
 impl std::fmt::Display for Action {
@@ -34,6 +36,7 @@ impl std::fmt::Display for Action {
             Action::Delete => "delete",
             Action::Release => "release the hold of",
             Action::Relabel => "put the marks back on",
+            Action::Stop => "stop",
         })
     }
 }
@@ -186,22 +189,6 @@ impl Object {
             doubt_until_ms: 0,
             seen: None,
             message: String::new(),
-        }
-    }
-
-    /// The kube write that is due now or later, if none is under way.
-    #[must_use]
-    pub fn next_action(&self, ended: bool) -> Option<Action> {
-        if self.pending.is_some() {
-            return None;
-        }
-        let deleting = self.seen.as_ref().is_some_and(Seen::is_deleting);
-        match self.state {
-            ObjectState::Absent if self.wanted => Some(Action::Create),
-            ObjectState::Live if self.held && (deleting || ended) => Some(Action::Release),
-            ObjectState::Live if !self.wanted => Some(Action::Delete),
-            ObjectState::Live if self.stripped && !deleting => Some(Action::Relabel),
-            _ => None,
         }
     }
 

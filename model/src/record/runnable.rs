@@ -1,6 +1,6 @@
 //! A submission that runs to completion.
 
-use super::{ApprovalRule, Approvals, Head, Kind, Object};
+use super::{Action, ApprovalRule, Approvals, Head, Kind, Object, ObjectState, Seen};
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason};
 use serde::{Deserialize, Serialize};
@@ -262,6 +262,30 @@ impl Runnable {
     #[must_use]
     pub fn is_main(&self, object: &Object) -> bool {
         object.planned == self.main
+    }
+
+    /// True while the object is to stop by itself: it stays, and says what became of it.
+    #[must_use]
+    pub fn is_stopping(&self, object: &Object) -> bool {
+        let stops = self.plan(object).is_some_and(|plan| plan.kind.stops());
+        self.ending.is_some() && stops && object.wanted && self.is_main(object)
+    }
+
+    /// The kube write that is due for an object now or later, if none is under way.
+    #[must_use]
+    pub fn next_action(&self, object: &Object) -> Option<Action> {
+        if object.pending.is_some() {
+            return None;
+        }
+        let deleting = object.seen.as_ref().is_some_and(Seen::is_deleting);
+        match object.state {
+            ObjectState::Absent if object.wanted => Some(Action::Create),
+            ObjectState::Live if object.held && (deleting || self.has_ended(object)) => Some(Action::Release),
+            ObjectState::Live if !object.wanted => Some(Action::Delete),
+            ObjectState::Live if self.is_stopping(object) && !deleting => Some(Action::Stop),
+            ObjectState::Live if object.stripped && !deleting => Some(Action::Relabel),
+            _ => None,
+        }
     }
 
     /// True if the end that the object was held for is committed: of a main object, that of its attempt.

@@ -8,18 +8,6 @@ use tallyman_model::rule::Verdict;
 use tallyman_model::*;
 
 impl World {
-    /// A group whose replicas all understand what this build does.
-    fn upgraded() -> Self {
-        let mut world = Self::new();
-        world.raise();
-        world
-    }
-
-    fn raise(&mut self) {
-        let understood_by = query::members(&self.view).unwrap().iter().map(|member| member.id).collect();
-        self.ok(Command::RaiseVersion(RaiseVersion { to: GROUP_VERSION, understood_by }));
-    }
-
     /// The group goes on from what `kept` has, some time later.
     fn restore(&mut self, kept: MemoryView) -> Uid {
         self.view = kept;

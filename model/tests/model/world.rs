@@ -48,6 +48,18 @@ impl World {
         world
     }
 
+    /// A group whose replicas all understand what this build does.
+    pub(crate) fn upgraded() -> Self {
+        let mut world = Self::new();
+        world.raise();
+        world
+    }
+
+    pub(crate) fn raise(&mut self) {
+        let understood_by = query::members(&self.view).unwrap().iter().map(|member| member.id).collect();
+        self.ok(Command::RaiseVersion(RaiseVersion { to: GROUP_VERSION, understood_by }));
+    }
+
     pub(crate) fn uid(&mut self) -> Uid {
         self.next_uid += 1;
         let bytes = self.next_uid.to_le_bytes();

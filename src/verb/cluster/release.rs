@@ -1,4 +1,4 @@
-//! `tallyman cluster release`: when Tallyman is gone for good, its holds keep Jobs from being deleted. This removes
+//! `tallyman cluster release`: when Tallyman is gone for good, its holds keep Jobs and Workflows from being deleted. This removes
 //! them from one cluster, asking only that cluster.
 
 use crate::env::Machine;
@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use serde_json::json;
 use std::path::PathBuf;
-use tallyman_cluster::{CallError, ClusterApi, ConnectOptions, KubeApi};
+use tallyman_cluster::{CallError, ClusterApi, ConnectOptions, KubeApi, RefusedKind};
 use tallyman_model::command::Observation;
 use tallyman_model::manifest::marks;
 use tallyman_model::record::Kind;
@@ -78,10 +78,16 @@ impl Release {
         };
         let mut next: Option<String> = None;
         loop {
-            let page = api
-                .list(kind, &selector, next.as_deref(), PAGE_MAX)
-                .await
-                .map_err(|error| refused(&error))?;
+            let page = match api.list(kind, &selector, next.as_deref(), PAGE_MAX).await {
+                Ok(page) => page,
+                // A kind that is not installed there has nothing to be released.
+                Err(error)
+                    if !kind.is_everywhere() && error.refused_kind() == Some(RefusedKind::KindMissing) =>
+                {
+                    return Ok(());
+                }
+                Err(error) => return Err(refused(&error)),
+            };
             for item in page.items.iter().filter(|item| item.held) {
                 self.release_one(api, item, told).await;
             }
@@ -149,6 +155,6 @@ fn refused(error: &CallError) -> Failure {
     Failure::new(
         Exit::Failed,
         explain(error),
-        "check the kubeconfig: listing and patching Jobs must be allowed",
+        "check the kubeconfig: listing and patching Jobs and Workflows must be allowed",
     )
 }

@@ -7,7 +7,7 @@ use crate::output::OutputOptions;
 use crate::screen::Screen;
 use serde_json::json;
 use std::path::PathBuf;
-use tallyman_cluster::{ClusterApi as _, ConnectOptions, KubeApi};
+use tallyman_cluster::{ClusterApi as _, ConnectOptions, KubeApi, RefusedKind};
 use tallyman_model::explain;
 use tallyman_model::record::Kind;
 
@@ -84,8 +84,17 @@ impl Test {
             let exit = if error.was_answered() { Exit::Failed } else { Exit::Unavailable };
             Failure { exit, ..unusable(format!("{}: {}", api.server(), explain(&error))) }
         })?;
+        let mut absent = Vec::new();
         for kind in Kind::ALL {
-            api.newest(kind).await.map_err(|error| {
+            let asked = api.newest(kind).await;
+            if let Err(error) = &asked
+                && !kind.is_everywhere()
+                && error.refused_kind() == Some(RefusedKind::KindMissing)
+            {
+                absent.push(kind.to_string());
+                continue;
+            }
+            asked.map_err(|error| {
                 let words =
                     format!("{} cannot be listed on {}: {}", kind.plural(), api.server(), explain(&error));
                 Failure {
@@ -95,12 +104,16 @@ impl Test {
             })?;
         }
         let document = json!({"server": api.server(), "version": identity.version,
-            "kubeSystemUID": identity.kube_system_uid, "reachable": true});
+            "kubeSystemUID": identity.kube_system_uid, "reachable": true, "kindsAbsent": absent});
         self.output.print_plain(&document, |_| {
             let (server, version) = (api.server(), &identity.version);
             let line =
                 format!("{server}   {version}   kube-system UID {}   can be used", identity.kube_system_uid);
-            Screen::stdout().line(&line);
+            let screen = Screen::stdout();
+            screen.line(&line);
+            if !absent.is_empty() {
+                screen.line(&format!("not installed there: {}", absent.join(", ")));
+            }
         })
     }
 }

@@ -1,0 +1,144 @@
+//! `argoproj.io/v1alpha1 Workflow`: <https://argo-workflows.readthedocs.io/en/latest/fields/#workflowstatus>
+//!
+//! It has no status subresource: spec and status are one document, and its generation says nothing.
+
+use super::Verdict;
+use crate::record::{Condition, Seen};
+use crate::time;
+use serde_json::Value;
+
+/// A Workflow has ended with phase `Succeeded`, `Failed` or `Error`. A suspended one says `Running`.
+pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
+    let status = workflow.get("status");
+    let word =
+        |field: &str| status.and_then(|status| status.get(field)).and_then(Value::as_str).unwrap_or_default();
+    let mut seen = Seen {
+        started_ms: time::parse(word("startedAt")),
+        finished_ms: time::parse(word("finishedAt")),
+        message: word("message").to_owned(),
+        ..Seen::default()
+    };
+    match status.and_then(|status| status.get("nodes")).and_then(Value::as_object) {
+        Some(nodes) => nodes.values().for_each(|node| count(&mut seen, node)),
+        // Of many steps the nodes are compressed, or kept elsewhere.
+        None => seen.succeeded = done(word("progress")),
+    }
+    let phase = word("phase");
+    let verdict = match phase {
+        "Succeeded" => {
+            seen.condition = Some(Condition::Complete);
+            Verdict::Succeeded
+        }
+        "Failed" | "Error" => {
+            seen.condition = Some(Condition::Failed);
+            // What the controller itself could not do is not the fault of a step.
+            if seen.message.is_empty() || phase == "Error" {
+                seen.message = [phase, word("message")].join(": ").trim_end_matches(": ").to_owned();
+            }
+            Verdict::Failed
+        }
+        "Running" => {
+            if let Some(why) = suspended(workflow) {
+                seen.condition = Some(Condition::Suspended);
+                seen.message = why;
+            }
+            Verdict::Running
+        }
+        _ => {
+            if seen.message.is_empty() {
+                "the workflow controller of the cluster has not begun it".clone_into(&mut seen.message);
+            }
+            Verdict::Pending
+        }
+    };
+    (seen, verdict)
+}
+
+/// Steps, groups and retries are nodes too; only Pods are counted.
+fn count(seen: &mut Seen, node: &Value) {
+    let is = |field: &str, word: &str| node.get(field).and_then(Value::as_str) == Some(word);
+    if !is("type", "Pod") {
+        return;
+    }
+    seen.active += u32::from(is("phase", "Running"));
+    seen.succeeded += u32::from(is("phase", "Succeeded"));
+    seen.failed += u32::from(is("phase", "Failed") || is("phase", "Error"));
+}
+
+/// `N` of `N/M`.
+fn done(progress: &str) -> u32 {
+    progress.split_once('/').and_then(|(done, _)| done.parse().ok()).unwrap_or(0)
+}
+
+/// What it waits for until somebody lets it go on.
+fn suspended(workflow: &Value) -> Option<String> {
+    if workflow.pointer("/spec/suspend") == Some(&Value::Bool(true)) {
+        return Some("it is suspended: `argo resume` lets it go on".to_owned());
+    }
+    let nodes = workflow.pointer("/status/nodes").and_then(Value::as_object)?;
+    let waits = |node: &&Value| {
+        let word = |field: &str| node.get(field).and_then(Value::as_str);
+        word("type") == Some("Suspend") && word("phase") == Some("Running")
+    };
+    let step = nodes.values().find(waits)?;
+    let name = step.get("displayName").and_then(Value::as_str).unwrap_or("a step");
+    Some(format!("it waits at {name}, which suspends it: `argo resume` lets it go on"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(status: Value) -> (Seen, Verdict) {
+        judge(&json!({ "status": status }))
+    }
+
+    #[test]
+    fn only_succeeded_failed_and_error_end_a_workflow() {
+        for (phase, verdict) in [
+            ("", Verdict::Pending),
+            ("Pending", Verdict::Pending),
+            ("Running", Verdict::Running),
+            ("Succeeded", Verdict::Succeeded),
+            ("Failed", Verdict::Failed),
+            ("Error", Verdict::Failed),
+        ] {
+            assert_eq!(of(json!({"phase": phase})).1, verdict, "{phase}");
+        }
+        assert_eq!(judge(&json!({"spec": {}})).1, Verdict::Pending);
+    }
+
+    #[test]
+    fn its_pods_are_counted_where_the_nodes_are_there_and_its_progress_where_they_are_not() {
+        let node = |kind: &str, phase: &str| json!({"type": kind, "phase": phase});
+        let nodes = json!({
+            "a": node("Steps", "Running"), "b": node("Pod", "Running"), "c": node("Pod", "Succeeded"),
+            "d": node("Pod", "Error"), "e": node("Pod", "Omitted"),
+        });
+        let (seen, _) = of(json!({"phase": "Running", "nodes": nodes}));
+        assert_eq!((seen.active, seen.succeeded, seen.failed), (1, 1, 1));
+        let (seen, _) = of(json!({"phase": "Running", "compressedNodes": "H4sI", "progress": "2/5"}));
+        assert_eq!((seen.active, seen.succeeded, seen.failed), (0, 2, 0));
+        assert_eq!(of(json!({"phase": "Running", "progress": "many"})).0.succeeded, 0);
+    }
+
+    #[test]
+    fn a_suspended_workflow_runs_and_says_what_it_waits_for() {
+        let (seen, verdict) = judge(&json!({"spec": {"suspend": true}, "status": {"phase": "Running"}}));
+        assert_eq!((seen.condition, verdict), (Some(Condition::Suspended), Verdict::Running));
+        let nodes = json!({"a": {"type": "Suspend", "phase": "Running", "displayName": "approve"}});
+        let (seen, _) = of(json!({"phase": "Running", "nodes": nodes}));
+        assert!(seen.message.starts_with("it waits at approve"), "{}", seen.message);
+        let nodes = json!({"a": {"type": "Suspend", "phase": "Succeeded", "displayName": "approve"}});
+        assert_eq!(of(json!({"phase": "Running", "nodes": nodes})).0.condition, None);
+    }
+
+    #[test]
+    fn a_failed_workflow_says_why() {
+        let words = |status: Value| of(status).0.message;
+        assert_eq!(words(json!({"phase": "Failed", "message": "child failed"})), "child failed");
+        assert_eq!(words(json!({"phase": "Failed"})), "Failed");
+        assert_eq!(words(json!({"phase": "Error", "message": "no template"})), "Error: no template");
+    }
+}
