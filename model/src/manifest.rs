@@ -10,6 +10,7 @@ pub mod marks;
 mod materialise;
 pub mod names;
 mod object;
+pub mod pods;
 
 pub use accept::accept;
 pub use compare::differences;

@@ -4,7 +4,7 @@
 pub const GROUP: &str = "tallyman.dev/group";
 /// Label: the submission's UID.
 pub const SUBMISSION_UID: &str = "tallyman.dev/submission-uid";
-/// Annotation: the attempt's number.
+/// Annotation of objects, label of their Pods: the attempt's number.
 pub const ATTEMPT: &str = "tallyman.dev/attempt";
 /// Annotation: the digest of the manifest.
 pub const DIGEST: &str = "tallyman.dev/digest";
@@ -18,6 +18,12 @@ pub const HOLD: &str = "tallyman.dev/hold";
 pub const OBJECTS: &str = "tallyman.dev/objects";
 /// Users may not set anything under this prefix.
 pub const PREFIX: &str = "tallyman.dev/";
+
+/// The selector of the Pods of one attempt of a submission.
+#[must_use]
+pub fn pods(submission: crate::Uid, attempt: u32) -> String {
+    format!("{SUBMISSION_UID}={submission},{ATTEMPT}={attempt}")
+}
 
 /// The selector of everything that a group made.
 #[must_use]

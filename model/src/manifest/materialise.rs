@@ -1,6 +1,6 @@
 //! From a kept manifest to the object that is sent.
 
-use super::marks;
+use super::{marks, pods};
 use crate::record::{Object, Runnable};
 use crate::{GroupId, limits, time};
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks)
     metadata.insert("name".to_owned(), text(&object.name));
     metadata.insert("namespace".to_owned(), text(&plan.namespace));
     let labels = [(marks::GROUP, marks.group.to_string()), (marks::SUBMISSION_UID, run.head.uid.to_string())];
-    add(metadata, "labels", labels);
+    add(metadata, "labels", labels.clone());
     let annotations = [
         (marks::ATTEMPT, object.attempt.to_string()),
         (marks::DIGEST, plan.digest.to_string()),
@@ -52,6 +52,8 @@ pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks)
         add(metadata, "annotations", [(marks::HOLD_UNTIL, until)]);
         metadata.insert("finalizers".to_owned(), Value::Array(vec![text(marks::HOLD)]));
     }
+    let attempt = run.is_main(object).then(|| (marks::ATTEMPT, object.attempt.to_string()));
+    pods::label(&mut value, &labels.into_iter().chain(attempt).collect::<Vec<_>>());
     Some(value)
 }
 

@@ -5,7 +5,7 @@
 use super::Verdict;
 use crate::record::{Condition, Seen};
 use crate::time;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A Workflow has ended with phase `Succeeded`, `Failed` or `Error`. A suspended one says `Running`.
 pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
@@ -18,7 +18,8 @@ pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
         message: word("message").to_owned(),
         ..Seen::default()
     };
-    match status.and_then(|status| status.get("nodes")).and_then(Value::as_object) {
+    let nodes = status.and_then(|status| status.get("nodes")).and_then(Value::as_object);
+    match nodes {
         Some(nodes) => nodes.values().for_each(|node| count(&mut seen, node)),
         // Of many steps the nodes are compressed, or kept elsewhere.
         None => seen.succeeded = done(word("progress")),
@@ -35,12 +36,19 @@ pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
             if seen.message.is_empty() || phase == "Error" {
                 seen.message = [phase, word("message")].join(": ").trim_end_matches(": ").to_owned();
             }
+            if let Some((step, why)) = said(nodes, &["Failed", "Error"])
+                && !seen.message.contains(why)
+            {
+                seen.message = format!("{}: {step}: {why}", seen.message);
+            }
             Verdict::Failed
         }
         "Running" => {
             if let Some(why) = suspended(workflow) {
                 seen.condition = Some(Condition::Suspended);
                 seen.message = why;
+            } else if let Some((step, why)) = said(nodes, &["Pending"]) {
+                seen.message = format!("{step} waits: {why}");
             }
             Verdict::Running
         }
@@ -63,6 +71,16 @@ fn count(seen: &mut Seen, node: &Value) {
     seen.active += u32::from(is("phase", "Running"));
     seen.succeeded += u32::from(is("phase", "Succeeded"));
     seen.failed += u32::from(is("phase", "Failed") || is("phase", "Error"));
+}
+
+/// The first step, by its name, whose Pod is in one of `phases` and says why.
+fn said<'a>(nodes: Option<&'a Map<String, Value>>, phases: &[&str]) -> Option<(&'a str, &'a str)> {
+    let of = |node: &'a Value| {
+        let word = |field: &str| node.get(field).and_then(Value::as_str).unwrap_or_default();
+        let says = word("type") == "Pod" && phases.contains(&word("phase")) && !word("message").is_empty();
+        says.then(|| (word("displayName"), word("message")))
+    };
+    nodes?.values().filter_map(of).min()
 }
 
 /// `N` of `N/M`.
@@ -132,6 +150,18 @@ mod tests {
         assert!(seen.message.starts_with("it waits at approve"), "{}", seen.message);
         let nodes = json!({"a": {"type": "Suspend", "phase": "Succeeded", "displayName": "approve"}});
         assert_eq!(of(json!({"phase": "Running", "nodes": nodes})).0.condition, None);
+    }
+
+    #[test]
+    fn a_workflow_says_which_step_waits_or_failed_and_why() {
+        let node = |name: &str, phase: &str, message: &str| json!({"type": "Pod", "displayName": name, "phase": phase, "message": message});
+        let why = "Unschedulable: 0/1 nodes are available";
+        let nodes = json!({"a": node("second", "Pending", why), "b": node("first", "Pending", "")});
+        let (seen, _) = of(json!({"phase": "Running", "nodes": nodes}));
+        assert_eq!(seen.message, format!("second waits: {why}"));
+        let nodes = json!({"a": node("work", "Failed", "OOMKilled (exit code 137)"), "b": node("x", "Succeeded", "")});
+        let (seen, _) = of(json!({"phase": "Failed", "message": "child 'w-1' failed", "nodes": nodes}));
+        assert_eq!(seen.message, "child 'w-1' failed: work: OOMKilled (exit code 137)");
     }
 
     #[test]

@@ -37,11 +37,16 @@ pub(super) fn listed(
 ) -> Result<Vec<Finding>, Damaged> {
     let begun_ms = query::meta(view)?.lineages.last().map(|lineage| lineage.at_ms);
     let mut findings = Vec::new();
-    for item in items {
+    for item in items.iter().filter(|item| !is_of_template(item)) {
         let owners = owners(view, cluster, item)?;
         findings.extend(judge(&owners, cluster, group, begun_ms, item));
     }
     Ok(findings)
+}
+
+/// A Pod that a controller made of a template that we labelled: it has our labels, and nothing of it was sent.
+fn is_of_template(item: &Observation) -> bool {
+    item.kind.as_str() == "Pod" && item.digest.is_none()
 }
 
 /// Who may account for an object: by the label, and by the claims on its name.
