@@ -125,7 +125,7 @@ async fn carry(
     }
 }
 
-/// Which replica has opened this connection.
+/// Which replica has opened this connection; `None` also if it has given it up already.
 async fn dialler(stream: &TcpStream, pids: &Pids) -> Option<usize> {
     let (theirs, ours) = (stream.peer_addr().ok()?.port(), stream.local_addr().ok()?.port());
     for _ in 0..LOOKS_MAX {
@@ -145,7 +145,8 @@ fn inode(from: u16, to: u16) -> Option<String> {
     let (from, to) = (format!(":{from:04X}"), format!(":{to:04X}"));
     let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let mut rows = row.filter(|row| row.len() > 9 && row[1].ends_with(&from) && row[2].ends_with(&to));
-    rows.next().map(|row| row[9].to_owned())
+    // What is closed belongs to nobody.
+    rows.next().map(|row| row[9].to_owned()).filter(|inode| inode != "0")
 }
 
 fn has_open(pid: i32, socket: &str) -> bool {

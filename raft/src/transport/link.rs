@@ -21,9 +21,14 @@ pub(crate) struct Link {
 
 impl Link {
     /// Connects to `address`, a `host:port`.
-    pub(crate) async fn dial(address: &str, tls: Option<&Tls>) -> io::Result<Self> {
+    pub(crate) async fn connect(address: &str) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// Agrees with the peer at `address` on how to talk on `stream`.
+    pub(crate) async fn secure(stream: TcpStream, address: &str, tls: Option<&Tls>) -> io::Result<Self> {
         let Some(tls) = tls else { return Ok(Self::plain(stream)) };
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();

@@ -5,9 +5,12 @@ use super::link::Link;
 use super::tls::Tls;
 use super::wire::{Hello, Lane, Refused, Request, Response, Welcome};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, timeout_at};
 
 /// A peer that could not be reached is not dialled again for this long.
@@ -38,7 +41,7 @@ pub(crate) struct Peers {
 /// One peer on one lane.
 pub(crate) struct Peer {
     key: Key,
-    state: tokio::sync::Mutex<PeerState>,
+    state: Arc<tokio::sync::Mutex<PeerState>>,
 }
 
 #[derive(Default)]
@@ -69,7 +72,7 @@ impl Peers {
             // Those of replicas that have left; the others are dialled again.
             peers.clear();
         }
-        let new = || Arc::new(Peer { key: key.clone(), state: tokio::sync::Mutex::default() });
+        let new = || Arc::new(Peer { key: key.clone(), state: Arc::default() });
         Arc::clone(peers.entry(key.clone()).or_insert_with(new))
     }
 
@@ -90,15 +93,13 @@ impl Peers {
         peer: &Peer,
         deadline: Instant,
     ) -> Result<Arc<Connection>, CallError> {
-        let late = || CallError::NotSent("no connection in time".to_owned());
         let asked = Instant::now();
-        let mut state = timeout_at(deadline, peer.state.lock()).await.map_err(|_| late())?;
+        let state = timeout_at(deadline, Arc::clone(&peer.state).lock_owned()).await.map_err(|_| late())?;
         if let Some(open) = &state.open
             && !open.is_closed()
         {
             return Ok(Arc::clone(open));
         }
-        state.open = None;
         if let Some((at, error)) = &state.failed {
             if *at >= asked {
                 // It was dialled in vain while this waited.
@@ -106,30 +107,26 @@ impl Peers {
             }
             tokio::time::sleep_until((*at + REDIAL_DELAY).min(deadline)).await;
         }
-        let (address, target, lane) = &peer.key;
         let dial_ms_max = self.dial_deadline_ms.load(Ordering::Relaxed);
-        let dial_deadline = deadline.min(Instant::now() + Duration::from_millis(dial_ms_max));
-        let dial = async {
-            let not_sent = |error: std::io::Error| CallError::NotSent(error.to_string());
-            let link = Link::dial(address, self.tls.as_ref()).await.map_err(not_sent)?;
-            let accept = |welcome: &Welcome| self.identity.accept(address, welcome);
-            Connection::open(link, &self.identity.hello(*target, *lane), accept).await
+        let dial_deadline = Instant::now() + Duration::from_millis(dial_ms_max);
+        let connect_deadline = deadline.min(dial_deadline);
+        let dial =
+            Dial { key: peer.key.clone(), identity: Arc::clone(&self.identity), tls: self.tls.clone() };
+        let stream = match timeout_at(connect_deadline, Link::connect(&peer.key.0)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return dial.end(state, Err(not_sent(error))),
+            Err(_) => return dial.end(state, Err(late())),
         };
-        let dialled = timeout_at(dial_deadline, dial).await.unwrap_or_else(|_| Err(late()));
-        match dialled {
-            Ok(open) => {
-                state.failed = None;
-                state.open = Some(Arc::clone(&open));
-                Ok(open)
-            }
-            Err(error) => {
-                tracing::debug!(%address, ?lane, %error, "a peer cannot be reached");
-                if let CallError::Refused(why) = &error {
-                    self.identity.refused(address, why);
-                }
-                state.failed = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
+        // Two busy replicas may take longer to greet each other than an election's question waits: it goes on
+        // without whoever asked, so that the next question finds it done.
+        let greeting = tokio::spawn(async move {
+            let greeted = timeout_at(dial_deadline, dial.greet(stream)).await.unwrap_or_else(|_| Err(late()));
+            dial.end(state, greeted)
+        });
+        match timeout_at(deadline, greeting).await {
+            Ok(Ok(dialled)) => dialled,
+            Ok(Err(stopped)) => Err(CallError::NotSent(stopped.to_string())),
+            Err(_) => Err(late()),
         }
     }
 
@@ -144,4 +141,46 @@ impl Peers {
         let connection = self.connection(peer, deadline).await?;
         connection.call(request, deadline).await
     }
+}
+
+/// One dialling of a peer.
+struct Dial {
+    key: Key,
+    identity: Arc<dyn Identify>,
+    tls: Option<Tls>,
+}
+
+impl Dial {
+    async fn greet(&self, stream: TcpStream) -> Result<Arc<Connection>, CallError> {
+        let (address, target, lane) = &self.key;
+        let link = Link::secure(stream, address, self.tls.as_ref()).await.map_err(not_sent)?;
+        let accept = |welcome: &Welcome| self.identity.accept(address, welcome);
+        Connection::open(link, &self.identity.hello(*target, *lane), accept).await
+    }
+
+    /// Keeps what came of it for the next who asks.
+    fn end(
+        &self,
+        mut state: OwnedMutexGuard<PeerState>,
+        dialled: Result<Arc<Connection>, CallError>,
+    ) -> Result<Arc<Connection>, CallError> {
+        let (address, _, lane) = &self.key;
+        if let Err(error) = &dialled {
+            tracing::debug!(%address, ?lane, %error, "a peer cannot be reached");
+            if let CallError::Refused(why) = error {
+                self.identity.refused(address, why);
+            }
+        }
+        state.open = dialled.as_ref().ok().map(Arc::clone);
+        state.failed = dialled.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        dialled
+    }
+}
+
+fn late() -> CallError {
+    CallError::NotSent("no connection in time".to_owned())
+}
+
+fn not_sent(error: io::Error) -> CallError {
+    CallError::NotSent(error.to_string())
 }
