@@ -126,6 +126,9 @@ fn dispatch_resource(
         Verb::List => verbs::list::list(shared, &call.query, resource),
         Verb::Watch => verbs::watch::watch(shared, &call.query, resource),
         Verb::Create => verbs::create::create(shared, call, resource, body),
+        Verb::Patch if call.content_type == verbs::apply::CONTENT_TYPE => {
+            verbs::apply::apply(shared, call, resource, body)
+        }
         Verb::Update | Verb::Patch => verbs::change::change(shared, call, resource, body),
         Verb::Delete => verbs::delete::delete(shared, call, resource, body),
         Verb::Other => Err(Refusal::method_not_allowed()),

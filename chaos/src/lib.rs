@@ -2,15 +2,15 @@
 //!
 //! A [`SimulatedCluster`] serves Namespaces, Jobs, Pods, ConfigMaps, custom kinds and discovery over HTTP on a
 //! loopback socket, with the list and watch rules of a real server: one growing resourceVersion, compaction and 410,
-//! bookmarks, preconditions, finalizers, propagation and TTL. Jobs get Pods, which run and end as annotations
+//! bookmarks, preconditions, finalizers, propagation, TTL, and server-side apply with its field managers. Jobs get Pods, which run and end as annotations
 //! ask ([`RUN_FOR`], [`OUTCOME`], [`START_AFTER`]). [`Faults`] makes it misbehave on request.
 //!
 //! A `CustomResourceDefinition` adds a kind, which goes with it. Those of Argo, Workflow and WorkflowTemplate, are
 //! there from the start, and Workflows run as Argo runs them: `steps`, `dag`, `suspend` and templates that run
 //! something, by one Pod for each node.
 //!
-//! What a real cluster has and this has not: authentication, other built-in kinds, server-side apply (415),
-//! protobuf, managedFields, schemas, conversion between versions but for the name, lists of strategic merge patches
+//! What a real cluster has and this has not: authentication, other built-in kinds, protobuf,
+//! schemas (which lists are merged is known by their names), field managers of what controllers change, conversion between versions but for the name, lists of strategic merge patches
 //! (they are replaced, as by a merge patch), the grace period of Pods, restarts of containers inside a Pod, and
 //! Indexed completion. What Argo has and this has not: parameters, `when`, loops, retries, exit handlers, deadlines,
 //! artifacts, and `depends` other than on success.
@@ -37,6 +37,7 @@ mod journal;
 mod kind;
 mod listener;
 pub mod load;
+mod managed;
 mod meta;
 mod object;
 mod patch;

@@ -1,5 +1,6 @@
 //! What is done for each verb on a resource.
 
+pub(crate) mod apply;
 pub(crate) mod change;
 pub(crate) mod create;
 pub(crate) mod delete;

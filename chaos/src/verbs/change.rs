@@ -9,15 +9,16 @@ use crate::object::Object;
 use crate::patch::{self, PatchError};
 use crate::refusal::{Cause, Refusal};
 use crate::request::{Call, Resource, Verb};
-use crate::{defaults, generation, validate};
+use crate::{defaults, generation, managed, validate};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const PATCH_TYPES: &str =
-    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+const PATCH_TYPES: &str = "application/json-patch+json, application/merge-patch+json, \
+     application/strategic-merge-patch+json, application/apply-patch+yaml";
 /// A strategic merge patch needs types that custom kinds have not.
-const CUSTOM_PATCH_TYPES: &str = "application/json-patch+json, application/merge-patch+json";
+const CUSTOM_PATCH_TYPES: &str =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// # Errors
@@ -42,6 +43,7 @@ pub(crate) fn change(
     };
     check_identity(call.verb, &old, &after)?;
     keep(resource, &before, &mut after);
+    managed::note(&before, &mut after, &managed::manager(call), &resource.api_version(), resource.is_status);
     validate::change(kind, &before, &after)?;
     let object = if is_dry_run {
         Arc::new(Object::new(kind, after, old.version).map_err(Refusal::internal)?)
@@ -80,7 +82,7 @@ fn unfit(message: &str) -> Refusal {
 }
 
 /// A version, uid or name that the client gives must be the one that is there.
-fn check_identity(verb: Verb, old: &Object, after: &Value) -> Result<(), Refusal> {
+pub(super) fn check_identity(verb: Verb, old: &Object, after: &Value) -> Result<(), Refusal> {
     let (kind, name) = (&old.kind, old.name.as_str());
     let said_name = meta::text(after, "/metadata/name");
     if said_name != name {
@@ -112,7 +114,7 @@ fn check_identity(verb: Verb, old: &Object, after: &Value) -> Result<(), Refusal
 }
 
 /// Puts back what this request may not change, and counts a change of the desired state.
-fn keep(resource: &Resource, before: &Value, after: &mut Value) {
+pub(super) fn keep(resource: &Resource, before: &Value, after: &mut Value) {
     let kind = &resource.kind;
     for field in [
         "uid",
@@ -125,7 +127,6 @@ fn keep(resource: &Resource, before: &Value, after: &mut Value) {
     ] {
         meta::copy_metadata(before, after, field);
     }
-    meta::remove(after, &["metadata", "managedFields"]);
     meta::remove(after, &["metadata", "selfLink"]);
     if resource.is_status && kind.is_custom() {
         // Of a custom object this changes nothing else.

@@ -6,9 +6,11 @@ use crate::cluster::Shared;
 use crate::object::Object;
 use crate::refusal::Refusal;
 use crate::request::{Call, Resource};
-use crate::{clock, defaults, entropy, meta, validate};
+use crate::state::State;
+use crate::{clock, defaults, entropy, managed, meta, validate};
 use hyper::{Response, StatusCode};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// How often another generated name is tried when one is taken.
 const NAMES_TRIED_MAX: usize = 8;
@@ -36,7 +38,7 @@ pub(crate) fn create(
             let suffix = entropy::name_suffix().map_err(Refusal::internal)?;
             meta::set(&mut named, &["metadata", "name"], format!("{stem}{suffix}"));
         }
-        match store(shared, resource, named, is_dry_run) {
+        match store(shared, call, resource, named, is_dry_run) {
             Err(refusal) if refusal.reason == "AlreadyExists" && tried < tries => {}
             answer => {
                 return answer
@@ -51,7 +53,7 @@ fn is_named(value: &Value) -> bool {
     !meta::text(value, "/metadata/name").is_empty()
 }
 
-fn check_place(resource: &Resource, value: &Value) -> Result<(), Refusal> {
+pub(super) fn check_place(resource: &Resource, value: &Value) -> Result<(), Refusal> {
     let kind = &resource.kind;
     if kind.is_namespaced() && resource.namespace.is_empty() {
         return Err(Refusal::method_not_allowed());
@@ -73,7 +75,7 @@ fn check_place(resource: &Resource, value: &Value) -> Result<(), Refusal> {
 }
 
 /// Leaves of the metadata only what a client decides, and adds what the server does.
-fn clean_metadata(resource: &Resource, value: &mut Value) -> Result<(), Refusal> {
+pub(super) fn clean_metadata(resource: &Resource, value: &mut Value) -> Result<(), Refusal> {
     if !meta::text(value, "/metadata/resourceVersion").is_empty() {
         return Err(Refusal::bad_request("resourceVersion should not be set on objects to be created"));
     }
@@ -92,15 +94,33 @@ fn clean_metadata(resource: &Resource, value: &mut Value) -> Result<(), Refusal>
 
 fn store(
     shared: &Shared,
+    call: &Call,
     resource: &Resource,
     mut value: Value,
     is_dry_run: bool,
-) -> Result<std::sync::Arc<Object>, Refusal> {
+) -> Result<Arc<Object>, Refusal> {
+    defaults::new_object(&resource.kind, resource.has_status, &mut value);
+    let status = meta::remove(&mut value, &["status"]);
+    managed::note(&Value::Null, &mut value, &managed::manager(call), &resource.api_version(), false);
+    if let Some(status) = status {
+        meta::set(&mut value, &["status"], status);
+    }
+    add(&mut shared.store.lock(), resource, value, is_dry_run)
+}
+
+/// Adds an object that is complete.
+///
+/// # Errors
+/// As of [`create`].
+pub(super) fn add(
+    state: &mut State,
+    resource: &Resource,
+    value: Value,
+    is_dry_run: bool,
+) -> Result<Arc<Object>, Refusal> {
     let kind = &resource.kind;
     let name = meta::text(&value, "/metadata/name").to_owned();
-    defaults::new_object(kind, resource.has_status, &mut value);
     validate::new_object(kind, &value)?;
-    let mut state = shared.store.lock();
     if state.served(kind, &resource.version)?.is_terminating {
         return Err(Refusal::definition_terminating(kind));
     }

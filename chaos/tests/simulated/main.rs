@@ -1,6 +1,7 @@
 //! Simulated clusters, seen through the client that real clusters are seen through.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod applies;
 mod definitions;
 mod deletion;
 mod discovery;
