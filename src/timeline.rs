@@ -77,6 +77,7 @@ impl Told<'_> {
             ("intend", _) => ("request".to_owned(), record.detail.clone(), Rank::Detail),
             ("conclude", _) => ("answer".to_owned(), record.detail.clone(), Rank::Request),
             ("expire", _) => ("expire".to_owned(), expired(subject), Rank::Main),
+            ("diagnose", _) => ("why".to_owned(), record.detail.clone(), Rank::Request),
             ("place", _) => ("waits".to_owned(), record.detail.clone(), Rank::Request),
             (verb, _) => (verb.to_owned(), record.detail.clone(), Rank::Main),
         };

@@ -14,6 +14,8 @@ mod control;
 mod deleted;
 #[path = "system/dev.rs"]
 mod dev;
+#[path = "realkube/diagnoses.rs"]
+mod diagnoses;
 #[path = "realkube/example.rs"]
 mod example;
 #[path = "realkube/gone.rs"]

@@ -17,6 +17,8 @@ mod crashes;
 mod detached;
 #[path = "system/dev.rs"]
 mod dev;
+#[path = "system/diagnoses.rs"]
+mod diagnoses;
 #[path = "system/directories.rs"]
 mod directories;
 #[path = "system/history.rs"]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tallyman_model::manifest::names;
 use tallyman_model::record::Credentials;
-use tallyman_model::{Cause, Revision, limits};
+use tallyman_model::{Cause, Revision, limits, log_link};
 
 /// Set by the server; a document that was read from it carries them.
 const SERVER_FIELDS: [&str; 6] =
@@ -27,6 +27,7 @@ pub(crate) struct ClusterBody {
     pub(crate) credentials: Credentials,
     pub(crate) cordoned: bool,
     pub(crate) paused: bool,
+    pub(crate) log_link: String,
 }
 
 impl ClusterBody {
@@ -124,6 +125,15 @@ impl ClusterBody {
                 Some(_) => faults.add(format!("spec.{field}"), "must be true or false"),
             }
         }
+        match spec.remove("logLink") {
+            None | Some(Value::Null) => {}
+            Some(Value::String(template)) if template.is_empty() => {}
+            Some(Value::String(template)) => match log_link::check(&template) {
+                Ok(()) => self.log_link = template,
+                Err(why) => faults.add("spec.logLink", why),
+            },
+            Some(_) => faults.add("spec.logLink", "must be a URL with places for names, as a string"),
+        }
         faults.rest("spec.", &spec);
     }
 }
@@ -190,14 +200,17 @@ mod tests {
     fn a_cluster_is_read_and_every_fault_is_named() {
         let good = json!({
             "apiVersion": "tallyman.dev/v1", "kind": "Cluster", "metadata": {"name": "east", "labels": {"a": "b"}},
-            "spec": {"kubeconfig": {"path": "/etc/east", "context": "admin"}, "cordoned": true},
+            "spec": {"kubeconfig": {"path": "/etc/east", "context": "admin"}, "cordoned": true,
+                "logLink": "https://logs.example.com/{cluster}/{pod}"},
         });
         let body = ClusterBody::read(good, None).unwrap();
+        assert_eq!(body.log_link, "https://logs.example.com/{cluster}/{pod}");
         assert_eq!((body.name.as_str(), body.cordoned, body.paused), ("east", true, false));
         assert_eq!(body.credentials.context.as_deref(), Some("admin"));
         let bad = json!({
             "apiVersion": "v1", "kind": "Cluster", "metadata": {"name": "East", "labels": {"a": 1}}, "extra": 1,
-            "spec": {"kubeconfig": {"path": "relative", "token": "hunter2"}, "paused": "yes", "server": "hunter2"},
+            "spec": {"kubeconfig": {"path": "relative", "token": "hunter2"}, "paused": "yes", "server": "hunter2",
+                "logLink": "javascript:hunter2"},
         });
         let failure = ClusterBody::read(bad, None).unwrap_err();
         let fields: Vec<_> = failure.causes.iter().map(|(_, cause)| cause.field.as_str()).collect();
@@ -210,6 +223,7 @@ mod tests {
             "spec.kubeconfig.token",
             "spec.paused",
             "spec.server",
+            "spec.logLink",
         ] {
             assert!(fields.contains(&field), "{field} of {fields:?}");
         }

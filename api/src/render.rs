@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod cluster;
 mod conditions;
+mod diagnosis;
 mod replica;
 mod runnable;
 
@@ -12,6 +13,7 @@ pub(crate) use age::age;
 pub(crate) use audit::audit;
 pub(crate) use cluster::ACTIVE_MAX;
 pub use conditions::CONDITIONS;
+pub(crate) use diagnosis::{message, reason};
 
 use crate::backend::StateHash;
 use crate::table::Include;

@@ -77,7 +77,7 @@ enum Shown {
 }
 use Shown::{Always, Wide};
 
-const RUNNABLES: [Column; 8] = [
+const RUNNABLES: [Column; 9] = [
     ("Name", "string", Always, "The runnable's name."),
     ("Phase", "string", Always, "Where the run is."),
     ("Cluster", "string", Always, "Where its last attempt is or was."),
@@ -91,6 +91,7 @@ const RUNNABLES: [Column; 8] = [
         "How long ago its cluster had told all; of a run that ended, when its object was seen last.",
     ),
     ("Reason", "string", Wide, "Why it is in its phase."),
+    ("Message", "string", Wide, "The same in words; of a run that does not start, what its Pods say."),
 ];
 const CLUSTERS: [Column; 9] = [
     ("Name", "string", Always, "The cluster's name."),
@@ -191,7 +192,8 @@ fn runnable(scene: &Scene<'_>, run: &Runnable) -> Result<Vec<Value>, Damaged> {
         json!(scene.age(Some(run.head.created_ms))),
         json!(digest.get(..DIGEST_DIGITS).unwrap_or(digest)),
         json!(scene.age(observed_ms)),
-        json!(words(run.reason.as_str())),
+        json!(words(render::reason(run))),
+        json!(words(&render::message(run))),
     ])
 }
 

@@ -36,6 +36,7 @@ impl Served {
             Kind::Namespace => &["ns"],
             Kind::Pod => &["po"],
             Kind::ConfigMap => &["cm"],
+            Kind::Event => &["ev"],
             Kind::CustomResourceDefinition => &["crd", "crds"],
             Kind::Job | Kind::Custom(_) => &[],
         };
@@ -50,7 +51,7 @@ impl Served {
             singular: kind.plural().trim_end_matches('s').to_owned(),
             short_names: owned(short_names),
             categories: owned(categories),
-            has_status: kind != Kind::ConfigMap,
+            has_status: !matches!(kind, Kind::ConfigMap | Kind::Event),
             is_terminating: false,
             kind,
         }

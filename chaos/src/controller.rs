@@ -9,9 +9,10 @@ mod namespace;
 mod plan;
 mod pod;
 mod timers;
+mod trouble;
 mod workflow;
 
-pub use plan::{OUTCOME, RUN_FOR, START_AFTER};
+pub use plan::{OUTCOME, POD_REASON, RUN_FOR, START_AFTER};
 
 use crate::argo;
 use crate::cluster::Shared;
@@ -77,6 +78,6 @@ fn look_at(
         Kind::Custom(custom) if custom.group == argo::GROUP && custom.plural == argo::WORKFLOWS => {
             workflow::look_at(state, kind, key)
         }
-        Kind::ConfigMap | Kind::Custom(_) => Ok(None),
+        Kind::ConfigMap | Kind::Event | Kind::Custom(_) => Ok(None),
     }
 }

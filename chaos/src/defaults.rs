@@ -27,7 +27,7 @@ pub(crate) fn new_object(kind: &Kind, has_status: bool, value: &mut Value) {
             }
             meta::set(value, &["metadata", "generation"], 1);
         }
-        Kind::ConfigMap => {}
+        Kind::ConfigMap | Kind::Event => {}
     }
     spec(kind, value);
 }

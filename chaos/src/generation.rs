@@ -8,7 +8,7 @@ use serde_json::Value;
 /// has a subresource: without one spec and status are one document.
 pub(crate) fn count(kind: &Kind, has_status: bool, before: &Value, after: &mut Value) {
     let is_moved = match kind {
-        Kind::Namespace | Kind::ConfigMap => return,
+        Kind::Namespace | Kind::ConfigMap | Kind::Event => return,
         Kind::Job | Kind::Pod | Kind::CustomResourceDefinition => before.get("spec") != after.get("spec"),
         Kind::Custom(_) => !wanted(before, has_status).eq(wanted(after, has_status)),
     };

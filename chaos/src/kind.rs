@@ -9,6 +9,7 @@ pub(crate) enum Kind {
     Job,
     Pod,
     ConfigMap,
+    Event,
     CustomResourceDefinition,
     /// After the definitions: what is written kind by kind defines a kind before it is used.
     Custom(Arc<Custom>),
@@ -24,8 +25,8 @@ pub(crate) struct Custom {
 }
 
 impl Kind {
-    pub(crate) const BUILT_IN: [Self; 5] =
-        [Self::Namespace, Self::Job, Self::Pod, Self::ConfigMap, Self::CustomResourceDefinition];
+    pub(crate) const BUILT_IN: [Self; 6] =
+        [Self::Namespace, Self::Job, Self::Pod, Self::ConfigMap, Self::Event, Self::CustomResourceDefinition];
 
     pub(crate) fn plural(&self) -> &str {
         match self {
@@ -33,6 +34,7 @@ impl Kind {
             Self::Job => "jobs",
             Self::Pod => "pods",
             Self::ConfigMap => "configmaps",
+            Self::Event => "events",
             Self::CustomResourceDefinition => "customresourcedefinitions",
             Self::Custom(custom) => &custom.plural,
         }
@@ -44,6 +46,7 @@ impl Kind {
             Self::Job => "Job",
             Self::Pod => "Pod",
             Self::ConfigMap => "ConfigMap",
+            Self::Event => "Event",
             Self::CustomResourceDefinition => "CustomResourceDefinition",
             Self::Custom(custom) => &custom.name,
         }
@@ -52,7 +55,7 @@ impl Kind {
     /// The API group; the core group is "".
     pub(crate) fn group(&self) -> &str {
         match self {
-            Self::Namespace | Self::Pod | Self::ConfigMap => "",
+            Self::Namespace | Self::Pod | Self::ConfigMap | Self::Event => "",
             Self::Job => "batch",
             Self::CustomResourceDefinition => "apiextensions.k8s.io",
             Self::Custom(custom) => &custom.group,
@@ -62,7 +65,7 @@ impl Kind {
     pub(crate) fn is_namespaced(&self) -> bool {
         match self {
             Self::Namespace | Self::CustomResourceDefinition => false,
-            Self::Job | Self::Pod | Self::ConfigMap => true,
+            Self::Job | Self::Pod | Self::ConfigMap | Self::Event => true,
             Self::Custom(custom) => custom.is_namespaced,
         }
     }

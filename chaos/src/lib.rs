@@ -2,8 +2,9 @@
 //!
 //! A [`SimulatedCluster`] serves Namespaces, Jobs, Pods, ConfigMaps, custom kinds and discovery over HTTP on a
 //! loopback socket, with the list and watch rules of a real server: one growing resourceVersion, compaction and 410,
-//! bookmarks, preconditions, finalizers, propagation, TTL, and server-side apply with its field managers. Jobs get Pods, which run and end as annotations
-//! ask ([`RUN_FOR`], [`OUTCOME`], [`START_AFTER`]). [`Faults`] makes it misbehave on request.
+//! bookmarks, preconditions, finalizers, propagation, TTL, and server-side apply with its field managers. Jobs get Pods,
+//! which run, wait and end as annotations ask ([`RUN_FOR`], [`OUTCOME`], [`START_AFTER`], [`POD_REASON`]). [`Faults`]
+//! makes it misbehave on request.
 //!
 //! A `CustomResourceDefinition` adds a kind, which goes with it. Those of Argo, Workflow and WorkflowTemplate, are
 //! there from the start, and Workflows run as Argo runs them: `steps`, `dag`, `suspend` and templates that run
@@ -51,7 +52,7 @@ mod verbs;
 mod watching;
 
 pub use cluster::{Checkpoint, SimulatedCluster, SimulatedClusterOptions, StartError};
-pub use controller::{OUTCOME, RUN_FOR, START_AFTER};
+pub use controller::{OUTCOME, POD_REASON, RUN_FOR, START_AFTER};
 pub use counts::{RequestCount, RequestCounts};
 pub use faults::{Fault, FaultId, Faults, Hold, Loss, Matching, Refuse};
 pub use request::Verb;

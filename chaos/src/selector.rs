@@ -1,6 +1,7 @@
 //! Label and field selectors.
 
 use crate::kind::Kind;
+use crate::meta;
 use crate::object::Object;
 use crate::query::Query;
 use crate::refusal::Refusal;
@@ -29,10 +30,14 @@ enum Test {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FieldRequirement {
-    is_name: bool,
+    /// Where the field is.
+    at: &'static str,
     value: String,
     is_equal: bool,
 }
+
+const NAME: &str = "/metadata/name";
+const NAMESPACE: &str = "/metadata/namespace";
 
 impl Selector {
     /// The selectors of a request.
@@ -66,8 +71,16 @@ impl Requirement {
 
 impl FieldRequirement {
     fn holds(&self, object: &Object) -> bool {
-        let value = if self.is_name { &object.name } else { &object.namespace };
-        (*value == self.value) == self.is_equal
+        let inner;
+        let value = match self.at {
+            NAME => &object.name,
+            NAMESPACE => &object.namespace,
+            at => {
+                inner = object.value();
+                meta::text(&inner, at)
+            }
+        };
+        (value == self.value) == self.is_equal
     }
 }
 
@@ -127,24 +140,30 @@ fn field(kind: &Kind, part: &str) -> Result<FieldRequirement, Refusal> {
         let (name, value) = part.split_once("==").or_else(|| part.split_once('=')).ok_or_else(unreadable)?;
         (name, value, true)
     };
-    let is_name = match name.trim() {
-        "metadata.name" => true,
-        "metadata.namespace" if kind.is_namespaced() => false,
-        other => {
+    let at = match (kind, name.trim()) {
+        (_, "metadata.name") => NAME,
+        (_, "metadata.namespace") if kind.is_namespaced() => NAMESPACE,
+        (Kind::Pod, "status.phase") => "/status/phase",
+        (Kind::Pod, "spec.nodeName") => "/spec/nodeName",
+        (Kind::Event, "involvedObject.uid") => "/involvedObject/uid",
+        (Kind::Event, "involvedObject.name") => "/involvedObject/name",
+        (Kind::Event, "reason") => "/reason",
+        (Kind::Event, "type") => "/type",
+        (_, other) => {
             return Err(Refusal::bad_request(format!(
                 "field label {other:?} not supported for {}",
                 kind.name()
             )));
         }
     };
-    Ok(FieldRequirement { is_name, value: value.trim().to_owned(), is_equal })
+    Ok(FieldRequirement { at, value: value.trim().to_owned(), is_equal })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn object() -> Object {
         let labels = json!({"app": "report", "tier": "back"});
@@ -182,6 +201,20 @@ mod tests {
         for query in ["labelSelector=a b", "labelSelector=a=(", "fieldSelector=x", "fieldSelector=spec.x=1"] {
             assert_eq!(Selector::read(&Kind::Job, &Query::parse(query)).unwrap_err().code, 400, "{query}");
         }
+    }
+
+    #[test]
+    fn pods_and_events_are_selected_by_the_fields_that_they_have_for_it() {
+        let holds = |kind: &Kind, value: Value, query: &str| {
+            let object = Object::new(kind, value, 1).unwrap();
+            Selector::read(kind, &Query::parse(&format!("fieldSelector={query}"))).unwrap().matches(&object)
+        };
+        let pod = json!({"metadata": {"name": "a"}, "status": {"phase": "Pending"}});
+        assert!(holds(&Kind::Pod, pod.clone(), "status.phase!=Succeeded"));
+        assert!(!holds(&Kind::Pod, pod, "status.phase=Running"));
+        let event = json!({"metadata": {"name": "a"}, "type": "Warning", "involvedObject": {"uid": "u"}});
+        assert!(holds(&Kind::Event, event.clone(), "involvedObject.uid=u,type=Warning"));
+        assert!(!holds(&Kind::Event, event, "involvedObject.uid=v"));
     }
 
     #[test]

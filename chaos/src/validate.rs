@@ -44,7 +44,7 @@ pub(crate) fn change(kind: &Kind, old: &Value, new: &Value) -> Result<(), Refusa
         Kind::Job => found.extend(job::immutable(old, new)),
         Kind::ConfigMap => found.extend(config_map_immutable(old, new)),
         Kind::CustomResourceDefinition => found.extend(definition::immutable(old, new)),
-        Kind::Namespace | Kind::Pod | Kind::Custom(_) => {}
+        Kind::Namespace | Kind::Pod | Kind::Event | Kind::Custom(_) => {}
     }
     refuse(kind, new, found)
 }
@@ -63,7 +63,7 @@ fn causes(kind: &Kind, value: &Value) -> Vec<Cause> {
         Kind::Pod => causes.extend(job::containers(value.get("spec"), "spec")),
         Kind::ConfigMap => causes.extend(config_map(value)),
         Kind::CustomResourceDefinition => causes.extend(definition::spec(value)),
-        Kind::Namespace | Kind::Custom(_) => {}
+        Kind::Namespace | Kind::Event | Kind::Custom(_) => {}
     }
     causes
 }

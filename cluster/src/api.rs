@@ -6,6 +6,8 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
+use tallyman_model::rule::event::Warning;
+use tallyman_model::rule::pod::Examined;
 
 /// A call's answer, as a future that can be put behind `dyn`.
 pub type Call<'a, T> = BoxFuture<'a, Result<T, CallError>>;
@@ -117,6 +119,13 @@ pub trait ClusterApi: Send + Sync + 'static {
 
     /// Reads one object. `None` only if the cluster said that this very object is not there.
     fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>>;
+
+    /// Reads the Pods in a namespace that `selector` selects and that have not ended well, some of them at most, and
+    /// whether there may be more.
+    fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> Call<'a, (Vec<Examined>, bool)>;
+
+    /// Reads the Warnings that are told of the object of this UID, some of them at most.
+    fn warnings<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Vec<Warning>>;
 
     /// Creates the object whose JSON is `body`. On success the answer is what was stored.
     fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation>;

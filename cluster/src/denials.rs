@@ -1,9 +1,9 @@
 //! What of a cluster may not be read, in the cluster's words.
 
 use crate::error::{CallError, RefusedKind};
+use crate::limits::DENIALS_MAX;
 use std::collections::BTreeMap;
 use tallyman_model::limits::MESSAGE_BYTES_MAX;
-use tallyman_model::record::Kind;
 use tokio::sync::watch;
 
 /// The reads of whole kinds that a cluster refuses us. Shared by all that call it.
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 /// Whose right is missing is told by the refusal; that it is back by the next such read that is answered.
 #[derive(Clone, Debug, Default)]
 pub struct Denials {
-    words: watch::Sender<BTreeMap<(Kind, &'static str), String>>,
+    words: watch::Sender<BTreeMap<(String, &'static str), String>>,
 }
 
 impl Denials {
@@ -25,12 +25,12 @@ impl Denials {
 
     /// Changes when the words do.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<BTreeMap<(Kind, &'static str), String>> {
+    pub fn changes(&self) -> watch::Receiver<BTreeMap<(String, &'static str), String>> {
         self.words.subscribe()
     }
 
-    /// Says what came of a read of a kind. What was not answered proves nothing.
-    pub(crate) fn note<T>(&self, kind: Kind, verb: &'static str, result: &Result<T, CallError>) {
+    /// Says what came of a read of a resource, wherever that is. What was not answered proves nothing.
+    pub(crate) fn note<T>(&self, resource: &str, verb: &'static str, result: &Result<T, CallError>) {
         let denied = match result {
             Ok(_) => None,
             Err(CallError::Refused(refused))
@@ -41,11 +41,13 @@ impl Denials {
             Err(_) => return,
         };
         self.words.send_if_modified(|words| {
-            let before = words.get(&(kind, verb)).cloned();
+            let read = (resource.to_owned(), verb);
+            let before = words.get(&read).cloned();
             let changed = before != denied;
             match denied {
-                Some(denied) => words.insert((kind, verb), denied),
-                None => words.remove(&(kind, verb)),
+                Some(denied) if before.is_some() || words.len() < DENIALS_MAX => words.insert(read, denied),
+                Some(_) => return false,
+                None => words.remove(&read),
             };
             changed
         });
@@ -63,15 +65,15 @@ mod tests {
         let mut changes = denials.changes();
         let body = br#"{"kind":"Status","reason":"Forbidden","message":"cannot watch jobs"}"#;
         let refused: Result<(), _> = Err(classify(403, None, body));
-        denials.note(Kind::Job, "watch", &refused);
-        denials.note(Kind::Job, "list", &Ok(()));
+        denials.note("jobs", "watch", &refused);
+        denials.note("jobs", "list", &Ok(()));
         assert_eq!(denials.words(), "the cluster answered 403 Forbidden: cannot watch jobs");
         assert!(changes.has_changed().is_ok_and(|changed| changed));
         changes.mark_unchanged();
-        denials.note(Kind::Job, "watch", &refused);
-        denials.note::<()>(Kind::Job, "watch", &Err(classify(500, None, b"")));
+        denials.note("jobs", "watch", &refused);
+        denials.note::<()>("jobs", "watch", &Err(classify(500, None, b"")));
         assert!(changes.has_changed().is_ok_and(|changed| !changed), "nothing new");
-        denials.note(Kind::Job, "watch", &Ok(()));
+        denials.note("jobs", "watch", &Ok(()));
         assert_eq!(denials.words(), "");
     }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use tallyman_model::command::Observation;
 use tallyman_model::limits::CALL_DEADLINE_MS;
 use tallyman_model::record::Kind;
+use tallyman_model::rule::event::Warning;
+use tallyman_model::rule::pod::Examined;
 
 /// Says whether the leadership that writes are made for still holds. Asked after a write got its slot, right before
 /// it is sent.
@@ -67,7 +69,19 @@ impl Guarded {
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let result = self.read(call).await;
-        self.denials.note(kind, verb, &result);
+        self.denials.note(kind.plural(), verb, &result);
+        result
+    }
+
+    /// A read of what is not a kind of ours, in one namespace.
+    async fn read_in<T>(
+        &self,
+        resource: &'static str,
+        namespace: &str,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        let result = self.read(call).await;
+        self.denials.note(&format!("{resource} of {namespace}"), "list", &result);
         result
     }
 
@@ -112,6 +126,14 @@ impl ClusterApi for Guarded {
 
     fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(self.read(self.inner.get(kind, namespace, name)))
+    }
+
+    fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> Call<'a, (Vec<Examined>, bool)> {
+        Box::pin(self.read_in("pods", namespace, self.inner.pods(namespace, selector)))
+    }
+
+    fn warnings<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Vec<Warning>> {
+        Box::pin(self.read_in("events", namespace, self.inner.warnings(namespace, uid)))
     }
 
     fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {

@@ -9,6 +9,7 @@ mod hold;
 mod kubeconfig;
 mod list;
 mod path;
+mod pods;
 mod retry_after;
 mod watch;
 mod write;
@@ -20,6 +21,8 @@ use client::Transport;
 use serde_json::Value;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
+use tallyman_model::rule::event::Warning;
+use tallyman_model::rule::pod::Examined;
 
 /// A cluster behind a kubeconfig.
 ///
@@ -84,6 +87,14 @@ impl ClusterApi for KubeApi {
 
     fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(list::get(self, kind, namespace, name))
+    }
+
+    fn pods<'a>(&'a self, namespace: &'a str, selector: &'a str) -> Call<'a, (Vec<Examined>, bool)> {
+        Box::pin(pods::pods(self, namespace, selector))
+    }
+
+    fn warnings<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Vec<Warning>> {
+        Box::pin(pods::warnings(self, namespace, uid))
     }
 
     fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {

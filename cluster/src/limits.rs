@@ -30,6 +30,12 @@ pub const INLINE_DECODE_BYTES_MAX: usize = 256 * 1024;
 pub const KUBECONFIG_BYTES_MAX: u64 = 1024 * 1024;
 /// Objects on one page of a listing.
 pub const PAGE_ITEMS_MAX: u32 = 500;
+/// Reads that a cluster refuses and that are told of.
+pub const DENIALS_MAX: usize = 32;
+/// Pods of one attempt that are read.
+pub const PODS_READ_MAX: u32 = 32;
+/// Events of one object that are read.
+pub const EVENTS_READ_MAX: u32 = 32;
 /// Pages of all clusters together that are read at one time.
 pub const LISTS_MAX: usize = 16;
 /// Objects in one batch for the sink.

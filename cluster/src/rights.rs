@@ -34,7 +34,12 @@ pub struct Right {
     pub scope: Scope,
     /// What may be done.
     pub verbs: &'static [&'static str],
+    /// Runs do as well without it; what it is for is then not known, and that is said.
+    pub is_optional: bool,
 }
+
+/// What says why a run does not get on.
+const EXPLAINING: [&str; 2] = ["pods", "events"];
 
 /// All rights on resources; the path [`VERSION_PATH`] is read too.
 pub fn rights() -> impl Iterator<Item = Right> {
@@ -43,13 +48,23 @@ pub fn rights() -> impl Iterator<Item = Right> {
         resource: "namespaces",
         scope: Scope::Object(IDENTITY_NAMESPACE),
         verbs: &["get"],
+        is_optional: false,
     };
     let of_kind = |kind: Kind| {
-        let right = |scope, verbs| Right { group: kind.group(), resource: kind.plural(), scope, verbs };
+        let right = |scope, verbs| Right {
+            group: kind.group(),
+            resource: kind.plural(),
+            scope,
+            verbs,
+            is_optional: false,
+        };
         let seen = if kind.is_watched() { WATCHED } else { LISTED };
         [right(Scope::Cluster, seen), right(Scope::Work, NAMED)]
     };
-    std::iter::once(identity).chain(Kind::ALL.into_iter().flat_map(of_kind))
+    let explaining =
+        |resource| Right { group: "", resource, scope: Scope::Work, verbs: LISTED, is_optional: true };
+    let kinds = Kind::ALL.into_iter().flat_map(of_kind);
+    std::iter::once(identity).chain(kinds).chain(EXPLAINING.map(explaining))
 }
 
 /// The one path that is no resource.
@@ -132,6 +147,8 @@ mod tests {
             (Method::PATCH, format!("{jobs}/b")),
             (Method::DELETE, format!("{jobs}/b")),
             (Method::DELETE, "/api/v1/namespaces/a/configmaps/b".to_owned()),
+            (Method::GET, "/api/v1/namespaces/a/pods?labelSelector=b&limit=5".to_owned()),
+            (Method::GET, "/api/v1/namespaces/a/events?fieldSelector=b&limit=5".to_owned()),
         ] {
             assert!(allow(&method, &path), "{method} {path}");
         }
@@ -145,6 +162,9 @@ mod tests {
             (Method::GET, "/api/v1/namespaces"),
             (Method::GET, "/api/v1/namespaces/a/secrets/b"),
             (Method::GET, "/api/v1/configmaps?watch=true"),
+            (Method::GET, "/api/v1/pods"),
+            (Method::GET, "/api/v1/namespaces/a/pods?watch=true"),
+            (Method::DELETE, "/api/v1/namespaces/a/pods/b"),
             (Method::PUT, "/apis/batch/v1/namespaces/a/jobs/b"),
             (Method::PATCH, "/apis/batch/v1/namespaces/a/jobs/b/status"),
             (Method::DELETE, "/apis/batch/v1/namespaces/a/jobs"),

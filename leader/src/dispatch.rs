@@ -13,7 +13,14 @@ use tokio::sync::Notify;
 pub(crate) struct Bells {
     place: Arc<Notify>,
     expire: Arc<Notify>,
-    sites: Arc<Mutex<BTreeMap<Ordinal, Arc<Notify>>>>,
+    sites: Arc<Mutex<BTreeMap<Ordinal, SiteBells>>>,
+}
+
+/// Those of one cluster.
+#[derive(Clone, Debug, Default)]
+struct SiteBells {
+    work: Arc<Notify>,
+    diagnoses: Arc<Notify>,
 }
 
 impl Bells {
@@ -25,10 +32,19 @@ impl Bells {
         Arc::clone(&self.expire)
     }
 
-    /// The bell of a cluster's lanes.
+    /// The bell of a cluster's lanes of kube writes.
     pub(crate) fn of(&self, cluster: Ordinal) -> Arc<Notify> {
+        self.site(cluster).work
+    }
+
+    /// The bell of a cluster's attempts that are to be looked into.
+    pub(crate) fn diagnoses_of(&self, cluster: Ordinal) -> Arc<Notify> {
+        self.site(cluster).diagnoses
+    }
+
+    fn site(&self, cluster: Ordinal) -> SiteBells {
         let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(sites.entry(cluster).or_default())
+        sites.entry(cluster).or_default().clone()
     }
 
     pub(crate) fn forget(&self, cluster: Ordinal) {
@@ -40,11 +56,16 @@ impl Bells {
             Lane::Place => self.place.notify_one(),
             Lane::Expire => self.expire.notify_one(),
             Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release => {
-                let sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(bell) = sites.get(&cluster) {
-                    bell.notify_one();
-                }
+                self.ring_site(cluster, |bells| &bells.work);
             }
+            Lane::Diagnose => self.ring_site(cluster, |bells| &bells.diagnoses),
+        }
+    }
+
+    fn ring_site(&self, cluster: Ordinal, bell: impl Fn(&SiteBells) -> &Arc<Notify>) {
+        let sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bells) = sites.get(&cluster) {
+            bell(bells).notify_one();
         }
     }
 }

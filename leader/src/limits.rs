@@ -22,6 +22,12 @@ pub const PLACE_AT_ONCE_MAX: usize = 128;
 pub const NAMES_SHOWN_MAX: usize = 5;
 /// Active runs of one cluster are counted up to this many.
 pub const ACTIVE_COUNTED_MAX: usize = 1_000_000;
+/// Attempts that wait to be looked into and are taken from the state together.
+pub const DIAGNOSES_PAGE_MAX: usize = 64;
+/// The time between two looks at the Pods of attempts on one cluster: each is at most two requests.
+pub const DIAGNOSIS_PACE_MS: u64 = 200;
+/// How long an attempt is left alone whose Pods could not be read.
+pub const DIAGNOSIS_REST_MS: u64 = 15_000;
 /// Observations in one command.
 pub const OBSERVE_ITEMS_MAX: usize = 256;
 /// Reads of single objects for one batch or sweep at the same time.

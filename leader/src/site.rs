@@ -1,6 +1,7 @@
 //! One cluster: contact, due work, watches and sweeps.
 
 mod contact;
+mod diagnose;
 mod ingest;
 mod lanes;
 mod outcome;
@@ -104,6 +105,7 @@ impl Site {
 }
 
 /// Works until it is dropped.
-pub(crate) async fn run(site: Arc<Site>, factory: Arc<dyn ClusterFactory>) {
-    tokio::join!(contact::run(&site, factory.as_ref()), lanes::run(&site), watching::run(&site));
+pub(crate) async fn run(site: Arc<Site>, factory: Arc<dyn ClusterFactory>, diagnoses: Arc<Notify>) {
+    let contact = contact::run(&site, factory.as_ref());
+    tokio::join!(contact, lanes::run(&site), watching::run(&site), diagnose::run(&site, diagnoses));
 }

@@ -76,10 +76,10 @@ pub(crate) fn clusters(term: &Term) -> Option<Vec<Cluster>> {
 }
 
 fn start(term: &Arc<Term>, factory: &Arc<dyn ClusterFactory>, bells: &Bells, cluster: Cluster) -> Running {
-    let bell = bells.of(cluster.head.ordinal);
+    let (bell, diagnoses) = (bells.of(cluster.head.ordinal), bells.diagnoses_of(cluster.head.ordinal));
     let (record, known) = watch::channel(cluster);
     let (tracked, kinds) = watch::channel(Vec::new());
     let site = Arc::new(Site::new(Arc::clone(term), known, kinds, bell));
-    let task = AbortOnDropHandle::new(tokio::spawn(site::run(site, Arc::clone(factory))));
+    let task = AbortOnDropHandle::new(tokio::spawn(site::run(site, Arc::clone(factory), diagnoses)));
     Running { record, tracked, task }
 }

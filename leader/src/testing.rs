@@ -40,6 +40,7 @@ impl Fixture {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
+            log_link: String::new(),
         }));
         let cluster = fixture.cluster();
         fixture.take(Command::Contact(Contact {

@@ -10,6 +10,7 @@ mod conclude;
 mod confirm_lineage;
 mod contact;
 mod delete;
+mod diagnose;
 mod dismiss_member;
 mod expect_member;
 mod expire;
@@ -44,6 +45,7 @@ pub use conclude::{Conclude, Outcome};
 pub use confirm_lineage::ConfirmLineage;
 pub use contact::Contact;
 pub use delete::Delete;
+pub use diagnose::Diagnose;
 pub use dismiss_member::DismissMember;
 pub use expect_member::ExpectMember;
 pub use expire::Expire;
@@ -174,6 +176,8 @@ pub enum Command {
     RaiseVersion(RaiseVersion),
     /// Take over an attempt that was sent after the backup that the group goes on from.
     Adopt(Adopt),
+    /// Say why an attempt does not run, or why it failed.
+    Diagnose(Diagnose),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -210,6 +214,7 @@ impl Command {
         "prefer-datacenter",
         "raise-version",
         "adopt",
+        "diagnose",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -246,6 +251,7 @@ impl Command {
             Command::PreferDatacenter(_) => "prefer-datacenter",
             Command::RaiseVersion(_) => "raise-version",
             Command::Adopt(_) => "adopt",
+            Command::Diagnose(_) => "diagnose",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -314,6 +320,7 @@ impl Command {
             Command::PreferDatacenter(prefer) => prefer.apply(txn),
             Command::RaiseVersion(raise) => raise.apply(txn),
             Command::Adopt(adopt) => adopt.apply(txn),
+            Command::Diagnose(diagnose) => diagnose.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -80,6 +80,9 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
         if let Some((lane, due_ms)) = lane(run, object) {
             keys.push(Key::lane(lane, object.cluster, due_ms, ordinal));
         }
+        if let Some(due_ms) = run.diagnosis_due_ms(object) {
+            keys.push(Key::lane(Lane::Diagnose, object.cluster, due_ms, ordinal));
+        }
     }
     if run.wants_cluster() {
         keys.push(Key::lane(Lane::Place, Ordinal(0), run.place_due_ms, ordinal));

@@ -57,14 +57,16 @@ pub enum Lane {
     Delete,
     /// Holds to be released, labels to be put back.
     Release,
+    /// Attempts whose Pods are to be looked at: they do not run, or failed.
+    Diagnose,
     /// Deadlines and retention: startBy, finishBy, ttlAfterFinished, records, receipts.
     Expire,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 6] =
-        [Lane::Place, Lane::Send, Lane::Resolve, Lane::Delete, Lane::Release, Lane::Expire];
+    pub const ALL: [Lane; 7] =
+        [Lane::Place, Lane::Send, Lane::Resolve, Lane::Delete, Lane::Release, Lane::Diagnose, Lane::Expire];
 }
 
 /// A key: of a stored row or of a lookup. Keys order by tag, then `a`, `b`, `c`.

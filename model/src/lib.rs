@@ -21,6 +21,7 @@ mod index;
 mod key;
 pub mod ledger;
 pub mod limits;
+pub mod log_link;
 mod lookup;
 pub mod manifest;
 mod phase;

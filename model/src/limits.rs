@@ -37,6 +37,16 @@ pub const APPROVAL_EXPIRE_MS: u64 = 24 * 3_600_000;
 pub const APPROVAL_EXPIRE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 /// Bytes of a message that a cluster gave, kept on a record.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
+/// Bytes of what a cluster says of one Pod or in one Event.
+pub const DIAGNOSIS_MESSAGE_BYTES_MAX: usize = 512;
+/// Pods that the diagnosis of one attempt names.
+pub const DIAGNOSIS_PODS_MAX: usize = 3;
+/// How long an object may take to begin before its Pods are looked at: pulling an image takes some seconds.
+pub const DIAGNOSIS_AFTER_MS: u64 = 10_000;
+/// The shortest time between two looks at the Pods of one attempt.
+pub const DIAGNOSIS_DELAY_MS_MIN: u64 = 10_000;
+/// The longest, where nothing is seen to change.
+pub const DIAGNOSIS_DELAY_MS_MAX: u64 = 900_000;
 /// Finalizers of others that are kept of one object. One that has as many or more cannot be released by us.
 pub const FINALIZERS_MAX: usize = 64;
 /// Strays shown on a cluster.

@@ -2,6 +2,7 @@
 
 mod approval;
 mod cluster;
+mod diagnosis;
 mod kind;
 mod member;
 mod meta;
@@ -12,6 +13,7 @@ mod watch;
 
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Credentials, Stray};
+pub use diagnosis::{Diagnosis, Finding, PodSeen};
 pub use kind::Kind;
 pub use member::{Expected, JoinAs, Member, MemberState};
 pub use meta::{Lineage, Meta, Origin};

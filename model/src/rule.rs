@@ -1,6 +1,9 @@
 //! Status rules: what an object's status means for a run. One file per kind.
 
+pub mod diagnosis;
+pub mod event;
 mod job;
+pub mod pod;
 mod workflow;
 
 use crate::command::Observation;
@@ -68,8 +71,10 @@ pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
 
 /// Cuts a message that came from outside to what a record may hold, at a character.
 pub(crate) fn truncate(message: &mut String) {
-    if message.len() > limits::MESSAGE_BYTES_MAX {
-        let end = (0..=limits::MESSAGE_BYTES_MAX).rev().find(|&end| message.is_char_boundary(end));
-        message.truncate(end.unwrap_or(0));
-    }
+    truncate_to(message, limits::MESSAGE_BYTES_MAX);
+}
+
+/// Cuts a text to that many bytes, at a character.
+pub(crate) fn truncate_to(text: &mut String, bytes_max: usize) {
+    text.truncate(text.floor_char_boundary(bytes_max));
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate |
+//! | 3 | the kinds Workflow and WorkflowTemplate; `diagnose` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -12,6 +12,7 @@
 //! replica may go back to the build that it had; afterwards an older build stops.
 
 use crate::Command;
+use crate::command::Diagnose;
 
 /// The highest version of a group that this build understands.
 pub const GROUP_VERSION: u32 = if cfg!(feature = "tomorrow") { 4 } else { 3 };
@@ -27,6 +28,7 @@ impl Command {
             }
             Command::Observe(observe) => observe.kind.since(),
             Command::Sweep(sweep) => sweep.kind.since(),
+            Command::Diagnose(_) => Diagnose::SINCE,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

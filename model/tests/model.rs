@@ -7,6 +7,8 @@ mod adopt;
 mod approvals;
 #[path = "model/approvers.rs"]
 mod approvers;
+#[path = "model/diagnosis.rs"]
+mod diagnosis;
 #[path = "model/late.rs"]
 mod late;
 #[path = "model/lineage.rs"]

@@ -230,6 +230,7 @@ fn short_log() -> Vec<Command> {
         credentials: Credentials { kubeconfig: "/k".to_owned(), context: Some("c".to_owned()) },
         cordoned: false,
         paused: false,
+        log_link: String::new(),
     };
     let run = serde_json::json!({
         "apiVersion": "tallyman.dev/v1", "kind": "Runnable",

@@ -62,7 +62,8 @@ async fn the_printed_role_is_enough_and_no_more() {
     eprintln!("{requests} requests with the printed role, none was forbidden");
     for question in [
         ["get", "secrets", "-A"].as_slice(),
-        &["list", "pods", "-A"],
+        &["get", "pods", "-A"],
+        &["watch", "pods", "-A"],
         &["update", "jobs", "-A"],
         &["deletecollection", "jobs", "-A"],
         &["watch", "configmaps", "-A"],

@@ -16,6 +16,11 @@ pub(super) const FIELDS: &[Field] = &[
     may("spec.kubeconfig.context", Text, "The context in it. Default: its current one."),
     may("spec.cordoned", Flag, "Nothing new is placed on it; what is there goes on. Default false."),
     may("spec.paused", Flag, "Nothing is written to it; watching goes on. Default false."),
+    may(
+        "spec.logLink",
+        Text,
+        "Where the logs of its Pods are read: a URL with {namespace}, {name}, {uid}, {pod} and {cluster}, of an attempt's main object and its Pods. Shown on attempts, filled in.",
+    ),
     may("status", Object, "What is known of it. Set by Tallyman; what is sent is dropped."),
     may(
         "status.timeline",
@@ -51,5 +56,6 @@ pub(super) const EXAMPLE: &str = r#"{
   "apiVersion": "tallyman.dev/v1",
   "kind": "Cluster",
   "metadata": {"name": "east", "labels": {"zone": "a"}},
-  "spec": {"kubeconfig": {"path": "/etc/tallyman/clusters/east", "context": "admin"}, "cordoned": false, "paused": false}
+  "spec": {"kubeconfig": {"path": "/etc/tallyman/clusters/east", "context": "admin"}, "cordoned": false, "paused": false,
+    "logLink": "https://logs.example.com/{cluster}?namespace={namespace}&job={name}"}
 }"#;

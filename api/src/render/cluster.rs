@@ -29,6 +29,7 @@ pub(super) fn document(
             },
             cordoned: cluster.cordoned,
             paused: cluster.paused,
+            log_link: &cluster.log_link,
         },
         status: State {
             timeline: cluster.timeline,
@@ -48,10 +49,13 @@ pub(super) fn document(
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Spec<'a> {
     kubeconfig: Kubeconfig<'a>,
     cordoned: bool,
     paused: bool,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    log_link: &'a str,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! The conditions of a runnable. All are there from the start, so that a client can wait for any of them; what is
 //! not known is `Unknown`.
 
+use super::diagnosis;
 use serde::Serialize;
 use std::borrow::Cow;
 use tallyman_model::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
@@ -12,7 +13,7 @@ use tallyman_model::{Damaged, Ordinal, Phase, Reason, View, query, time};
 pub(super) struct Condition<'a> {
     r#type: &'static str,
     status: &'static str,
-    reason: &'static str,
+    reason: &'a str,
     message: Cow<'a, str>,
     last_transition_time: String,
     observed_generation: u32,
@@ -62,7 +63,7 @@ const UNKNOWN: &str = "Unknown";
 fn condition<'a>(
     r#type: &'static str,
     status: &'static str,
-    reason: &'static str,
+    reason: &'a str,
     message: impl Into<Cow<'a, str>>,
     at_ms: u64,
 ) -> Condition<'a> {
@@ -151,7 +152,15 @@ fn created<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a>
 
 fn observed(run: &Runnable) -> Condition<'_> {
     match run.main_object().and_then(|object| object.seen.as_ref()) {
-        Some(seen) => condition("Observed", TRUE, "Observed", seen.message.as_str(), seen.at_ms),
+        Some(seen) => match run.diagnosis().filter(|_| !run.phase.is_terminal()) {
+            Some(found) => {
+                let words = diagnosis::words(run).unwrap_or_default();
+                let said = [seen.message.as_str(), words.as_str()].into_iter().filter(|it| !it.is_empty());
+                let message = said.collect::<Vec<_>>().join("; ");
+                condition("Observed", TRUE, &found.finding.reason, message, seen.at_ms)
+            }
+            None => condition("Observed", TRUE, "Observed", seen.message.as_str(), seen.at_ms),
+        },
         None => condition("Observed", UNKNOWN, "NotObservedYet", "", run.head.created_ms),
     }
 }

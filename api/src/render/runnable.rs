@@ -2,6 +2,7 @@
 
 use super::approvals::{self, ApprovalsState, Rule};
 use super::conditions::{self, Condition};
+use super::diagnosis::{self, DiagnosisState, Logs, PodState};
 use super::{API_VERSION, Document, Metadata, Scene, bytes, selector};
 use serde::Serialize;
 use serde_json::Value;
@@ -113,9 +114,9 @@ fn manifest<'a>(plan: &Planned, kept: &'a [u8]) -> Option<&'a RawValue> {
 struct State<'a> {
     phase: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    reason: &'static str,
+    reason: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    message: &'a str,
+    message: Cow<'a, str>,
     observed_generation: u32,
     conditions: Vec<Condition<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +147,12 @@ struct AttemptState<'a> {
     finished_at: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_link: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnosis: Option<DiagnosisState<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pods: Vec<PodState<'a>>,
     objects: Vec<ObjectState<'a>>,
 }
 
@@ -188,8 +195,8 @@ impl<'a> State<'a> {
         let seen = run.main_object().and_then(|object| object.seen.as_ref());
         Ok(Self {
             phase: run.phase.as_str(),
-            reason: run.reason.as_str(),
-            message: &run.message,
+            reason: diagnosis::reason(run),
+            message: diagnosis::message(run),
             observed_generation: 1,
             conditions: conditions::of(run, cluster.as_ref()),
             cluster: attempt.map(|attempt| attempt.cluster_name.as_str()),
@@ -198,26 +205,35 @@ impl<'a> State<'a> {
             approvals: approvals::state(run),
             late: run.late,
             finished_at: run.finished_ms.map(time::format),
-            attempts: run
-                .attempts
-                .iter()
-                .map(|attempt| AttemptState {
-                    number: attempt.number,
-                    cluster: &attempt.cluster_name,
-                    phase: attempt.phase.as_str(),
-                    placed_at: time::format(attempt.placed_ms),
-                    started_at: attempt.started_ms.map(time::format),
-                    finished_at: attempt.finished_ms.map(time::format),
-                    message: &attempt.message,
-                    objects: objects(run, attempt.number),
-                })
-                .collect(),
+            attempts: attempts(scene, run)?,
             observed: seen.map(|seen| Observed {
                 at: time::format(seen.at_ms),
                 resource_version: &seen.resource_version,
             }),
         })
     }
+}
+
+fn attempts<'a>(scene: &Scene<'_>, run: &'a Runnable) -> Result<Vec<AttemptState<'a>>, Damaged> {
+    let mut shown = Vec::with_capacity(run.attempts.len());
+    for attempt in &run.attempts {
+        let cluster = conditions::cluster_of(scene.view, attempt.cluster)?;
+        let logs = Logs::of(run, attempt, cluster.as_ref());
+        shown.push(AttemptState {
+            number: attempt.number,
+            cluster: &attempt.cluster_name,
+            phase: attempt.phase.as_str(),
+            placed_at: time::format(attempt.placed_ms),
+            started_at: attempt.started_ms.map(time::format),
+            finished_at: attempt.finished_ms.map(time::format),
+            message: &attempt.message,
+            log_link: logs.link(),
+            diagnosis: diagnosis::state(attempt),
+            pods: diagnosis::pods(attempt, &logs),
+            objects: objects(run, attempt.number),
+        });
+    }
+    Ok(shown)
 }
 
 fn objects(run: &Runnable, attempt: u32) -> Vec<ObjectState<'_>> {

@@ -137,14 +137,17 @@ async fn people_get_rows() {
         assert_eq!(table["kind"], "Table");
         let columns: Vec<_> =
             table["columnDefinitions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
-        assert_eq!(columns, ["Name", "Phase", "Cluster", "Attempt", "Age", "Digest", "Observed", "Reason"]);
+        assert_eq!(
+            columns,
+            ["Name", "Phase", "Cluster", "Attempt", "Age", "Digest", "Observed", "Reason", "Message"]
+        );
         let wide = |one: &&Value| one["priority"] == 1;
         let definitions = table["columnDefinitions"].as_array().unwrap();
-        assert_eq!(definitions.iter().filter(wide).count(), 3);
+        assert_eq!(definitions.iter().filter(wide).count(), 4);
         let cells = table["rows"][0]["cells"].as_array().unwrap();
         assert_eq!(cells[..5], json!(["a", "Running", "east", 1, "0s"]).as_array().unwrap()[..]);
         assert_eq!(cells[5].as_str().unwrap().len(), 12);
-        assert_eq!(cells[6..], json!(["0s", "<none>"]).as_array().unwrap()[..]);
+        assert_eq!(cells[6..], json!(["0s", "<none>", "<none>"]).as_array().unwrap()[..]);
         assert_eq!(table["rows"][0]["object"]["metadata"]["name"], "a");
     }
     for (path, first) in [("clusters", "east"), ("replicas", "r1"), ("auditrecords", "1")] {

@@ -46,6 +46,7 @@ impl Memory {
             credentials,
             cordoned: false,
             paused: false,
+            log_link: String::new(),
         };
         self.run(Command::AddCluster(add));
         let ordinal = self.look(|view| query::cluster(view, name)).unwrap().unwrap().head.ordinal;

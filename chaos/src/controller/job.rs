@@ -2,6 +2,7 @@
 
 use super::job_status::{self, Counts, Verdict};
 use super::plan::ANNOTATIONS;
+use super::trouble;
 use crate::deletion::{DeleteOptions, Preconditions, delete};
 use crate::kind::Kind;
 use crate::object::Object;
@@ -32,7 +33,7 @@ pub(super) fn look_at(state: &mut State, key: &str) -> Result<Option<Instant>, R
     let is_suspended = value["spec"]["suspend"] == Value::Bool(true);
     let active: Vec<_> = pods.into_iter().filter(|pod| pod.is_active()).collect();
     counts.active = active.len() as u64;
-    counts.ready = active.iter().filter(|pod| pod.phase == "Running").count() as u64;
+    counts.ready = active.iter().filter(|pod| pod.is_ready).count() as u64;
     if job.is_deleting {
         counts.write(&mut value);
         return state.settle(&job, value).map(|_| None);
@@ -42,6 +43,8 @@ pub(super) fn look_at(state: &mut State, key: &str) -> Result<Option<Instant>, R
         for pod in &active {
             delete(state, &Kind::Pod, &pod.object.key, &DeleteOptions::background())?;
         }
+    } else if trouble::refuses_pods(&value) {
+        trouble::refuse(state, &job)?;
     } else {
         let missing = job_status::wanted(&value, &counts).saturating_sub(counts.active).min(NEW_PODS_MAX);
         for _ in 0..missing {
@@ -62,6 +65,7 @@ pub(super) fn look_at(state: &mut State, key: &str) -> Result<Option<Instant>, R
 struct Controlled {
     object: Arc<Object>,
     phase: String,
+    is_ready: bool,
     is_tracked: bool,
 }
 
@@ -80,7 +84,8 @@ fn controlled(state: &State, job: &Object) -> Vec<Controlled> {
     let read = |object: Arc<Object>| {
         let value = object.value();
         let phase = meta::text(&value, "/status/phase").to_owned();
-        Controlled { object, phase, is_tracked: meta::finalizers(&value).contains(&TRACKING) }
+        let is_ready = phase == "Running" && meta::has_condition(&value, "Ready");
+        Controlled { object, phase, is_ready, is_tracked: meta::finalizers(&value).contains(&TRACKING) }
     };
     pods.map(read).collect()
 }

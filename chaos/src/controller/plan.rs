@@ -14,7 +14,12 @@ pub const OUTCOME: &str = "simulate.tallyman.dev/outcome";
 /// How long a Pod takes to start (default `50ms`). On a Job, a Workflow, a template of these, or a Pod.
 pub const START_AFTER: &str = "simulate.tallyman.dev/start-after";
 
-pub(super) const ANNOTATIONS: [&str; 3] = [RUN_FOR, OUTCOME, START_AFTER];
+/// What is wrong with a Pod: `Unschedulable`, `ImagePullBackOff`, `CreateContainerConfigError`, `CrashLoopBackOff` or
+/// `FailedMount` for as long as the Pod has it, `OOMKilled` at its end. On a Job, a Workflow, a template of these, or a
+/// Pod; `FailedCreate` on a Job: its Pods are refused for as long as it has it.
+pub const POD_REASON: &str = "simulate.tallyman.dev/pod-reason";
+
+pub(super) const ANNOTATIONS: [&str; 4] = [RUN_FOR, OUTCOME, START_AFTER, POD_REASON];
 
 /// What the annotations of a Pod say.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,9 +40,14 @@ impl Plan {
         Self {
             start_after: asked(START_AFTER).unwrap_or(Duration::from_millis(50)),
             run_for: asked(RUN_FOR).or(run_for),
-            succeeds: meta::annotation(pod, OUTCOME) != Some("fail"),
+            succeeds: meta::annotation(pod, OUTCOME) != Some("fail") && !is_killed(pod),
         }
     }
+}
+
+/// Whether the Pod is ended for using more memory than it may.
+pub(super) fn is_killed(pod: &Value) -> bool {
+    meta::annotation(pod, POD_REASON) == Some("OOMKilled")
 }
 
 /// A duration as Go writes it, without fractions: `1h`, `2m`, `3s`, `4ms`, and sums of them.

@@ -1,7 +1,8 @@
 //! The life of a Pod: what scheduler and kubelet do elsewhere.
 
 use super::job::TRACKING;
-use super::plan::{Clocks, Plan};
+use super::plan::{self, Clocks, Plan};
+use super::trouble::{self, Trouble};
 use crate::kind::Kind;
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -27,6 +28,15 @@ pub(super) fn look_at(state: &mut State, clocks: &mut Clocks, key: &str) -> Resu
     }
     let plan = Plan::of(&value);
     match meta::text(&value, "/status/phase") {
+        "Pending" | "Running" if Trouble::of(&value).is_some() => {
+            clocks.forget(key);
+            Trouble::of(&value).map_or(Ok(()), |trouble| trouble.show(state, &pod, &value))?;
+            Ok(None)
+        }
+        "Running" if trouble::is_over(&value) => {
+            clocks.enter(&pod, Instant::now());
+            state.edit(&Kind::Pod, key, start).map(|()| None)
+        }
         "Pending" => {
             let due =
                 clocks.entered(&pod, meta::text(&value, "/metadata/creationTimestamp")) + plan.start_after;
@@ -63,7 +73,11 @@ fn start(pod: &mut Value) {
 
 fn end(pod: &mut Value, succeeds: bool) {
     let now = clock::now();
-    let (phase, reason, code) = if succeeds { ("Succeeded", "Completed", 0) } else { ("Failed", "Error", 1) };
+    let (phase, reason, code) = match succeeds {
+        true => ("Succeeded", "Completed", 0),
+        false if plan::is_killed(pod) => ("Failed", "OOMKilled", 137),
+        false => ("Failed", "Error", 1),
+    };
     let started_at = meta::text(pod, "/status/startTime");
     let ended = json!({"exitCode": code, "reason": reason, "startedAt": started_at, "finishedAt": now});
     let containers = containers(pod, false, &json!({"terminated": ended}));

@@ -22,6 +22,7 @@ async fn discovery_finds_the_kinds_that_are_served() {
     let expected = [
         ("ConfigMap", true),
         ("CustomResourceDefinition", false),
+        ("Event", true),
         ("Job", true),
         ("Namespace", false),
         ("Pod", true),

@@ -57,6 +57,14 @@ impl ClusterApi for Scripted {
         self.answer(None)
     }
 
+    fn pods<'a>(&'a self, _: &'a str, _: &'a str) -> Call<'a, (Vec<Examined>, bool)> {
+        self.answer((Vec::new(), false))
+    }
+
+    fn warnings<'a>(&'a self, _: &'a str, _: &'a str) -> Call<'a, Vec<Warning>> {
+        self.answer(Vec::new())
+    }
+
     fn create<'a>(&'a self, _: Kind, _: &'a str, _: &'a [u8]) -> Call<'a, Observation> {
         self.answer(seen())
     }

@@ -105,7 +105,7 @@ fn decode_page(kind: Kind, body: &[u8]) -> Result<Page, CallError> {
     })
 }
 
-fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
+pub(super) fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, CallError> {
     serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))
 }
 

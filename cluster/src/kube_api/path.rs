@@ -16,6 +16,15 @@ pub(super) fn collection(kind: Kind, namespace: Option<&str>) -> String {
     path
 }
 
+/// `/api/v1/namespaces/...`, of a resource that is only read.
+pub(super) fn core(namespace: &str, resource: &str) -> String {
+    let mut path = "/api/v1/namespaces/".to_owned();
+    encode(&mut path, namespace);
+    path.push('/');
+    path.push_str(resource);
+    path
+}
+
 /// The path of one object.
 pub(super) fn object(kind: Kind, namespace: &str, name: &str) -> String {
     let mut path = collection(kind, Some(namespace));

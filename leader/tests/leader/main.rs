@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
 mod crash;
+mod diagnoses;
 mod faults;
 mod fuse;
 mod group;

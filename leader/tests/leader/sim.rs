@@ -37,6 +37,15 @@ pub(crate) struct Inner {
     pub(crate) uids: u64,
     /// Job names that fail.
     pub(crate) failing: BTreeSet<String>,
+    /// Job names whose Pods never run.
+    pub(crate) stuck: BTreeSet<String>,
+    /// What is answered to who asks for Pods, and for Warnings.
+    pub(crate) pods: Vec<Value>,
+    pub(crate) warnings: Vec<Value>,
+    /// Pods may not be read.
+    pub(crate) pods_denied: bool,
+    /// Every read of Pods or Warnings, by what selected them.
+    pub(crate) looks: Vec<String>,
     pub(crate) run_ms: u64,
     /// Reads and writes reach nobody.
     pub(crate) down: bool,
@@ -274,6 +283,14 @@ async fn run_workflow(sim: Arc<Sim>, name: Name, uid: String) {
 
 async fn run_job(sim: Arc<Sim>, name: Name, uid: String) {
     tokio::time::sleep(Duration::from_millis(20)).await;
+    while sim.with(|inner| inner.stuck.contains(&name.2)) {
+        update(&sim, &name, &uid, json!({"startTime": "2027-01-15T08:00:00Z", "active": 1, "ready": 0}));
+        let mut changed = sim.changed.subscribe();
+        let freed = |_: &u64| sim.with(|inner| !inner.stuck.contains(&name.2));
+        if changed.wait_for(freed).await.is_err() {
+            return;
+        }
+    }
     update(&sim, &name, &uid, json!({"active": 1, "ready": 1}));
     let (run_ms, fails) = sim.with(|inner| (inner.run_ms, inner.failing.contains(&name.2)));
     tokio::time::sleep(Duration::from_millis(run_ms)).await;

@@ -14,6 +14,8 @@ use tallyman_leader::{ClusterFactory, FactoryError};
 use tallyman_model::command::Observation;
 use tallyman_model::record::{Cluster, Kind};
 use tallyman_model::rule;
+use tallyman_model::rule::event::Warning;
+use tallyman_model::rule::pod::Examined;
 
 pub(crate) struct Factory {
     pub(crate) sims: BTreeMap<String, Arc<Sim>>,
@@ -146,6 +148,27 @@ impl ClusterApi for Api {
     fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(self.read(move |sim| {
             Ok(sim.get(kind, namespace, name).and_then(|object| rule::project(kind, &object)))
+        }))
+    }
+
+    fn pods<'a>(&'a self, _: &'a str, selector: &'a str) -> Call<'a, (Vec<Examined>, bool)> {
+        Box::pin(self.read(move |sim| {
+            sim.with(|inner| {
+                inner.looks.push(selector.to_owned());
+                if inner.pods_denied {
+                    return Err(refused(403, RefusedKind::Forbidden));
+                }
+                Ok((inner.pods.iter().filter_map(rule::pod::examine).collect(), false))
+            })
+        }))
+    }
+
+    fn warnings<'a>(&'a self, _: &'a str, uid: &'a str) -> Call<'a, Vec<Warning>> {
+        Box::pin(self.read(move |sim| {
+            sim.with(|inner| {
+                inner.looks.push(uid.to_owned());
+                Ok(inner.warnings.iter().filter_map(rule::event::warning).collect())
+            })
         }))
     }
 

@@ -45,6 +45,7 @@ impl Wired {
                 credentials: Credentials { kubeconfig: path.display().to_string(), context: None },
                 cordoned: false,
                 paused: false,
+                log_link: String::new(),
             }));
             wired.clusters.push(cluster);
         }

@@ -25,6 +25,8 @@ pub struct AddCluster {
     pub cordoned: bool,
     /// No kube writes yet.
     pub paused: bool,
+    /// See [`log_link`](crate::log_link); empty: no links.
+    pub log_link: String,
 }
 
 impl AddCluster {
@@ -47,6 +49,7 @@ impl AddCluster {
             credentials: self.credentials.clone(),
             cordoned: self.cordoned,
             paused: self.paused,
+            log_link: self.log_link.clone(),
             timeline: 1,
             ..Cluster::default()
         };

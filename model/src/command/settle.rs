@@ -82,6 +82,10 @@ pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, 
         Some(Verdict::Running) => AttemptPhase::Running,
         Some(Verdict::Pending) | None => AttemptPhase::Pending,
     };
+    let runs = attempt.phase == AttemptPhase::Running && item.seen.waiting == 0;
+    if runs || attempt.phase == AttemptPhase::Succeeded {
+        attempt.diagnosis = None;
+    }
     if attempt.phase != AttemptPhase::Pending && attempt.started_ms.is_none() {
         attempt.started_ms = item.seen.started_ms.or(Some(now));
     }

@@ -25,6 +25,8 @@ pub struct UpdateCluster {
     pub cordoned: Option<bool>,
     /// No kube writes.
     pub paused: Option<bool>,
+    /// See [`log_link`](crate::log_link); empty: no links.
+    pub log_link: Option<String>,
     /// The kube-system UID that the cluster shows now is accepted as its identity; ends a quarantine.
     pub confirm_identity: Option<String>,
 }
@@ -45,6 +47,7 @@ impl UpdateCluster {
         set(&mut cluster.credentials, self.credentials.as_ref());
         set(&mut cluster.cordoned, self.cordoned.as_ref());
         set(&mut cluster.paused, self.paused.as_ref());
+        set(&mut cluster.log_link, self.log_link.as_ref());
         if let Some(uid) = &self.confirm_identity {
             if cluster.kube_system_uid.as_ref() != Some(uid) {
                 cluster.timeline += 1;
@@ -79,6 +82,7 @@ fn words(before: &Cluster, after: &Cluster) -> String {
     }
     for (is_changed, what) in [
         (before.credentials != after.credentials, "credentials"),
+        (before.log_link != after.log_link, "log link"),
         (before.head.labels != after.head.labels, "labels"),
         (before.head.annotations != after.head.annotations, "annotations"),
     ] {

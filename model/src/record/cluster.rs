@@ -36,6 +36,8 @@ pub struct Cluster {
     pub cordoned: bool,
     /// No kube writes; watching goes on.
     pub paused: bool,
+    /// A template of links to the logs of its Pods, see [`log_link`](crate::log_link); empty: there are none.
+    pub log_link: String,
     /// Its identity: the UID of its kube-system namespace; `None` until first contact.
     pub kube_system_uid: Option<String>,
     /// The Kubernetes version that it reports.

@@ -101,6 +101,8 @@ pub struct Seen {
     pub created_ms: Option<u64>,
     /// Something of it runs.
     pub active: u32,
+    /// Parts that are there and do not run, as far as it counts them.
+    pub waiting: u32,
     /// Parts that ended well.
     pub succeeded: u32,
     /// Parts that ended badly.

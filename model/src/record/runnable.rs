@@ -1,6 +1,6 @@
 //! A submission that runs to completion.
 
-use super::{Action, ApprovalRule, Approvals, Head, Kind, Object, ObjectState, Seen};
+use super::{Action, ApprovalRule, Approvals, Diagnosis, Head, Kind, Object, ObjectState, Seen};
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason};
 use serde::{Deserialize, Serialize};
@@ -145,6 +145,8 @@ pub struct Attempt {
     pub finished_ms: Option<u64>,
     /// In words, what its main object said last.
     pub message: String,
+    /// Why it does not run, or why it failed, as far as that was looked into.
+    pub diagnosis: Option<Box<Diagnosis>>,
 }
 
 impl Attempt {
@@ -159,6 +161,7 @@ impl Attempt {
             started_ms: None,
             finished_ms: None,
             message: String::new(),
+            diagnosis: None,
         }
     }
 }

@@ -47,6 +47,9 @@ pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
         seen.message = words(suspended);
         return (seen, Verdict::Pending);
     }
+    if status.is_some_and(|all| all.get("ready").is_some()) {
+        seen.waiting = seen.active.saturating_sub(number("ready"));
+    }
     let ready =
         number("ready") > 0 || (seen.active > 0 && status.is_some_and(|all| all.get("ready").is_none()));
     // Pods that have ended are named here before they are counted.
@@ -60,12 +63,10 @@ pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
     if ready || ran {
         return (seen, Verdict::Running);
     }
-    // Why is in events of the cluster, which are not read: where to look is said.
+    // Why is in its Pods and Events, which are looked at if it stays so.
     seen.message = match (seen.started_ms, seen.active) {
         (None, _) => "the cluster has not begun it".to_owned(),
-        (_, 0) => {
-            "no Pod of it has been made yet: `kubectl describe job` there says why, if it stays so".to_owned()
-        }
+        (_, 0) => "no Pod of it has been made yet".to_owned(),
         (_, _) => "a Pod of it waits to run".to_owned(),
     };
     (seen, Verdict::Pending)

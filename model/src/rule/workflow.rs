@@ -69,6 +69,7 @@ fn count(seen: &mut Seen, node: &Value) {
         return;
     }
     seen.active += u32::from(is("phase", "Running"));
+    seen.waiting += u32::from(is("phase", "Pending"));
     seen.succeeded += u32::from(is("phase", "Succeeded"));
     seen.failed += u32::from(is("phase", "Failed") || is("phase", "Error"));
 }

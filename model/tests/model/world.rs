@@ -41,6 +41,7 @@ impl World {
                 credentials: Credentials::default(),
                 cordoned: false,
                 paused: false,
+                log_link: String::new(),
             }));
             let cluster = world.cluster(name).head.ordinal;
             world.contact(cluster, &format!("{name}-identity"));

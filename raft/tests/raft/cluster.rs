@@ -268,6 +268,7 @@ pub(crate) fn write(number: u64) -> Proposal {
         credentials: Credentials::default(),
         cordoned: true,
         paused: true,
+        log_link: String::new(),
     });
     Proposal { by: Principal { user: "test".to_owned(), ..Principal::default() }, key: None, command }
 }

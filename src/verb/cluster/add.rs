@@ -39,6 +39,9 @@ pub(super) struct Add {
     /// Give it no work yet
     #[arg(long)]
     cordoned: bool,
+    /// Where the logs of its Pods are read: a URL with {namespace}, {name}, {uid}, {pod} and {cluster} to be filled in
+    #[arg(long, value_name = "URL")]
+    log_link: Option<String>,
     #[command(flatten)]
     change: ChangeOptions,
     #[command(flatten)]
@@ -49,9 +52,9 @@ impl Add {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let path = absolute(&self.kubeconfig)?;
         let mut document = document(&self.name, &path, self.context.as_deref(), labels(&self.labels)?);
-        if let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut).filter(|_| self.cordoned)
-        {
-            spec.insert("cordoned".to_owned(), json!(true));
+        if let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.extend(self.cordoned.then(|| ("cordoned".to_owned(), json!(true))));
+            spec.extend(self.log_link.map(|template| ("logLink".to_owned(), json!(template))));
         }
         let request = Request::send(Method::POST, format!("{}/clusters", request::API), &document);
         let repeat = format!("tallyman cluster add {} --kubeconfig {}", self.name, path.display());

@@ -12,8 +12,10 @@ const AFTER_HELP: &str = "\
 Examples:
   tallyman cluster role --namespace risk | kubectl apply --server-side -f -
   kubectl create token tallyman -n tallyman --duration 2160h
+  tallyman cluster role --without-optional       # without reading Pods and Events
 
-It asks nobody.";
+Pods and Events are listed to say why a run does not start or has failed. Without that right all else works, and what is
+not known is said. It asks nobody.";
 
 /// Print the account and the roles that a cluster must give Tallyman
 #[derive(Debug, clap::Args)]
@@ -28,6 +30,9 @@ pub(super) struct Role {
     /// The account's namespace, which must be there
     #[arg(long, value_name = "NS", default_value = "tallyman")]
     account_namespace: String,
+    /// Leave out what runs do as well without
+    #[arg(long)]
+    without_optional: bool,
 }
 
 impl Role {
@@ -37,9 +42,13 @@ impl Role {
         Ok(())
     }
 
+    fn rights(&self) -> impl Iterator<Item = Right> {
+        rights().filter(|right| !(self.without_optional && right.is_optional))
+    }
+
     fn documents(&self) -> Vec<Value> {
         let (everywhere, work): (Vec<Right>, Vec<Right>) =
-            rights().partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
+            self.rights().partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
         let mut rules: Vec<Value> = everywhere.iter().map(rule).collect();
         rules.push(json!({"nonResourceURLs": [VERSION_PATH], "verbs": ["get"]}));
         let mut documents = vec![
@@ -99,6 +108,7 @@ mod tests {
             namespaces: namespaces.iter().map(|&name| name.to_owned()).collect(),
             account: "tallyman".to_owned(),
             account_namespace: "ops".to_owned(),
+            without_optional: false,
         }
     }
 
@@ -123,6 +133,19 @@ mod tests {
         assert!(!in_cluster.contains("create") && !in_cluster.contains("patch"), "{in_cluster}");
         let work = rights().filter(|right| right.scope == Scope::Work).count();
         assert_eq!((documents.get(3).map(rules), documents.get(5).map(rules)), (Some(work), Some(work)));
+    }
+
+    #[test]
+    fn what_is_optional_can_be_left_out() {
+        let all = role(&["risk"]).documents();
+        let needed = Role { without_optional: true, ..role(&["risk"]) }.documents();
+        let has = |documents: &[Value], resource: &str| {
+            documents.iter().any(|one| one.to_string().contains(resource))
+        };
+        for resource in ["\"pods\"", "\"events\""] {
+            assert!(has(&all, resource) && !has(&needed, resource), "{resource}");
+        }
+        assert!(has(&needed, "\"jobs\""));
     }
 
     #[test]

@@ -90,6 +90,7 @@ mod tests {
                 credentials: Default::default(),
                 cordoned: false,
                 paused: false,
+                log_link: String::new(),
             }),
         )
     }

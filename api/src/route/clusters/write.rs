@@ -43,6 +43,7 @@ fn add(ask: &Ask, read: ClusterBody) -> Command {
         credentials: read.credentials,
         cordoned: read.cordoned,
         paused: read.paused,
+        log_link: read.log_link,
     })
 }
 
@@ -69,6 +70,7 @@ fn update(read: ClusterBody, revision: Option<Revision>) -> Command {
         credentials: Some(read.credentials),
         cordoned: Some(read.cordoned),
         paused: Some(read.paused),
+        log_link: Some(read.log_link),
         confirm_identity: None,
     })
 }
