@@ -63,6 +63,10 @@ fn shortened(message: &str) -> String {
 
 /// Why it is where it is: the message of the first condition that is not as it should be, or the last one's.
 pub(crate) fn message(run: &Value) -> String {
+    let waits = text(run, "/status/waitingFor");
+    if !waits.is_empty() {
+        return waits.to_owned();
+    }
     let direct = text(run, "/status/message");
     if !direct.is_empty() {
         return direct.to_owned();

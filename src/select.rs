@@ -21,7 +21,7 @@ pub(crate) struct Select {
     /// Only those with these labels, as desk=rates,env!=test or `desk in (rates,fx)`
     #[arg(short = 'l', long, value_name = "LABELS")]
     pub(crate) selector: Option<String>,
-    /// Only those, as status.phase=Failed,status.cluster=east
+    /// Only those, as status.phase=Failed,status.cluster=east or status.deadLetter=true
     #[arg(long, value_name = "FIELDS")]
     pub(crate) field_selector: Option<String>,
 }

@@ -9,10 +9,14 @@ mod backup;
 mod bad_input;
 #[path = "system/bench.rs"]
 mod bench;
+#[path = "system/brakes.rs"]
+mod brakes;
 #[path = "system/client.rs"]
 mod client;
 #[path = "system/crashes.rs"]
 mod crashes;
+#[path = "system/dead_letters.rs"]
+mod dead_letters;
 #[path = "system/detached.rs"]
 mod detached;
 #[path = "system/dev.rs"]
@@ -31,6 +35,8 @@ mod members;
 mod outages;
 #[path = "system/overload.rs"]
 mod overload;
+#[path = "system/pauses.rs"]
+mod pauses;
 #[path = "system/quorum.rs"]
 mod quorum;
 #[path = "system/readme.rs"]

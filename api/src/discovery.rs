@@ -132,7 +132,7 @@ fn categories(noun: Noun) -> &'static [&'static str] {
 pub(crate) fn actions(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Runnables => &["approvals", "cancel", "retry"],
-        Noun::Clusters => &["confirm"],
+        Noun::Clusters => &["confirm", "write-off"],
         Noun::Replicas | Noun::AuditRecords => &[],
     }
 }

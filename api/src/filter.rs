@@ -3,10 +3,10 @@
 use crate::noun::Noun;
 use crate::params::Params;
 use crate::status::Failure;
-use tallyman_model::Phase;
 use tallyman_model::query::{FieldTest, Filter};
 use tallyman_model::record::Resource;
 use tallyman_model::selector::Selector;
+use tallyman_model::{Phase, Reason};
 
 /// Terms of one field selector.
 const TERMS_MAX: usize = 64;
@@ -66,6 +66,23 @@ fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
                 format!("fieldSelector: {value:?} is not a phase; the phases are {}", phases.join(", "));
             Failure::bad_request(words)
         }),
+        (Noun::Runnables, "status.reason") => {
+            let reason = if value.is_empty() { Some(Reason::None) } else { Reason::parse(&value) };
+            reason.map(FieldTest::Reason).ok_or_else(|| {
+                let reasons: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+                let words = format!(
+                    "fieldSelector: {value:?} is not a reason; the reasons are {}",
+                    reasons.join(", ")
+                );
+                Failure::bad_request(words)
+            })
+        }
+        (Noun::Runnables, "status.deadLetter") if value == "true" => Ok(FieldTest::DeadLetter),
+        (Noun::Runnables, "status.deadLetter") => {
+            let words =
+                "fieldSelector: write status.deadLetter=true, or status.deadLetter!=true for the others";
+            Err(Failure::bad_request(words))
+        }
         _ => Err(unsupported(noun, field)),
     }
 }
@@ -73,7 +90,9 @@ fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
 /// A field that cannot be selected by.
 pub(crate) fn unsupported(noun: Noun, field: &str) -> Failure {
     let served = match noun {
-        Noun::Runnables => "metadata.name, metadata.namespace, status.phase, status.cluster",
+        Noun::Runnables => {
+            "metadata.name, metadata.namespace, status.phase, status.reason, status.cluster, status.deadLetter"
+        }
         Noun::Clusters | Noun::Replicas => "metadata.name",
         Noun::AuditRecords => "metadata.name, spec.submission, spec.uid, spec.user, spec.verb, spec.cluster",
     };
@@ -112,6 +131,8 @@ mod tests {
             "labelSelector=,",
             "fieldSelector=status.phase",
             "fieldSelector=status.phase%3DSleeping",
+            "fieldSelector=status.reason%3DBored",
+            "fieldSelector=status.deadLetter%3Dfalse",
             "fieldSelector=spec.color%3Dred",
             "fieldSelector=,",
         ] {

@@ -75,8 +75,11 @@ pub(crate) async fn readyz(State(api): State<Shared>, request: Request) -> Respo
     let verbose =
         request.uri().query().is_some_and(|query| query.split('&').any(|one| one.starts_with("verbose")));
     let mut text = String::new();
-    let paused = view::with(api.backend(), None, |view, _| Ok(query::meta(view)?.unconfirmed().copied()));
-    if let Ok(Some(lineage)) = paused.as_ref().map(Option::as_ref)
+    let meta = view::with(api.backend(), None, |view, _| query::meta(view)).unwrap_or_default();
+    if let Some(pause) = meta.paused.as_ref().filter(|_| verbose || !ready) {
+        text.push_str(&format!("[+]sending paused: {}\n", pause.words("the group")));
+    }
+    if let Some(lineage) = meta.unconfirmed()
         && (verbose || !ready)
     {
         let origin = lineage.origin;

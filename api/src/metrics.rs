@@ -81,6 +81,10 @@ pub(crate) struct Metrics {
     submissions_refused: Gauge,
     group_version: Number,
     version_understood: Number,
+    dead_letters: Gauge,
+    paused: Gauge,
+    paused_tenants: Gauge,
+    brakes: Gauge,
     flushes: Flushes,
 }
 
@@ -110,6 +114,10 @@ impl Metrics {
             submissions_refused: Gauge::default(),
             group_version: Gauge::default(),
             version_understood: Gauge::default(),
+            dead_letters: Gauge::default(),
+            paused: Gauge::default(),
+            paused_tenants: Gauge::default(),
+            brakes: Gauge::default(),
             flushes: Flushes::default(),
             registry: Registry::default(),
         };
@@ -148,6 +156,13 @@ impl Metrics {
         registry.register("group_version", help, metrics.group_version.clone());
         let help = "The highest version of a group that this replica's build understands";
         registry.register("group_version_understood", help, metrics.version_understood.clone());
+        let help = "Runs that failed before a cluster took them and that nobody has retried or removed";
+        registry.register("dead_letters", help, metrics.dead_letters.clone());
+        registry.register("paused", "1 while nothing is sent to any cluster", metrics.paused.clone());
+        let help = "Tenants for which nothing is sent";
+        registry.register("paused_tenants", help, metrics.paused_tenants.clone());
+        let help = "Clusters and tenants of which nothing more is stopped before somebody agrees";
+        registry.register("brakes_engaged", help, metrics.brakes.clone());
         metrics.register_disk(&mut registry);
         Self { registry, ..metrics }
     }
@@ -198,9 +213,14 @@ impl Metrics {
         self.disk_reserve.set(status.disk.reserve_bytes);
         self.disk_pressed.set(i64::from(status.disk.is_pressed));
         self.submissions_refused.set(i64::from(status.refuses_submissions.is_some()));
-        let meta = view::with(api.backend(), None, |view, _| query::meta(view));
-        self.group_version.set(meta.map_or(0, |meta| u64::from(meta.version)));
+        let meta = view::with(api.backend(), None, |view, _| query::meta(view)).unwrap_or_default();
+        self.group_version.set(meta.version.into());
+        self.brakes.set(i64::try_from(meta.engaged().count()).unwrap_or(i64::MAX));
+        self.paused.set(i64::from(meta.paused.is_some()));
+        self.paused_tenants.set(i64::try_from(meta.paused_tenants.len()).unwrap_or(i64::MAX));
         self.version_understood.set(status.understands.into());
+        let dead = view::with(api.backend(), None, |view, _| query::dead_letters(view, usize::MAX));
+        self.dead_letters.set(dead.map_or(0, |dead| i64::try_from(dead).unwrap_or(i64::MAX)));
         for (class, count) in api.overload.under_way() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.under_way.get_or_create(&Class { class }).set(count);

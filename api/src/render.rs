@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use tallyman_model::record::{Cluster, Head, Record};
+use std::rc::Rc;
+use tallyman_model::record::{Cluster, Head, Meta, Record};
 use tallyman_model::{Damaged, Ordinal, Revision, View, query, time};
 use tallyman_raft::Status;
 
@@ -37,6 +38,7 @@ pub(crate) struct Scene<'a> {
     /// When each cluster whose observations are shown was last known to have said all, ms since 1970.
     observed_ms: RefCell<BTreeMap<Ordinal, Option<u64>>>,
     stale: RefCell<Stale>,
+    meta: RefCell<Option<Rc<Meta>>>,
     pub(crate) include: Include,
 }
 
@@ -54,8 +56,8 @@ pub(crate) struct Inside {
 
 impl<'a> Scene<'a> {
     pub(crate) fn new(view: &'a dyn View, status: &'a Status, now_ms: u64) -> Self {
-        let (observed_ms, stale) = (RefCell::default(), RefCell::default());
-        Self { view, status, inside: None, now_ms, observed_ms, stale, include: Include::default() }
+        let (observed_ms, stale, meta) = Default::default();
+        Self { view, status, inside: None, now_ms, observed_ms, stale, meta, include: Include::default() }
     }
 
     /// For rows.
@@ -72,6 +74,16 @@ impl<'a> Scene<'a> {
     pub(crate) fn oldest_cluster_ms(&self) -> u64 {
         let observed = self.observed_ms.borrow();
         observed.values().flatten().map(|at| self.now_ms.saturating_sub(*at)).max().unwrap_or(0)
+    }
+
+    /// The group's counters.
+    pub(crate) fn meta(&self) -> Result<Rc<Meta>, Damaged> {
+        if let Some(meta) = self.meta.borrow().as_ref() {
+            return Ok(Rc::clone(meta));
+        }
+        let meta = Rc::new(query::meta(self.view)?);
+        *self.meta.borrow_mut() = Some(Rc::clone(&meta));
+        Ok(meta)
     }
 
     /// What is to be said of the pictures that were shown.

@@ -2,11 +2,13 @@
 
 mod auditrecords;
 mod clusters;
+mod confirm_stops;
 mod events;
 mod lineage;
 mod members;
 pub(crate) mod namespaces;
 mod operator;
+mod pause;
 #[cfg(feature = "tomorrow")]
 mod remark;
 mod replicas;
@@ -52,6 +54,7 @@ pub(crate) const APPROVALS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}
 pub(crate) const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
 pub(crate) const CLUSTER: &str = "/apis/tallyman.dev/v1/clusters/{name}";
 pub(crate) const CONFIRM: &str = "/apis/tallyman.dev/v1/clusters/{name}/confirm";
+pub(crate) const WRITE_OFF: &str = "/apis/tallyman.dev/v1/clusters/{name}/write-off";
 pub(crate) const REPLICAS: &str = "/apis/tallyman.dev/v1/replicas";
 pub(crate) const REPLICA: &str = "/apis/tallyman.dev/v1/replicas/{name}";
 pub(crate) const AUDITRECORDS: &str = "/apis/tallyman.dev/v1/auditrecords";
@@ -59,6 +62,9 @@ pub(crate) const AUDITRECORD: &str = "/apis/tallyman.dev/v1/auditrecords/{name}"
 pub(crate) const INIT: &str = "/operator/init";
 pub(crate) const TRANSFER: &str = "/operator/transfer-leader";
 pub(crate) const STATUS: &str = "/operator/status";
+pub(crate) const CONFIRM_STOPS: &str = "/operator/confirm-stops";
+pub(crate) const PAUSE: &str = "/operator/pause";
+pub(crate) const RESUME: &str = "/operator/resume";
 pub(crate) const SNAPSHOT: &str = "/operator/snapshot";
 pub(crate) const LINEAGE: &str = "/operator/lineage";
 pub(crate) const CONFIRM_LINEAGE: &str = "/operator/confirm";
@@ -66,7 +72,7 @@ pub(crate) const MEMBERS: &str = "/operator/members";
 pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 41] = [
+pub const ROUTES: [&str; 45] = [
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -76,6 +82,7 @@ pub const ROUTES: [&str; 41] = [
     CLUSTERS,
     CLUSTER,
     CONFIRM,
+    WRITE_OFF,
     REPLICAS,
     REPLICA,
     AUDITRECORDS,
@@ -98,6 +105,9 @@ pub const ROUTES: [&str; 41] = [
     INIT,
     TRANSFER,
     STATUS,
+    CONFIRM_STOPS,
+    PAUSE,
+    RESUME,
     SNAPSHOT,
     LINEAGE,
     CONFIRM_LINEAGE,
@@ -145,6 +155,7 @@ pub fn router(options: ApiOptions) -> Router {
             get(clusters::get).put(clusters::replace).patch(clusters::patch).delete(clusters::delete),
         )
         .route(CONFIRM, post(clusters::confirm))
+        .route(WRITE_OFF, post(clusters::write_off))
         .route(REPLICAS, get(replicas::list))
         .route(REPLICA, get(replicas::get))
         .route(AUDITRECORDS, get(auditrecords::list))
@@ -154,6 +165,9 @@ pub fn router(options: ApiOptions) -> Router {
         .route(INIT, post(operator::init))
         .route(TRANSFER, post(operator::transfer_leader))
         .route(STATUS, get(operator::status))
+        .route(CONFIRM_STOPS, post(confirm_stops::confirm))
+        .route(PAUSE, post(pause::pause))
+        .route(RESUME, post(pause::resume))
         .route(SNAPSHOT, get(snapshot::take))
         .route(LINEAGE, get(lineage::report))
         .route(CONFIRM_LINEAGE, post(lineage::confirm))

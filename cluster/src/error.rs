@@ -4,7 +4,7 @@ mod answer;
 mod refused;
 
 pub(crate) use answer::classify;
-pub use refused::{Class, Refused, RefusedKind};
+pub use refused::{Refused, RefusedKind};
 
 use std::fmt;
 use thiserror::Error;

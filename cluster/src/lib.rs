@@ -31,7 +31,7 @@ mod version;
 pub use api::{Call, ClusterApi, Identity, ObjectKey, Page, WatchEvent, WatchStream};
 pub use breaker::Breaker;
 pub use denials::Denials;
-pub use error::{CallError, Class, NotSent, Refused, RefusedKind, Unknown, words};
+pub use error::{CallError, NotSent, Refused, RefusedKind, Unknown, words};
 pub use guarded::{Fence, Guarded};
 pub use kube_api::{ConnectError, ConnectOptions, KubeApi, Timing};
 pub use limiter::{Limiter, Slot};

@@ -23,7 +23,7 @@ pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
 
 /// The revision now, if something is due.
 fn due_at(term: &Term) -> Option<Revision> {
-    if term.is_paused() {
+    if term.is_unconfirmed() {
         return None;
     }
     let now_ms = term.now_ms();

@@ -18,6 +18,7 @@
 mod dispatch;
 mod expire;
 mod factory;
+mod give_up;
 mod leader;
 pub mod limits;
 mod log;

@@ -6,6 +6,8 @@ pub const RUNS_AT_ONCE_MAX: usize = 64;
 pub const OBJECTS_AT_ONCE_MAX: usize = 8;
 /// Entries of a lane that are looked at together.
 pub const LANE_PAGE_MAX: usize = 512;
+/// Such pages of one lane that are looked through for work that may be done.
+pub const LANE_PAGES_MAX: usize = 64;
 /// How long after its intent was committed a kube write may still be sent; later it counts as not sent.
 pub const SEND_WITHIN_MS: u64 = 2_000;
 /// Rounds of reading and patching in one release, when others change the object in between.

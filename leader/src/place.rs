@@ -9,6 +9,7 @@ use crate::term::{Stuck, Term};
 use choose::{Candidate, choose, is_same_offer};
 use futures::StreamExt;
 use futures::stream;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::command::{Choice, Place};
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
     let mut clusters = term.clusters.subscribe();
     let mut offered: Option<Arc<Vec<Cluster>>> = None;
+    let mut paused: BTreeSet<String> = BTreeSet::new();
     // From where on those are still to be looked at that wait and are not due.
     let mut waiting: Option<Key> = None;
     loop {
@@ -31,8 +33,11 @@ pub(crate) async fn run(term: Arc<Term>, bell: Arc<Notify>) {
         if term.is_paused() {
             continue;
         }
+        // Those of a tenant that was resumed wait, too.
+        let paused_before = std::mem::replace(&mut paused, term.paused_tenants());
+        let is_resumed = !paused_before.is_subset(&paused);
         if let Some(known) = known
-            && !offered.as_ref().is_some_and(|offered| is_same_offer(offered, &known))
+            && (is_resumed || !offered.as_ref().is_some_and(|offered| is_same_offer(offered, &known)))
         {
             offered = Some(known);
             waiting = Some(Key::lane(Lane::Place, Ordinal(0), term.now_ms() + 1, Ordinal(0)));
@@ -95,7 +100,10 @@ fn offer(term: &Term, from: Key) -> Option<(Vec<Place>, Option<Key>)> {
     let keys = term.look(|view| view.page(from, to, PLACE_WINDOW_MAX))?;
     let next = keys.last().map(|(key, _)| Key::lane(Lane::Place, Ordinal(0), key.b, key.ordinal().next()));
     let ordinals: Vec<_> = keys.iter().map(|(key, _)| key.ordinal()).collect();
-    let runs = fair::by_tenant(runs(term, &ordinals)?, PLACE_WINDOW_MAX);
+    let mut runs = runs(term, &ordinals)?;
+    let paused = term.paused_tenants();
+    runs.retain(|run| !paused.contains(&run.head.namespace));
+    let runs = fair::by_tenant(runs, PLACE_WINDOW_MAX);
     let mut decided = decide_on(term, &runs, &sites::clusters(term)?)?;
     decided.retain(|place| matches!(place.choice, Choice::On(_)));
     Some((decided, next))

@@ -5,7 +5,8 @@ use crate::factory::ClusterFactory;
 use crate::limits::{PROPOSE_DELAY_MS_MAX, PROPOSE_DELAY_MS_MIN, REST_MS, STATE_PAGE_MAX};
 use crate::log::{Log, look};
 use crate::options::Options;
-use crate::{expire, place, sites};
+use crate::{expire, give_up, place, sites};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::record::{Cluster, Permit, Record};
@@ -46,8 +47,22 @@ impl Term {
     }
 
     /// True while the group goes on from a backup and nobody has confirmed what the clusters show.
-    pub(crate) fn is_paused(&self) -> bool {
+    pub(crate) fn is_unconfirmed(&self) -> bool {
         self.look(|view| Ok(query::meta(view)?.unconfirmed().is_some())).unwrap_or(true)
+    }
+
+    /// True while nothing is sent to any cluster.
+    pub(crate) fn is_paused(&self) -> bool {
+        let look = |view: &dyn View| {
+            let meta = query::meta(view)?;
+            Ok(meta.unconfirmed().is_some() || meta.paused.is_some())
+        };
+        self.look(look).unwrap_or(true)
+    }
+
+    /// The tenants for which nothing is sent.
+    pub(crate) fn paused_tenants(&self) -> BTreeSet<String> {
+        self.look(|view| Ok(query::meta(view)?.paused_tenants.into_keys().collect())).unwrap_or_default()
     }
 
     /// The records under `ordinals` that are there, read a few at a time.
@@ -109,6 +124,7 @@ pub(crate) async fn run(term: Arc<Term>, clusters: Arc<dyn ClusterFactory>) {
     loop {
         work.spawn(dispatch::run(Arc::clone(&term), bells.clone()));
         work.spawn(place::run(Arc::clone(&term), bells.place()));
+        work.spawn(give_up::run(Arc::clone(&term)));
         work.spawn(expire::run(Arc::clone(&term), bells.expire()));
         work.spawn(sites::run(Arc::clone(&term), Arc::clone(&clusters), bells.clone()));
         let ended = work.join_next().await;

@@ -8,6 +8,7 @@ mod begin_lineage;
 mod cancel;
 mod conclude;
 mod confirm_lineage;
+mod confirm_stops;
 mod contact;
 mod delete;
 mod diagnose;
@@ -15,9 +16,11 @@ mod dismiss_member;
 mod expect_member;
 mod expire;
 mod found;
+mod give_up;
 mod intend;
 mod observe;
 mod patch;
+mod pause;
 mod place;
 mod prefer_datacenter;
 mod promote_member;
@@ -26,6 +29,7 @@ mod raise_version;
 mod remark;
 mod remove_cluster;
 mod remove_member;
+mod resume;
 mod retry;
 mod settle;
 mod submit;
@@ -33,6 +37,7 @@ mod sweep;
 mod target;
 mod update_cluster;
 mod update_member;
+mod write_off_cluster;
 
 pub use add_cluster::AddCluster;
 pub use add_member::AddMember;
@@ -43,6 +48,7 @@ pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
 pub use conclude::{Conclude, Outcome};
 pub use confirm_lineage::ConfirmLineage;
+pub use confirm_stops::{ConfirmStops, StopsOf};
 pub use contact::Contact;
 pub use delete::Delete;
 pub use diagnose::Diagnose;
@@ -50,9 +56,11 @@ pub use dismiss_member::DismissMember;
 pub use expect_member::ExpectMember;
 pub use expire::Expire;
 pub use found::Found;
+pub use give_up::GiveUp;
 pub use intend::Intend;
 pub use observe::{Observation, Observe};
 pub use patch::Patch;
+pub use pause::Pause;
 pub use place::{Choice, Place};
 pub use prefer_datacenter::PreferDatacenter;
 pub use promote_member::PromoteMember;
@@ -61,12 +69,14 @@ pub use raise_version::RaiseVersion;
 pub use remark::Remark;
 pub use remove_cluster::RemoveCluster;
 pub use remove_member::RemoveMember;
+pub use resume::Resume;
 pub use retry::Retry;
 pub use submit::{ManifestName, Submit, SubmitManifest};
 pub use sweep::Sweep;
 pub use target::Target;
 pub use update_cluster::UpdateCluster;
 pub use update_member::UpdateMember;
+pub use write_off_cluster::WriteOffCluster;
 
 use crate::quorum::Seen;
 use crate::{Damaged, Digest, Done, Refusal, Txn};
@@ -178,6 +188,16 @@ pub enum Command {
     Adopt(Adopt),
     /// Say why an attempt does not run, or why it failed.
     Diagnose(Diagnose),
+    /// Send nothing, for the group or a tenant.
+    Pause(Pause),
+    /// Send again, for the group or a tenant.
+    Resume(Resume),
+    /// Agree to what a brake holds back.
+    ConfirmStops(ConfirmStops),
+    /// Give a cluster up as lost for good.
+    WriteOffCluster(WriteOffCluster),
+    /// Give up what runs have on such a cluster.
+    GiveUp(GiveUp),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -215,6 +235,11 @@ impl Command {
         "raise-version",
         "adopt",
         "diagnose",
+        "pause",
+        "resume",
+        "confirm-stops",
+        "write-off-cluster",
+        "give-up",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -252,6 +277,11 @@ impl Command {
             Command::RaiseVersion(_) => "raise-version",
             Command::Adopt(_) => "adopt",
             Command::Diagnose(_) => "diagnose",
+            Command::Pause(_) => "pause",
+            Command::Resume(_) => "resume",
+            Command::ConfirmStops(_) => "confirm-stops",
+            Command::WriteOffCluster(_) => "write-off-cluster",
+            Command::GiveUp(_) => "give-up",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -321,6 +351,11 @@ impl Command {
             Command::RaiseVersion(raise) => raise.apply(txn),
             Command::Adopt(adopt) => adopt.apply(txn),
             Command::Diagnose(diagnose) => diagnose.apply(txn),
+            Command::Pause(pause) => pause.apply(txn, by),
+            Command::Resume(resume) => resume.apply(txn),
+            Command::ConfirmStops(confirm) => confirm.apply(txn),
+            Command::WriteOffCluster(off) => off.apply(txn, by),
+            Command::GiveUp(give_up) => give_up.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -61,6 +61,9 @@ pub(crate) fn watch_hash(cluster: Ordinal, kind: Kind) -> u64 {
 fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
     let ordinal = run.head.ordinal;
     keys.push(Key::lookup(Tag::Phase, run.phase as u64, ordinal));
+    if run.is_dead_letter() {
+        keys.push(Key::lookup(Tag::DeadLetter, 0, ordinal));
+    }
     if let Some(attempt) = run.attempt() {
         keys.push(Key::lookup(Tag::Cluster, attempt.cluster.0, ordinal));
         if !attempt.phase.is_terminal() {

@@ -39,6 +39,8 @@ pub enum Tag {
     Label,
     /// `a` = hash of a label's key, `b` = ordinal.
     LabelKey,
+    /// `a` = 0, `b` = ordinal of a runnable that failed before a cluster took it.
+    DeadLetter,
     /// `a` = lane << 56 | ordinal of the cluster, `b` = due in ms since 1970, `c` = ordinal of the record.
     Lane,
 }

@@ -12,6 +12,7 @@
 //! ```
 
 mod apply;
+pub mod brake;
 pub mod bytes;
 pub mod command;
 mod env;
@@ -29,6 +30,7 @@ pub mod query;
 pub mod quorum;
 pub mod record;
 mod refusal;
+mod retry;
 mod row;
 pub mod rule;
 pub mod selector;
@@ -45,7 +47,7 @@ pub use id::{Digest, GroupId, Ordinal, ReplicaId, Revision, Uid};
 pub use index::{Index, index};
 pub use key::{Key, Lane, Tag};
 pub use lookup::name_hash;
-pub use phase::{Phase, Reason};
+pub use phase::{Class, Phase, Reason};
 pub use record::Record;
 pub use refusal::{Cause, Gone, Refusal, RefusalKind};
 pub use row::{Row, Write, Writes};

@@ -73,9 +73,25 @@ pub const DURATION_MS_MAX: u64 = 366 * 24 * 3_600_000;
 pub const CALL_DEADLINE_MS: u64 = 10_000;
 /// How much longer than its deadline a request may still take effect at a far kube-apiserver.
 pub const CALL_DRAIN_MS: u64 = 60_000;
-/// The delay before the first repetition of a kube write.
+/// The delay before the first repetition of a kube write, on average.
 pub const RETRY_DELAY_MS_MIN: u64 = 500;
-/// The longest delay between repetitions of a kube write.
+/// The longest delay between repetitions of a kube write, where few wait for the cluster.
 pub const RETRY_DELAY_MS_MAX: u64 = 60_000;
+/// Repeated kube writes to one cluster in a second, when many wait for it.
+pub const RETRIES_PER_S_MAX: u64 = 50;
+/// Runs of a cluster or a tenant that may be stopped within a window, however few are under way.
+pub const BRAKE_FLOOR_RUNS: u64 = 50;
+/// The share of those under way that may be stopped within a window, if that is more.
+pub const BRAKE_SHARE_PERCENT: u64 = 30;
+/// How long such a window is.
+pub const BRAKE_WINDOW_MS: u64 = 10 * 60_000;
+/// Clusters and tenants whose stopped runs are counted at the same time.
+pub const BRAKES_MAX: usize = 256;
+/// Runs that one command gives up on a cluster that was written off.
+pub const GIVE_UP_RUNS_MAX: usize = 32;
+/// How long an object that was asked to go may take before its finalizers are told of.
+pub const HANGING_MS: u64 = 5 * 60_000;
+/// Tenants that are paused at the same time.
+pub const TENANTS_PAUSED_MAX: usize = 100;
 /// How long after its making our hold may be released by anybody, when Tallyman has not done so.
 pub const HOLD_MS: u64 = 7 * 24 * 3_600_000;

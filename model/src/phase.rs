@@ -1,5 +1,6 @@
 //! The one-word states of a run, and the reasons beside them.
 
+use crate::record::Runnable;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -121,6 +122,23 @@ pub enum Reason {
     Rejected,
     /// Not enough people approved it in time.
     ApprovalExpired,
+    /// The cluster refuses it until somebody changes rights, credentials or what is installed there.
+    NeedsOperator,
+    /// Its tenant is paused.
+    Paused,
+    /// Its cluster was given up as lost for good.
+    ClusterWrittenOff,
+}
+
+/// What helps against a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Nothing: the same request is refused again.
+    Permanent,
+    /// Time.
+    Transient,
+    /// Somebody who changes rights, credentials or what is installed; until then the same request is refused again.
+    Operator,
 }
 
 impl Reason {
@@ -145,6 +163,67 @@ impl Reason {
             Reason::AwaitingApproval => "AwaitingApproval",
             Reason::Rejected => "Rejected",
             Reason::ApprovalExpired => "ApprovalExpired",
+            Reason::NeedsOperator => "NeedsOperator",
+            Reason::Paused => "Paused",
+            Reason::ClusterWrittenOff => "ClusterWrittenOff",
         }
+    }
+
+    /// All reasons but [`Reason::None`], in the order of their codes.
+    pub const ALL: &[Reason] = &[
+        Reason::NoCluster,
+        Reason::NameHeld,
+        Reason::NameTaken,
+        Reason::NamespaceMissing,
+        Reason::Refused,
+        Reason::Retrying,
+        Reason::OutcomeUnknown,
+        Reason::StartByPassed,
+        Reason::FinishByPassed,
+        Reason::ObjectGone,
+        Reason::Completed,
+        Reason::ObjectFailed,
+        Reason::CancelRequested,
+        Reason::AwaitingApproval,
+        Reason::Rejected,
+        Reason::ApprovalExpired,
+        Reason::NeedsOperator,
+        Reason::Paused,
+        Reason::ClusterWrittenOff,
+    ];
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
+    /// What helps a run that is not sent because of it; `None` where nothing stands in the way of sending.
+    #[must_use]
+    pub fn class(self) -> Option<Class> {
+        match self {
+            Reason::NameTaken | Reason::Refused => Some(Class::Permanent),
+            Reason::NoCluster
+            | Reason::NameHeld
+            | Reason::NamespaceMissing
+            | Reason::Retrying
+            | Reason::Paused => Some(Class::Transient),
+            Reason::NeedsOperator => Some(Class::Operator),
+            _ => None,
+        }
+    }
+
+    /// True if a run that failed with it was never given to a cluster.
+    fn is_undelivered(self) -> bool {
+        self == Reason::StartByPassed || matches!(self.class(), Some(Class::Permanent | Class::Operator))
+    }
+}
+
+impl Runnable {
+    /// True if it failed before a cluster took it: it was refused for good, or not taken by `startBy`. When what was
+    /// in the way is gone a person may retry it.
+    #[must_use]
+    pub fn is_dead_letter(&self) -> bool {
+        self.phase == Phase::Failed && self.reason.is_undelivered()
     }
 }

@@ -178,6 +178,15 @@ pub fn active(view: &dyn View, cluster: Ordinal, max: usize) -> Result<usize, Da
     view.count(key(Ordinal(0)), key(Ordinal(u64::MAX)), max)
 }
 
+/// How many runs failed before a cluster took them, counted up to `max`.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn dead_letters(view: &dyn View, max: usize) -> Result<usize, Damaged> {
+    let key = |ordinal| Key::lookup(Tag::DeadLetter, 0, ordinal);
+    view.count(key(Ordinal(0)), key(Ordinal(u64::MAX)), max)
+}
+
 /// The ordinals of runs whose last attempt is or was on a cluster, after `after`, at most `limit`.
 ///
 /// # Errors

@@ -3,21 +3,24 @@
 mod approval;
 mod cluster;
 mod diagnosis;
+mod hanging;
 mod kind;
 mod member;
 mod meta;
 mod object;
+mod pause;
 mod receipt;
 mod runnable;
 mod watch;
 
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
-pub use cluster::{Cluster, Credentials, Stray};
+pub use cluster::{Cluster, Credentials, Stray, WrittenOff};
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
 pub use kind::Kind;
 pub use member::{Expected, JoinAs, Member, MemberState};
 pub use meta::{Lineage, Meta, Origin};
 pub use object::{Action, Condition, Intent, Object, ObjectState, Permit, Seen};
+pub use pause::Paused;
 pub use receipt::Receipt;
 pub use runnable::{Asked, Attempt, AttemptPhase, Ending, OnLate, Placement, Planned, RunSpec, Runnable};
 pub use watch::Watch;

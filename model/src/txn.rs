@@ -4,8 +4,8 @@ use crate::command::{Command, MEMBERS_MAX, Principal, Target};
 use crate::ledger::{self, Chained};
 use crate::record::{Cluster, Member, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
-    Ctx, Damaged, Key, Layer, Ordinal, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes, index,
-    limits,
+    Ctx, Damaged, Key, Layer, Ordinal, Phase, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes,
+    index, limits, lookup,
 };
 use std::sync::Arc;
 
@@ -131,6 +131,18 @@ impl<'a> Txn<'a> {
     /// How many ordinals a lookup value points to, counted up to `max`.
     pub(crate) fn count(&self, tag: Tag, value: u64, max: usize) -> Result<usize, Damaged> {
         self.layer.count(lookup_from(tag, value), lookup_to(tag, value), max)
+    }
+
+    /// How many runs of a tenant are on a cluster and have not ended.
+    pub(crate) fn active_of(&self, tenant: &str) -> Result<usize, Damaged> {
+        const ON_CLUSTER: [Phase; 6] =
+            [Phase::Placed, Phase::Sent, Phase::Pending, Phase::Running, Phase::Stopping, Phase::Lost];
+        let mut active = 0;
+        for phase in ON_CLUSTER {
+            let lookups = [(Tag::Tenant, lookup::tenant_hash(tenant)), (Tag::Phase, phase as u64)];
+            active += self.layer.meet(&lookups, Ordinal(0), usize::MAX)?.len();
+        }
+        Ok(active)
     }
 
     /// The first record under a hash that `is` accepts.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate; `diagnose` |
+//! | 3 | the kinds Workflow and WorkflowTemplate; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -29,6 +29,11 @@ impl Command {
             Command::Observe(observe) => observe.kind.since(),
             Command::Sweep(sweep) => sweep.kind.since(),
             Command::Diagnose(_) => Diagnose::SINCE,
+            Command::Pause(_)
+            | Command::Resume(_)
+            | Command::ConfirmStops(_)
+            | Command::WriteOffCluster(_)
+            | Command::GiveUp(_) => 3,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

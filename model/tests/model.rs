@@ -7,6 +7,10 @@ mod adopt;
 mod approvals;
 #[path = "model/approvers.rs"]
 mod approvers;
+#[path = "model/brakes.rs"]
+mod brakes;
+#[path = "model/dead_letters.rs"]
+mod dead_letters;
 #[path = "model/diagnosis.rs"]
 mod diagnosis;
 #[path = "model/late.rs"]
@@ -15,6 +19,8 @@ mod late;
 mod lineage;
 #[path = "model/members.rs"]
 mod members;
+#[path = "model/pauses.rs"]
+mod pauses;
 #[path = "model/property.rs"]
 mod property;
 #[path = "model/story.rs"]
@@ -23,3 +29,5 @@ mod story;
 mod workflow;
 #[path = "model/world.rs"]
 mod world;
+#[path = "model/write_off.rs"]
+mod write_off;

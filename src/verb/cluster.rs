@@ -7,6 +7,7 @@ mod remove;
 mod role;
 mod setting;
 mod test;
+mod write_off;
 
 pub(crate) use add::document;
 
@@ -51,6 +52,7 @@ enum Verb {
     Release(release::Release),
     Role(role::Role),
     Remove(remove::Remove),
+    WriteOff(write_off::WriteOff),
 }
 
 /// A cluster's columns.
@@ -98,6 +100,9 @@ fn cells(cluster: &Value) -> Vec<String> {
 
 fn state(cluster: &Value) -> &'static str {
     let is = |pointer: &str| cluster.pointer(pointer).and_then(Value::as_bool);
+    if cluster.pointer("/status/writtenOff").is_some() {
+        return "written off";
+    }
     match (is("/status/quarantined"), is("/spec/cordoned"), is("/spec/paused"), is("/status/reachable")) {
         (Some(true), ..) => "quarantined",
         (_, _, _, Some(false)) => "unreachable",
@@ -124,6 +129,7 @@ impl ClusterCommand {
             Verb::Release(release) => release.run().await,
             Verb::Role(role) => role.run(),
             Verb::Remove(remove) => remove.run(client).await,
+            Verb::WriteOff(off) => off.run(client).await,
         }
     }
 }

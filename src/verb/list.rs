@@ -12,6 +12,8 @@ Examples:
   tallyman list -A
   tallyman list -n risk -l desk=rates -o wide
   tallyman list -A --field-selector status.phase=Failed,status.cluster=east
+  tallyman list -A --field-selector status.deadLetter=true
+  tallyman list -A --field-selector status.reason=NeedsOperator
   tallyman list -n risk -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
   tallyman list -A --watch
 

@@ -10,6 +10,9 @@ use crate::select::{Scope, Select, list};
 use serde_json::Value;
 use std::io::{BufRead as _, IsTerminal as _};
 
+/// Runnables that selectors select for one command.
+const SELECTED_MAX: usize = 1_000;
+
 /// Which ones, for commands that change them.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Many {
@@ -30,6 +33,8 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// Of what was selected: another one under the same name is not meant.
     pub(crate) uid: Option<String>,
+    /// As what was selected was at that revision.
+    pub(crate) revision: Option<String>,
 }
 
 impl Target {
@@ -59,7 +64,7 @@ impl Many {
         }
         let request = match self.select.scope(&self.names)? {
             Scope::Named(named) => {
-                let target = |(namespace, name)| Target { namespace, name, uid: None };
+                let target = |(namespace, name)| Target { namespace, name, uid: None, revision: None };
                 return Ok(named.into_iter().map(target).collect());
             }
             Scope::Selected(request) => request,
@@ -71,7 +76,7 @@ impl Many {
             }
             found => found?,
         };
-        let runs: Vec<&Value> = items(&found).into_iter().filter(|run| suits(run)).collect();
+        let mut runs: Vec<&Value> = items(&found).into_iter().filter(|run| suits(run)).collect();
         if runs.is_empty() {
             let message = format!("nothing that can be {} is selected", past(verb));
             return Err(Failure::new(
@@ -80,11 +85,19 @@ impl Many {
                 format!("tallyman list{}", self.select.words()),
             ));
         }
+        let left = runs.len().saturating_sub(SELECTED_MAX);
+        if left > 0 {
+            runs.truncate(SELECTED_MAX);
+            complain(&format!(
+                "{left} more are selected: these are the first {SELECTED_MAX}; repeat it for the others\n"
+            ));
+        }
         self.agree(verb, &runs)?;
         let target = |run: &&Value| Target {
             namespace: text(run, "/metadata/namespace").to_owned(),
             name: text(run, "/metadata/name").to_owned(),
             uid: Some(text(run, "/metadata/uid").to_owned()),
+            revision: Some(text(run, "/metadata/resourceVersion").to_owned()),
         };
         Ok(runs.iter().map(target).collect())
     }
@@ -92,7 +105,12 @@ impl Many {
     /// What stands for each of those that are selected, where requests are printed instead of being sent.
     fn placeholder(&self) -> Target {
         let namespace = if self.select.all_namespaces { "NAMESPACE" } else { self.select.place.namespace() };
-        Target { namespace: namespace.to_owned(), name: "NAME".to_owned(), uid: Some("UID".to_owned()) }
+        Target {
+            namespace: namespace.to_owned(),
+            name: "NAME".to_owned(),
+            uid: Some("UID".to_owned()),
+            revision: Some("REVISION".to_owned()),
+        }
     }
 
     fn agree(&self, verb: &str, runs: &[&Value]) -> Result<(), Failure> {

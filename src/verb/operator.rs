@@ -1,8 +1,10 @@
 //! `tallyman operator ...`: the group of replicas.
 
+mod confirm_stops;
 mod init;
 mod lineage;
 mod member;
+mod pause;
 mod recover;
 mod snapshot;
 mod status;
@@ -92,11 +94,18 @@ enum Verb {
         #[command(flatten)]
         change: ChangeOptions,
     },
+    /// Send nothing to any cluster, for the group or for one tenant
+    #[command(after_help = pause::PAUSE_HELP)]
+    Pause(pause::Which),
+    /// Send again, for the group or for one tenant
+    #[command(after_help = pause::RESUME_HELP)]
+    Resume(pause::Which),
     Member(member::Member),
     Snapshot(snapshot::Snapshot),
     Recover(recover::Recover),
     Report(lineage::Report),
     Confirm(lineage::Confirm),
+    ConfirmStops(confirm_stops::ConfirmStops),
 }
 
 impl Operator {
@@ -106,11 +115,14 @@ impl Operator {
             Verb::Init { expect, wait: Some(limit) } => init::until_made(client, expect, limit).await,
             Verb::Status { output } => status::show(client, &output).await,
             Verb::TransferLeader { to, change } => transfer(client, to, &change).await,
+            Verb::Pause(which) => which.run(client, "pause").await,
+            Verb::Resume(which) => which.run(client, "resume").await,
             Verb::Member(member) => member.run(client).await,
             Verb::Snapshot(snapshot) => snapshot.run(client).await,
             Verb::Recover(recover) => recover.run(),
             Verb::Report(report) => report.run(client).await,
             Verb::Confirm(confirm) => confirm.run(client).await,
+            Verb::ConfirmStops(confirm) => confirm.run(client).await,
         }
     }
 }

@@ -31,7 +31,11 @@ impl Reason {
     ) -> Result<Option<Answer>, Failure> {
         let path = format!("{}/{verb}", request::runnable(&target.namespace, &target.name));
         let body = if self.reason.is_empty() { json!({}) } else { json!({"reason": self.reason}) };
-        let request = Request::send(Method::POST, path, &body).keyed(change.key());
+        let mut request = Request::send(Method::POST, path, &body).keyed(change.key());
+        if let Some(revision) = target.revision.as_ref().filter(|_| verb == "retry") {
+            // Whoever was faster has done it: what came of that is not tried again.
+            request = request.header("if-match", format!("\"{revision}\""));
+        }
         let repeat = format!("tallyman {verb} {}{}", target.reference(), self.words());
         match client.change(request, &repeat).await {
             Err(failure) if failure.is_printed() && wait => {

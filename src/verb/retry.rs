@@ -17,6 +17,10 @@ Examples:
   tallyman retry risk/nightly-report-x7k2p --reason 'input is there now'
   tallyman retry risk/nightly-report-x7k2p --wait
   tallyman retry -A --field-selector status.phase=Failed --yes
+  tallyman retry -A --field-selector status.deadLetter=true,status.cluster=east --reason 'the role is there now'
+
+Dead letters are runs that failed before a cluster took them: refused for good, or not taken by startBy. A run that has
+changed since it was selected is left alone, so two people who do this at once do nothing twice.
 
 Exit codes: 3 not found, 4 it has not ended or ended well, 7 unknown (repeat it with the key that is named),
             8 with --wait: it ended without success again";

@@ -4,11 +4,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use tallyman_model::brake::{Brake, Scope};
 use tallyman_model::command::{
     AddCluster, AddMember, Approve, Choice, Contact, Found, IdempotencyKey, Intend, Observe, Place, Target,
 };
 use tallyman_model::manifest::accept;
-use tallyman_model::record::{Action, Credentials, Decision, Meta, Permit, Resource};
+use tallyman_model::record::{Action, Credentials, Decision, Meta, Paused, Permit, Resource};
 use tallyman_model::{
     Command, Ctx, Digest, Entry, MemoryView, Ordinal, Principal, ReplicaId, Revision, Row, Uid, apply,
 };
@@ -166,6 +167,10 @@ fn rows() {
         lineages: Vec::new(),
         expected: Vec::new(),
         preferred_datacenter: String::new(),
+        paused: Some(Paused { by: "ann".to_owned(), at_ms: 8, why: "w".to_owned() }),
+        paused_tenants: [("risk".to_owned(), Paused { by: "bob".to_owned(), at_ms: 9, why: String::new() })]
+            .into(),
+        brakes: [(Scope::Tenant("risk".to_owned()), Brake { stopped: 10, ..Brake::default() })].into(),
     }));
     for (name, row) in [("row-part.bin", part), ("row-meta.bin", meta)] {
         assert_golden(name, &codec::encode(Kind::Row, &row).unwrap());

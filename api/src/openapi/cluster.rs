@@ -34,6 +34,7 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     may("status.reachable", Flag, "It answered last; absent or null: it was not asked yet."),
     may("status.reachableSince", Time, "Since when that is so."),
+    may("status.brake", Text, "That nothing more is stopped on it before somebody agrees, in plain words."),
     may("status.message", Text, "What went wrong with it last."),
     may("status.kubeSystemUID", Text, "Its identity."),
     may("status.version", Text, "The Kubernetes version that it reports."),
@@ -50,6 +51,13 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.strays.namespace", Text, "Its namespace."),
     may("status.strays.name", Text, "Its name."),
     may("status.strays.uid", Text, "Its UID."),
+    may("status.writtenOff", Object, "That it was given up as lost for good."),
+    may("status.writtenOff.by", Text, "By whom."),
+    may("status.writtenOff.at", Time, "When."),
+    may("status.writtenOff.reason", Text, "Why, in their words."),
+    may("status.writtenOff.runs", Whole, "Runs that had something there and were given up so far."),
+    may("status.writtenOff.objects", Whole, "What they had there."),
+    may("status.writtenOff.done", Flag, "All of it is given up."),
 ];
 
 pub(super) const EXAMPLE: &str = r#"{

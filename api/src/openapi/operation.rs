@@ -201,6 +201,14 @@ const OPERATIONS: &[Operation] = &[
         Fields(&[("kubeSystemUID", "The identity that the cluster shows now.")]),
         "Ends a quarantine: the cluster is now the one with that identity.",
     ),
+    on(
+        Clusters,
+        route::WRITE_OFF,
+        CONNECT,
+        &[WRITE],
+        Fields(&[("reason", "Why, in words.")]),
+        "Gives up a cluster that is lost for good: its runs end Failed, and their names are free.",
+    ),
     on(Replicas, route::REPLICAS, LISTS, &[READ, LIST], Nothing, "Lists replicas."),
     on(Replicas, route::REPLICA, GET, &[READ], Nothing, "Reads a replica."),
     on(
@@ -290,6 +298,28 @@ const OPERATIONS: &[Operation] = &[
             ("without", "Clusters that are not waited for."),
         ]),
         "Lets a group send again that goes on from a backup. For operators.",
+    ),
+    plain(
+        route::CONFIRM_STOPS,
+        "post",
+        Fields(&[
+            ("cluster", "The cluster whose brake is engaged."),
+            ("tenant", "Or the tenant."),
+            ("reason", "Why, in words."),
+        ]),
+        "Agrees to stop what a brake holds back, because so much was stopped within minutes. For operators.",
+    ),
+    plain(
+        route::PAUSE,
+        "post",
+        Fields(&[("tenant", "Only this tenant; null for the group."), ("reason", "Why, in words.")]),
+        "Sends nothing to any cluster from now on, for the group or for one tenant; watching goes on. For operators.",
+    ),
+    plain(
+        route::RESUME,
+        "post",
+        Fields(&[("tenant", "This tenant; null for the group."), ("reason", "Why, in words.")]),
+        "Sends again, for the group or for one tenant. For operators.",
     ),
     plain(
         route::MEMBERS,

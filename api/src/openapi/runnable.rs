@@ -150,6 +150,16 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.approvals.given.reason", Text, "Why, in their words."),
     may("status.approvals.given.void", Flag, "It does not count any more."),
     may("status.late", Flag, "It has not ended in time."),
+    may(
+        "status.waitingFor",
+        Text,
+        "What keeps it from being sent though nothing is wrong with it, in plain words: a pause, a quarantined cluster, a brake; or what keeps an object from going.",
+    ),
+    may(
+        "status.deadLetter",
+        Flag,
+        "It failed before a cluster took it: it was refused for good, or not taken by startBy. When what was in the way is gone a person may retry it.",
+    ),
     may("status.finishedAt", Time, "When its end was committed."),
     may("status.attempts", List, "Each try to run it on one cluster, oldest first."),
     may("status.attempts.number", Whole, "1, 2, ..."),

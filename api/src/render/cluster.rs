@@ -2,6 +2,7 @@
 
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
+use tallyman_model::brake::Scope;
 use tallyman_model::record::Cluster;
 use tallyman_model::{Damaged, Revision, query, time};
 
@@ -37,6 +38,11 @@ pub(super) fn document(
             reachable: cluster.reachable,
             reachable_since: cluster.reachable.map(|_| time::format(cluster.reachable_since_ms)),
             message: &cluster.message,
+            brake: scene
+                .meta()?
+                .brakes
+                .get(&Scope::Cluster(cluster.head.ordinal))
+                .and_then(|brake| brake.words(&format!("cluster {}", cluster.head.name))),
             kube_system_uid: cluster.kube_system_uid.as_deref(),
             version: &cluster.version,
             observed_at: observed_ms.map(time::format),
@@ -44,6 +50,14 @@ pub(super) fn document(
             active_runs: query::active(scene.view, cluster.head.ordinal, ACTIVE_MAX)?,
             strays_count: cluster.strays_count,
             strays: cluster.strays.iter().map(stray).collect(),
+            written_off: cluster.written_off.clone().map(|off| WrittenOff {
+                by: off.by,
+                at: time::format(off.at_ms),
+                reason: off.why,
+                runs: off.runs,
+                objects: off.objects,
+                done: off.done,
+            }),
         },
     }))
 }
@@ -76,6 +90,8 @@ struct State<'a> {
     reachable_since: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    brake: Option<String>,
     #[serde(rename = "kubeSystemUID", skip_serializing_if = "Option::is_none")]
     kube_system_uid: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -88,6 +104,18 @@ struct State<'a> {
     active_runs: usize,
     strays_count: u64,
     strays: Vec<Stray>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written_off: Option<WrittenOff>,
+}
+
+#[derive(Serialize)]
+struct WrittenOff {
+    by: String,
+    at: String,
+    reason: String,
+    runs: u64,
+    objects: u64,
+    done: bool,
 }
 
 #[derive(Serialize)]

@@ -131,7 +131,11 @@ fn created<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a>
         return condition("Created", UNKNOWN, Reason::OutcomeUnknown.as_str(), message, attempt.placed_ms);
     }
     match run.reason {
-        Reason::NamespaceMissing | Reason::Refused | Reason::Retrying | Reason::NameTaken => {
+        Reason::NamespaceMissing
+        | Reason::Refused
+        | Reason::Retrying
+        | Reason::NeedsOperator
+        | Reason::NameTaken => {
             condition("Created", FALSE, run.reason.as_str(), run.message.as_str(), run.phase_since_ms)
         }
         _ if run.phase.is_terminal() => condition(

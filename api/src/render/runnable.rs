@@ -117,6 +117,8 @@ struct State<'a> {
     reason: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_for: Option<String>,
     observed_generation: u32,
     conditions: Vec<Condition<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +129,8 @@ struct State<'a> {
     approvals: Option<ApprovalsState<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     late: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dead_letter: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<String>,
     attempts: Vec<AttemptState<'a>>,
@@ -193,10 +197,15 @@ impl<'a> State<'a> {
             None => None,
         };
         let seen = run.main_object().and_then(|object| object.seen.as_ref());
+        let meta = scene.meta()?;
         Ok(Self {
             phase: run.phase.as_str(),
             reason: diagnosis::reason(run),
             message: diagnosis::message(run),
+            waiting_for: run
+                .held_up(&meta, cluster.as_ref())
+                .map(|(_, words)| words)
+                .or_else(|| run.hanging(scene.now_ms)),
             observed_generation: 1,
             conditions: conditions::of(run, cluster.as_ref()),
             cluster: attempt.map(|attempt| attempt.cluster_name.as_str()),
@@ -204,6 +213,7 @@ impl<'a> State<'a> {
             submitted_by: &run.head.created_by,
             approvals: approvals::state(run),
             late: run.late,
+            dead_letter: run.is_dead_letter(),
             finished_at: run.finished_ms.map(time::format),
             attempts: attempts(scene, run)?,
             observed: seen.map(|seen| Observed {

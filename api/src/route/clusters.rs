@@ -1,8 +1,10 @@
 //! `clusters`.
 
 mod write;
+mod write_off;
 
 pub(super) use write::{confirm, create, delete, patch, replace};
+pub(super) use write_off::write_off;
 
 use crate::api::Shared;
 use crate::ask::Ask;

@@ -1,5 +1,6 @@
 //! What operators ask of one replica: for members of `system:masters` only, and also while the group is not open.
 
+use super::{confirm_stops, pause};
 use crate::answer;
 use crate::api::{Shared, waiting};
 use crate::ask::Ask;
@@ -57,7 +58,11 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
     let ids = |ids: &[ReplicaId]| ids.iter().map(ReplicaId::to_string).collect::<Vec<_>>();
     let (ledger_records, ledger_head) = api.backend().ledger_head();
     let hash = api.backend().state_hash();
-    let meta = view::with(api.backend(), None, |view, _| query::meta(view))?;
+    let (meta, brakes) = view::with(api.backend(), None, |view, _| {
+        let meta = query::meta(view)?;
+        let brakes = confirm_stops::engaged(view, &meta)?;
+        Ok((meta, brakes))
+    })?;
     let lineage = meta.lineages.last().map(|lineage| {
         json!({
             "id": lineage.id.to_string(),
@@ -96,6 +101,9 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
             "flushMs": status.disk.flush_ms,
         },
         "refusesSubmissions": status.refuses_submissions,
+        "paused": meta.paused.as_ref().map(pause::document),
+        "pausedTenants": pause::tenants(&meta),
+        "brakes": brakes,
         "version": {"group": meta.version, "understands": status.understands},
         "fatal": status.fatal,
         "ledger": {"records": ledger_records, "hash": ledger_head.to_string()},

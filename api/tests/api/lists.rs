@@ -3,7 +3,7 @@
 use crate::client::{Server, start};
 use crate::samples::{RUNNABLES, path, runnable};
 use serde_json::{Value, json};
-use tallyman_model::Revision;
+use tallyman_model::{Reason, Revision};
 
 fn names(list: &Value) -> Vec<&str> {
     list["items"].as_array().unwrap().iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect()
@@ -177,4 +177,37 @@ async fn rows_have_as_much_of_the_object_as_is_asked_for() {
     }
     let wrong = format!("{RUNNABLES}?includeObject=All");
     server.send("GET", &wrong, &accept, "").await.refused(400, "BadRequest");
+}
+
+#[tokio::test]
+async fn what_no_cluster_took_is_found_in_one_list() {
+    let server = start().await;
+    let east = server.memory.cluster("east");
+    for name in ["refused", "waits", "fine"] {
+        server.submit(name).await;
+    }
+    server.memory.started("fine", east);
+    server.memory.refused("refused", east, Reason::Refused, true);
+    server.memory.refused("waits", east, Reason::NeedsOperator, false);
+    for (query, expected) in [
+        ("fieldSelector=status.deadLetter%3Dtrue", "refused"),
+        ("fieldSelector=status.deadLetter!%3Dtrue", "waits fine"),
+        ("fieldSelector=status.reason%3DNeedsOperator", "waits"),
+        ("fieldSelector=status.reason%3D", "fine"),
+    ] {
+        assert_eq!(selected(&server, query).await, expected, "{query}");
+    }
+    let document = server.get(&path("refused")).await.done(200);
+    assert_eq!(
+        (&document["status"]["deadLetter"], &document["status"]["reason"]),
+        (&json!(true), &json!("Refused"))
+    );
+    assert_eq!(document["status"]["message"], "the cluster's words");
+    let metrics = server.get("/metrics").await.text();
+    assert!(metrics.contains("tallyman_dead_letters 1"), "{metrics}");
+    let etag = [("if-match", "\"3\"")];
+    let retry = format!("{}/retry", path("refused"));
+    server.send("POST", &retry, &etag, "").await.refused(412, "PreconditionFailed");
+    server.send("POST", &retry, &[], "").await.done(200);
+    assert_eq!(selected(&server, "fieldSelector=status.deadLetter%3Dtrue").await, "");
 }

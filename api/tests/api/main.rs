@@ -25,6 +25,7 @@ mod reviews;
 mod samples;
 mod server;
 mod stale;
+mod stops;
 mod streams;
 mod tls;
 mod watches;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tallyman_model::command::*;
 use tallyman_model::record::{Action, Credentials, Kind, Permit, Runnable, Seen};
 use tallyman_model::rule::Verdict;
-use tallyman_model::{Command, Env, Ordinal, ReplicaId, query};
+use tallyman_model::{Command, Env, Ordinal, Reason, ReplicaId, query};
 
 pub(crate) const RUNNABLES: &str = "/apis/tallyman.dev/v1/namespaces/risk/runnables";
 pub(crate) const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
@@ -106,6 +106,17 @@ impl Memory {
             cursor: Some("8817".to_owned()),
             items: vec![item],
         }));
+    }
+
+    /// Brings a submitted run to the point where a cluster has refused its object.
+    pub(crate) fn refused(&self, name: &str, cluster: Ordinal, reason: Reason, permanent: bool) {
+        self.place(name, cluster);
+        self.intend(name);
+        let run = self.run_of(name);
+        let intent = run.objects[0].pending.unwrap().index;
+        let message = "the cluster's words".to_owned();
+        let outcome = Outcome::Refused { reason, message, permanent, retry_after_ms: None };
+        self.run(Command::Conclude(Conclude { run: run.head.ordinal, object: 0, intent, outcome }));
     }
 
     /// Brings a submitted run to the point where its object runs.

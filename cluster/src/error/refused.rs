@@ -1,6 +1,7 @@
 //! Refusals of a cluster, and what to do about them.
 
 use std::fmt;
+use tallyman_model::Class;
 use thiserror::Error;
 
 /// What a cluster answered instead of doing what was asked.
@@ -52,24 +53,16 @@ pub enum RefusedKind {
     Other,
 }
 
-/// What helps against a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Nothing: the same request is refused again.
-    Permanent,
-    /// Time.
-    Transient,
-    /// Somebody who changes rights, credentials or addresses; until then the same request is refused again.
-    Operator,
-}
-
 impl RefusedKind {
     /// What helps against it.
     #[must_use]
     pub fn class(self) -> Class {
         match self {
-            Self::AlreadyExists | Self::NotFound | Self::Invalid | Self::TooLarge => Class::Permanent,
-            Self::Conflict
+            Self::Invalid | Self::TooLarge => Class::Permanent,
+            // What is there, or is not any more, is read before anything is concluded from it.
+            Self::AlreadyExists
+            | Self::NotFound
+            | Self::Conflict
             | Self::NamespaceMissing
             | Self::NamespaceTerminating
             | Self::Quota

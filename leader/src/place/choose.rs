@@ -47,6 +47,7 @@ pub fn choose(placement: &Placement, candidates: &[Candidate]) -> Chosen {
 fn hindrance(cluster: &Cluster) -> Option<&'static str> {
     match cluster {
         _ if cluster.cordoned => Some("is cordoned"),
+        _ if cluster.written_off.is_some() => Some("is written off"),
         _ if cluster.quarantined => Some("is quarantined"),
         _ if cluster.paused => Some("is paused"),
         _ if cluster.reachable == Some(false) => Some("is out of reach"),

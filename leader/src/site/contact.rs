@@ -137,7 +137,9 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
     } else {
         record
     };
-    let confirmed = record.kube_system_uid.as_ref() == Some(&identity.kube_system_uid) && !record.quarantined;
+    // One that was written off gets nothing, and is looked at for what it has of ours.
+    let is_looked_at = !record.quarantined || record.written_off.is_some();
+    let confirmed = record.kube_system_uid.as_ref() == Some(&identity.kube_system_uid) && is_looked_at;
     let before = site.confirmed.send_replace(confirmed);
     match (before, confirmed) {
         (false, true) => {

@@ -1,9 +1,9 @@
 //! From what is certain about a call to the outcome of its intent, as pure functions.
 
 use tallyman_cluster::{CallError, Refused, RefusedKind, words};
-use tallyman_model::Reason;
 use tallyman_model::command::Outcome;
 use tallyman_model::record::Kind;
+use tallyman_model::{Class, Reason};
 
 /// Of a kube write that failed, where the failure says all: refusals that must be read first (`AlreadyExists`,
 /// `Conflict`, `NotFound`) count as passing here.
@@ -36,22 +36,15 @@ pub(super) fn of_read_before(error: &CallError) -> Outcome {
 }
 
 fn of_refusal(refused: &Refused) -> Outcome {
-    let (reason, permanent) = match refused.kind {
-        RefusedKind::Invalid | RefusedKind::TooLarge => (Reason::Refused, true),
-        RefusedKind::NamespaceMissing => (Reason::NamespaceMissing, false),
-        // Also where only an operator can help: rights and quotas change, and startBy ends the waiting.
-        RefusedKind::AlreadyExists
-        | RefusedKind::Conflict
-        | RefusedKind::NotFound
-        | RefusedKind::NamespaceTerminating
-        | RefusedKind::KindMissing
-        | RefusedKind::Forbidden
-        | RefusedKind::Unauthorized
-        | RefusedKind::Quota
-        | RefusedKind::TooMany
-        | RefusedKind::Expired
-        | RefusedKind::Other => (Reason::Retrying, false),
+    let class = refused.kind.class();
+    let reason = match class {
+        _ if refused.kind == RefusedKind::NamespaceMissing => Reason::NamespaceMissing,
+        Class::Permanent => Reason::Refused,
+        Class::Transient => Reason::Retrying,
+        // Rights and credentials change, and startBy ends the waiting.
+        Class::Operator => Reason::NeedsOperator,
     };
+    let permanent = class == Class::Permanent;
     let retry_after_ms = refused.retry_after_s.map(|seconds| u64::from(seconds) * 1_000);
     Outcome::Refused { reason, message: refused.to_string(), permanent, retry_after_ms }
 }
@@ -72,10 +65,12 @@ mod tests {
             (RefusedKind::Invalid, 422, (Reason::Refused, true)),
             (RefusedKind::TooLarge, 413, (Reason::Refused, true)),
             (RefusedKind::NamespaceMissing, 404, (Reason::NamespaceMissing, false)),
-            (RefusedKind::Forbidden, 403, (Reason::Retrying, false)),
+            (RefusedKind::Forbidden, 403, (Reason::NeedsOperator, false)),
             (RefusedKind::Quota, 403, (Reason::Retrying, false)),
             (RefusedKind::TooMany, 429, (Reason::Retrying, false)),
-            (RefusedKind::Unauthorized, 401, (Reason::Retrying, false)),
+            (RefusedKind::Unauthorized, 401, (Reason::NeedsOperator, false)),
+            (RefusedKind::KindMissing, 404, (Reason::NeedsOperator, false)),
+            (RefusedKind::Conflict, 409, (Reason::Retrying, false)),
         ] {
             match of_write(&refused(status, kind)) {
                 Outcome::Refused { reason, permanent, retry_after_ms, message } => {

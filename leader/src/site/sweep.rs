@@ -60,9 +60,11 @@ async fn sweep(site: &Site, reader: &Guarded, ended_after: &mut Ordinal) {
     let started_ms = site.term.now_ms();
     let runs = runs(site, ended_after);
     let mut all = Vec::new();
+    // Nothing of ours is known to be there any more.
+    let is_off = record.written_off.is_some();
     let tracked = site.tracked.borrow().clone();
     let has_strays = |kind| record.strays.iter().any(|stray| stray.kind == kind);
-    for kind in Kind::ALL.into_iter().filter(|kind| tracked.contains(kind) || has_strays(*kind)) {
+    for kind in Kind::ALL.into_iter().filter(|kind| tracked.contains(kind) || has_strays(*kind) || is_off) {
         let findings = one(site, reader, kind, group, started_ms, &runs).await;
         all.push((kind, findings));
     }

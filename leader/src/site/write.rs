@@ -148,7 +148,7 @@ async fn release(writer: &Guarded, job: &Job) -> Outcome {
             let message =
                 format!("it has {FINALIZERS_MAX} finalizers or more beside the hold: release it by hand");
             return Outcome::Refused {
-                reason: Reason::Retrying,
+                reason: Reason::NeedsOperator,
                 message,
                 permanent: false,
                 retry_after_ms: None,

@@ -1,13 +1,16 @@
 //! The leader against a log in memory and scripted clusters: stories, a crash at every step, random faults.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, reason = "tests")]
 
+mod brakes;
 mod crash;
+mod dead_letters;
 mod diagnoses;
 mod faults;
 mod fuse;
 mod group;
 mod lineage;
 mod memory_log;
+mod pauses;
 mod random;
 mod sim;
 mod sim_api;
@@ -15,3 +18,4 @@ mod sockets;
 mod story;
 mod strange;
 mod world;
+mod write_off;

@@ -6,7 +6,7 @@
 use super::observe::is_older;
 use super::{Observation, settle};
 use crate::record::{Action, Intent, Object, ObjectState, Runnable, Seen};
-use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, rule};
+use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, retry, rule};
 use serde::{Deserialize, Serialize};
 
 /// What came of a kube write, or of reading back what came of it.
@@ -97,6 +97,12 @@ impl Conclude {
             return Ok(Err(Refusal::outdated("that object is known to be gone")));
         }
         object.pending = None;
+        // Before the run is written: it waits, too.
+        let waiting = match self.outcome {
+            Outcome::NotSent { .. } | Outcome::Refused { .. } => txn.waiting(object.cluster)?,
+            _ => 0,
+        };
+        let delay_ms = retry::delay_ms(run.head.uid, position, object.tries, waiting);
         match (&self.outcome, pending) {
             (Outcome::Done(item), _) => {
                 // A watch may have been faster: what it said later stands.
@@ -118,17 +124,19 @@ impl Conclude {
                 } else if object.held && object.seen.as_ref().is_some_and(Seen::is_deleting) {
                     object.due_ms = now;
                 }
-                pace(&mut run, position, pending, now);
+                pace(&mut run, position, pending, now + delay_ms);
+                explained(&mut run);
             }
             (Outcome::Gone, _) => gone(&mut run, position, now),
             (Outcome::Absent, _) => absent(object, pending, now),
             (Outcome::Taken { uid }, _) => taken(&mut run, position, uid),
-            (Outcome::NotSent { message }, _) => again(object, now, message, None),
+            (Outcome::NotSent { message }, _) => again(object, now + delay_ms, message),
             (Outcome::Refused { reason, message, permanent, retry_after_ms }, _) => {
-                again(object, now, message, *retry_after_ms);
+                let after_ms = retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX);
+                again(object, now + after_ms + delay_ms, message);
                 refused(&mut run, position, *reason, message, *permanent);
             }
-            (Outcome::Unknown { message }, Some(intent)) => unknown(object, intent, now, message),
+            (Outcome::Unknown { message }, Some(intent)) => unknown(object, intent, (now, delay_ms), message),
             (Outcome::Unknown { .. }, None) => {}
         }
         let action = pending.map_or_else(|| "look for".to_owned(), |intent| intent.action.to_string());
@@ -153,16 +161,25 @@ fn accepted(object: &mut Object, pending: Option<Intent>, now: u64) {
 }
 
 /// Marks that somebody takes off again at once, as an admission webhook may, are put back ever more slowly.
-fn pace(run: &mut Runnable, position: usize, pending: Option<Intent>, now: u64) {
+fn pace(run: &mut Runnable, position: usize, pending: Option<Intent>, due_ms: u64) {
     let Some(object) = run.objects.get_mut(position) else { return };
     if pending.is_none_or(|intent| intent.action != Action::Relabel) {
         return;
     }
     if object.stripped {
-        object.due_ms = now + settle::retry_delay_ms(object.tries);
+        object.due_ms = due_ms;
         object.tries = object.tries.saturating_add(1);
     } else {
         object.tries = 0;
+    }
+}
+
+/// What stood in the way does not any more, once no object of the run has anything to say.
+fn explained(run: &mut Runnable) {
+    let passing = matches!(run.reason, Reason::Retrying | Reason::NeedsOperator | Reason::NamespaceMissing);
+    if passing && !run.phase.is_terminal() && run.objects.iter().all(|object| object.message.is_empty()) {
+        run.reason = Reason::None;
+        run.message.clear();
     }
 }
 
@@ -204,11 +221,9 @@ fn taken(run: &mut Runnable, position: usize, uid: &str) {
     settle::decide(run, Phase::Failed, Reason::NameTaken, message);
 }
 
-fn again(object: &mut Object, now: u64, message: &str, retry_after_ms: Option<u64>) {
-    let delay_ms =
-        settle::retry_delay_ms(object.tries).max(retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX));
+fn again(object: &mut Object, due_ms: u64, message: &str) {
     object.tries = object.tries.saturating_add(1);
-    object.due_ms = now + delay_ms;
+    object.due_ms = due_ms;
     object.message = message.to_owned();
     rule::truncate(&mut object.message);
 }
@@ -229,12 +244,11 @@ fn refused(run: &mut Runnable, position: usize, reason: Reason, message: &str, p
     }
 }
 
-fn unknown(object: &mut Object, intent: Intent, now: u64, message: &str) {
+fn unknown(object: &mut Object, intent: Intent, (now, delay_ms): (u64, u64), message: &str) {
     if intent.action == Action::Create {
         let until_ms = now + limits::CALL_DRAIN_MS;
         object.doubt_until_ms = object.doubt_until_ms.max(until_ms);
     }
-    let delay_ms = settle::retry_delay_ms(object.tries);
     object.tries = object.tries.saturating_add(1);
     object.pending = Some(Intent { unknown: true, ..intent });
     object.due_ms = now + delay_ms;

@@ -55,7 +55,15 @@ impl Contact {
 
     fn identify(&self, txn: &Txn<'_>, cluster: &mut Cluster, uid: &str) -> Result<(), Damaged> {
         match &cluster.kube_system_uid {
-            Some(known) if known == uid => {}
+            Some(known) if known == uid => {
+                if let Some(off) = &cluster.written_off {
+                    cluster.message = format!(
+                        "{}; it answers again: what it has of ours is reported as strays, and it gets nothing before it is \
+                         confirmed",
+                        off.words(&cluster.head.name)
+                    );
+                }
+            }
             Some(known) => {
                 cluster.quarantined = true;
                 cluster.message =

@@ -7,7 +7,7 @@
 use super::settle;
 use crate::manifest::write_duration;
 use crate::record::{Object, OnLate, Record, Runnable};
-use crate::{Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
+use crate::{Class, Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
 
 /// Time has come for whatever is due.
@@ -69,11 +69,21 @@ fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged>
     } else if run.phase == Phase::Held {
         expire_approvals(&mut run, now);
     } else if !run.has_started() && run.start_deadline_ms <= now {
+        let cluster = match run.attempt() {
+            Some(attempt) => txn.cluster(attempt.cluster)?,
+            None => None,
+        };
+        let (why, words) =
+            run.held_up(&txn.meta, cluster.as_ref()).unwrap_or_else(|| (run.reason, run.message.clone()));
+        let reason = match why.class() {
+            Some(Class::Operator) => why,
+            _ => Reason::StartByPassed,
+        };
         let mut message = "it did not start by startBy".to_owned();
-        if !run.message.is_empty() {
-            message = format!("{message}: {}", run.message);
+        if !words.is_empty() {
+            message = format!("{message}: {words}");
         }
-        settle::decide(&mut run, Phase::Failed, Reason::StartByPassed, message);
+        settle::decide(&mut run, Phase::Failed, reason, message);
     }
     settle::settle(&mut run, now);
     settle::write(txn, run)?;

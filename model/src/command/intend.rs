@@ -1,10 +1,12 @@
 //! Decide to make one kube write, before it is made.
 //!
-//! Reads the runnable and the cluster; writes the runnable. Refused as `Outdated` when the permit is not of the term
+//! Reads the runnable, the cluster and the counters; writes the runnable, and the counters if it stops a run. Of a
+//! write that would stop more than may be stopped without a person's word only the brake is written, and no intent. Refused as `Outdated` when the permit is not of the term
 //! that the entry is in, the write is not what is due, it would create something of a run that is not approved, the
-//! cluster may not be written to, or the group goes on from a backup and nobody has confirmed that.
+//! cluster may not be written to, group or tenant are paused, or the group goes on from a backup and nobody has confirmed that.
 
 use super::settle;
+use crate::brake::{self, Scope};
 use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Runnable};
 use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,9 @@ impl Intend {
         let Some(mut run) = txn.runnable(self.run)? else {
             return Ok(Err(Refusal::outdated("the runnable is gone")));
         };
+        if let Some(words) = txn.meta.paused_words(&run.head.namespace) {
+            return Ok(Err(Refusal::outdated(words)));
+        }
         let now = txn.now_ms();
         let position = usize::from(self.object);
         let Some(cluster) = run.objects.get(position).map(|object| object.cluster) else {
@@ -46,6 +51,9 @@ impl Intend {
         }
         if !self.is_due(&run, position, now) {
             return Ok(Err(Refusal::outdated("that kube write is not due")));
+        }
+        if let Some(held) = self.brake(txn, &mut run)? {
+            return Ok(held);
         }
         let intent = Intent {
             action: self.action,
@@ -69,6 +77,31 @@ impl Intend {
         settle::settle(&mut run, now);
         let record = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, record)))
+    }
+
+    /// Stops nothing more if too much was stopped of late: the first that is too much engages the brake, and others are
+    /// refused. `None`: it may be written.
+    fn brake(&self, txn: &mut Txn<'_>, run: &mut Runnable) -> Result<Option<Result<Done, Refusal>>, Damaged> {
+        let tenant = run.head.namespace.clone();
+        let Some(object) = run.objects.get(usize::from(self.object)) else { return Ok(None) };
+        if object.stop_counted || txn.meta.version < 3 || !brake::counts(run, object, self.action) {
+            return Ok(None);
+        }
+        let cluster = object.cluster;
+        let name = txn.cluster(cluster)?.map(|cluster| cluster.head.name).unwrap_or_default();
+        if let Some(words) = txn.meta.braked_words(cluster, &name, &tenant) {
+            return Ok(Some(Err(Refusal::outdated(words))));
+        }
+        let scopes = [Scope::Cluster(cluster), Scope::Tenant(tenant.clone())];
+        if !txn.count_stop(&scopes)? {
+            txn.say(txn.meta.braked_words(cluster, &name, &tenant).unwrap_or_default());
+            txn.tell();
+            return Ok(Some(Ok(Done::at(txn))));
+        }
+        if let Some(object) = run.objects.get_mut(usize::from(self.object)) {
+            object.stop_counted = true;
+        }
+        Ok(None)
     }
 
     /// Due is the object's next action, or the same create again when the last one's outcome is unknown or was

@@ -147,7 +147,7 @@ fn is_it(run: &Runnable, object: &Object, cluster: Ordinal, item: &Observation) 
         && plan.kind == item.kind
         && plan.namespace == item.namespace
         && object.name == item.name;
-    if !named {
+    if !named || object.given_up {
         return false;
     }
     if object.uid.as_ref() == Some(&item.uid) {

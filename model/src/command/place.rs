@@ -7,7 +7,7 @@
 use super::settle;
 use crate::manifest::names::of_attempt;
 use crate::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
-use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, lookup};
+use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, lookup, retry};
 use serde::{Deserialize, Serialize};
 
 /// What the leader decided.
@@ -48,7 +48,14 @@ impl Place {
         if !run.is_approved() {
             return Ok(Err(Refusal::outdated("the runnable is not approved")));
         }
+        if let Some(pause) = &txn.meta.paused {
+            return Ok(Err(Refusal::outdated(pause.words("the group"))));
+        }
         match &self.choice {
+            _ if txn.meta.paused_tenants.contains_key(&run.head.namespace) => {
+                let words = txn.meta.tenant_paused_words(&run.head.namespace).unwrap_or_default();
+                wait(txn, &mut run, Reason::Paused, words, CLUSTER_DELAY_MS);
+            }
             Choice::Nowhere(message) => {
                 wait(txn, &mut run, Reason::NoCluster, message.clone(), CLUSTER_DELAY_MS)
             }
@@ -59,7 +66,8 @@ impl Place {
                 let objects = objects(&run, self.attempt, *ordinal);
                 match holder(txn, &run, &objects)? {
                     Some(message) => {
-                        let delay_ms = settle::retry_delay_ms(run.place_tries).min(NAME_DELAY_MS_MAX);
+                        let delay_ms =
+                            retry::delay_ms(run.head.uid, 0, run.place_tries, 0).min(NAME_DELAY_MS_MAX);
                         wait(txn, &mut run, Reason::NameHeld, message, delay_ms);
                     }
                     None => self.place(txn, &mut run, &cluster, objects),
@@ -133,7 +141,7 @@ fn wait(txn: &Txn<'_>, run: &mut Runnable, reason: Reason, message: String, dela
 
 /// The longest a run is left alone whose name is held: one that is released is used soon.
 const NAME_DELAY_MS_MAX: u64 = 10_000;
-/// How long a run is left alone that no cluster takes: until what it says of the clusters is looked at again. When
+/// How long a run is left alone that no cluster takes, or whose tenant is paused: until what it says of the clusters is looked at again. When
 /// one takes work again the leader looks at all that wait, so there may be many of them at little cost.
 const CLUSTER_DELAY_MS: u64 = 300_000;
 

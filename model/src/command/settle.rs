@@ -285,8 +285,3 @@ fn is_shared(txn: &Txn<'_>, run: &Runnable, object: &Object) -> Result<bool, Dam
     })?;
     Ok(other.is_some())
 }
-
-/// The delay before the next try of a kube write.
-pub(super) fn retry_delay_ms(tries: u32) -> u64 {
-    (limits::RETRY_DELAY_MS_MIN << tries.min(16)).min(limits::RETRY_DELAY_MS_MAX)
-}

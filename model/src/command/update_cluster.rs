@@ -1,7 +1,7 @@
 //! Change a cluster's settings; its identity only by confirming the one that it shows.
 //!
-//! Reads and writes the cluster. Refused when there is none of that name (`NotFound`) or it is not at the revision
-//! that was asked for (`Conflict`).
+//! Reads and writes the cluster. Refused when there is none of that name (`NotFound`), it is not at the revision
+//! that was asked for, or is to be confirmed while what was written off with it is not given up yet (`Conflict`).
 
 use crate::record::{Cluster, Credentials, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn};
@@ -49,6 +49,11 @@ impl UpdateCluster {
         set(&mut cluster.paused, self.paused.as_ref());
         set(&mut cluster.log_link, self.log_link.as_ref());
         if let Some(uid) = &self.confirm_identity {
+            if cluster.written_off.as_ref().is_some_and(|off| !off.done) {
+                let message = format!("what runs have on cluster {:?} is being given up still", self.name);
+                return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+            }
+            cluster.written_off = None;
             if cluster.kube_system_uid.as_ref() != Some(uid) {
                 cluster.timeline += 1;
             }
@@ -75,6 +80,9 @@ fn words(before: &Cluster, after: &Cluster) -> String {
         if was != is {
             words.push(if is { yes } else { no }.to_owned());
         }
+    }
+    if before.written_off.is_some() && after.written_off.is_none() {
+        words.push("written off no more".to_owned());
     }
     if before.kube_system_uid != after.kube_system_uid {
         let uid = after.kube_system_uid.as_deref().unwrap_or_default();

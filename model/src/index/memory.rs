@@ -175,7 +175,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 15] = [
+const TAGS: [Tag; 16] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -190,6 +190,7 @@ const TAGS: [Tag; 15] = [
     Tag::Tracked,
     Tag::Label,
     Tag::LabelKey,
+    Tag::DeadLetter,
     Tag::Lane,
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::record::{Object, Record, Resource};
 use crate::selector::{Selector, Test};
-use crate::{Damaged, Ordinal, Phase, Tag, View, lookup};
+use crate::{Damaged, Ordinal, Phase, Reason, Tag, View, lookup};
 
 /// A test of a field of a runnable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub enum FieldTest {
     Phase(Phase),
     /// `status.cluster`; empty: on none.
     Cluster(String),
+    /// `status.reason`; [`Reason::None`]: without one.
+    Reason(Reason),
+    /// `status.deadLetter`
+    DeadLetter,
     /// It has the claim on objects on that cluster; `None`: on any.
     Objects(Option<Ordinal>),
 }
@@ -77,6 +81,9 @@ impl Filter {
         for (test, _) in self.fields.iter().filter(|(_, holds)| *holds) {
             match test {
                 FieldTest::Phase(phase) => lookups.push((Tag::Phase, *phase as u64)),
+                FieldTest::DeadLetter => lookups.push((Tag::DeadLetter, 0)),
+                // Only the rows tell.
+                FieldTest::Reason(_) => {}
                 FieldTest::Namespace(namespace) => {
                     lookups.push((Tag::Tenant, lookup::tenant_hash(namespace)))
                 }
@@ -105,6 +112,8 @@ impl FieldTest {
             (FieldTest::Name(name), _) => head.name == *name,
             (FieldTest::Namespace(namespace), _) => head.namespace == *namespace,
             (FieldTest::Phase(phase), Record::Runnable(run)) => run.phase == *phase,
+            (FieldTest::Reason(reason), Record::Runnable(run)) => run.reason == *reason,
+            (FieldTest::DeadLetter, Record::Runnable(run)) => run.is_dead_letter(),
             (FieldTest::Cluster(name), Record::Runnable(run)) => {
                 run.attempt().map_or("", |attempt| attempt.cluster_name.as_str()) == name
             }
@@ -112,7 +121,14 @@ impl FieldTest {
                 let on = |object: &&Object| cluster.is_none_or(|cluster| object.cluster == cluster);
                 run.objects.iter().filter(on).any(Object::claims)
             }
-            (FieldTest::Phase(_) | FieldTest::Cluster(_) | FieldTest::Objects(_), _) => false,
+            (
+                FieldTest::Phase(_)
+                | FieldTest::Cluster(_)
+                | FieldTest::Objects(_)
+                | FieldTest::Reason(_)
+                | FieldTest::DeadLetter,
+                _,
+            ) => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A workload cluster.
 
 use super::{Head, Kind};
+use crate::time;
 use serde::{Deserialize, Serialize};
 
 /// Where the credentials are: references to files on the replicas, never the secret itself.
@@ -23,6 +24,33 @@ pub struct Stray {
     pub name: String,
     /// Its UID on the cluster.
     pub uid: String,
+}
+
+/// A cluster was given up as lost for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenOff {
+    /// By whom.
+    pub by: String,
+    /// When, ms since 1970.
+    pub at_ms: u64,
+    /// Why, in their words.
+    pub why: String,
+    /// Runs that had something there and were given up so far.
+    pub runs: u64,
+    /// What they had there.
+    pub objects: u64,
+    /// All of it is given up.
+    pub done: bool,
+}
+
+impl WrittenOff {
+    /// In words.
+    #[must_use]
+    pub fn words(&self, cluster: &str) -> String {
+        let at = time::format(self.at_ms);
+        let why = if self.why.is_empty() { String::new() } else { format!(": {}", self.why) };
+        format!("cluster {cluster} was written off by {} at {at}{why}", self.by)
+    }
 }
 
 /// A cluster and what is known of it.
@@ -59,6 +87,8 @@ pub struct Cluster {
     pub strays: Vec<Stray>,
     /// How many there were, also beyond the shown ones.
     pub strays_count: u64,
+    /// It is given up; then it is quarantined as well.
+    pub written_off: Option<WrittenOff>,
 }
 
 impl Cluster {

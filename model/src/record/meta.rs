@@ -1,8 +1,10 @@
 //! The model's own counters, one row.
 
-use super::Expected;
+use super::{Expected, Paused};
+use crate::brake::{Brake, Scope};
 use crate::{Digest, GroupId, Ordinal, Revision, Uid};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Where a lineage comes from.
@@ -66,6 +68,12 @@ pub struct Meta {
     pub expected: Vec<Expected>,
     /// Where the leader is to be if there is a choice; empty: anywhere.
     pub preferred_datacenter: String,
+    /// Nothing is sent to any cluster.
+    pub paused: Option<Paused>,
+    /// Nothing is sent for these tenants, at most [`TENANTS_PAUSED_MAX`](crate::limits::TENANTS_PAUSED_MAX).
+    pub paused_tenants: BTreeMap<String, Paused>,
+    /// What was stopped of late, where it was something, at most [`BRAKES_MAX`](crate::limits::BRAKES_MAX).
+    pub brakes: BTreeMap<Scope, Brake>,
 }
 
 impl Meta {

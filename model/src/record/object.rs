@@ -159,6 +159,10 @@ pub struct Object {
     pub stripped: bool,
     /// A delete was sent and accepted.
     pub delete_sent: bool,
+    /// Its cluster was written off: what is found there is not ours any more.
+    pub given_up: bool,
+    /// The brake has let it be stopped: it counts once.
+    pub stop_counted: bool,
     /// A create of it was committed: an object with exactly its marks is ours.
     pub create_intended: bool,
     /// Until when a create that was sent may still take effect though its outcome was never known, ms since 1970;
@@ -187,6 +191,8 @@ impl Object {
             held: false,
             stripped: false,
             delete_sent: false,
+            given_up: false,
+            stop_counted: false,
             create_intended: false,
             doubt_until_ms: 0,
             seen: None,

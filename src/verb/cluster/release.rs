@@ -1,6 +1,8 @@
 //! `tallyman cluster release`: when Tallyman is gone for good, its holds keep Jobs and Workflows from being deleted. This removes
 //! them from one cluster, asking only that cluster.
 
+mod manifest;
+
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
@@ -19,8 +21,11 @@ const AFTER_HELP: &str = "\
 Examples:
   tallyman cluster release --kubeconfig east.kubeconfig --dry-run
   tallyman cluster release --kubeconfig east.kubeconfig
+  tallyman cluster release --manifest | kubectl apply --server-side -f -
 
-Asks only that cluster: it is for the day when Tallyman is gone for good.
+With --manifest it asks nobody, and prints a CronJob that releases what is overdue, every day, from inside of the cluster:
+then nothing is held for ever, whatever becomes of Tallyman. Otherwise it asks only that cluster: it is for the day when
+Tallyman is gone for good.
 
 Exit codes: 4 some holds are not over yet";
 
@@ -29,8 +34,8 @@ Exit codes: 4 some holds are not over yet";
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Release {
     /// The cluster's kubeconfig
-    #[arg(long, value_name = "PATH")]
-    kubeconfig: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "manifest")]
+    kubeconfig: Option<PathBuf>,
     /// The context in it (default: its current one)
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
@@ -40,9 +45,19 @@ pub(super) struct Release {
     /// Also holds whose time has not passed: their ends may not be in any ledger then
     #[arg(long)]
     force: bool,
+    /// Leave holds alone whose time has not passed, and do not fail because of them
+    #[arg(long, conflicts_with = "force")]
+    overdue: bool,
     /// Only say what would be released
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    manifest: manifest::Manifest,
+}
+
+/// The kinds that are held: those that run to completion.
+fn kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| kind.completes())
 }
 
 /// What became of the holds.
@@ -55,8 +70,12 @@ struct Told {
 
 impl Release {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let options =
-            ConnectOptions { context: self.context.clone(), ..ConnectOptions::new(self.kubeconfig.clone()) };
+        if self.manifest.is_wanted() {
+            Screen::stdout().text(&self.manifest.yaml(self.group)?);
+            return Ok(());
+        }
+        let file = self.kubeconfig.clone().unwrap_or_default();
+        let options = ConnectOptions { context: self.context.clone(), ..ConnectOptions::new(file) };
         let api = KubeApi::connect(options).await.map_err(|error| {
             Failure::new(
                 Exit::Failed,
@@ -65,7 +84,7 @@ impl Release {
             )
         })?;
         let mut told = Told::default();
-        for kind in Kind::ALL.into_iter().filter(|kind| kind.completes()) {
+        for kind in kinds() {
             self.release_kind(&api, kind, &mut told).await?;
         }
         self.conclude(&told)
@@ -134,7 +153,7 @@ impl Release {
             let message = format!("{} holds were not released", told.failed);
             return Err(Failure::new(Exit::Failed, message, "repeat it: what was released stays released"));
         }
-        if told.early > 0 {
+        if told.early > 0 && !self.overdue {
             let message = format!("{} holds are not over yet", told.early);
             return Err(Failure::new(
                 Exit::Conflict,

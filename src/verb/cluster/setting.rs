@@ -137,6 +137,9 @@ async fn shown(client: &Client, name: &str) -> Result<String, Failure> {
         let message = format!("cluster {name} is not quarantined: there is nothing to confirm");
         return Err(Failure::new(Exit::Conflict, message, attempt));
     }
+    if cluster.pointer("/status/writtenOff").is_some() {
+        return Ok(text(&cluster, "/status/kubeSystemUID").to_owned());
+    }
     let message = text(&cluster, "/status/message");
     let uid = message.split_once("is now ").and_then(|(_, rest)| rest.split([':', ' ']).next());
     uid.map(str::to_owned).ok_or_else(|| {

@@ -142,6 +142,7 @@ impl Group<'_> {
                 "sends: no (the group is {origin}: tallyman operator report, then tallyman operator confirm)"
             ));
         }
+        lines.extend(self.words_of_pause());
         lines.push(match self.hindrance() {
             None => "writes: yes".to_owned(),
             Some(why) => format!("writes: no ({why})"),
@@ -152,6 +153,29 @@ impl Group<'_> {
             why => lines.push(format!("submissions: no ({why})")),
         }
         lines
+    }
+
+    /// That nothing is sent, or nothing more is stopped, for whom, and why.
+    fn words_of_pause(&self) -> Vec<String> {
+        let Some(body) = self.leader().or_else(|| self.bodies().next()) else { return Vec::new() };
+        let why = |pause: &Value| {
+            let (by, at, reason) = (text(pause, "/by"), text(pause, "/at"), text(pause, "/reason"));
+            let reason = if reason.is_empty() { String::new() } else { format!(", {reason}") };
+            format!("paused by {by} at {at}{reason}")
+        };
+        let group = body.get("paused").filter(|pause| pause.is_object());
+        let group = group.map(|pause| format!("sends: no ({}: tallyman operator resume)", why(pause)));
+        let tenants = body.get("pausedTenants").and_then(Value::as_array).into_iter().flatten();
+        let tenants = tenants.map(|pause| {
+            let tenant = text(pause, "/tenant");
+            format!("sends for {tenant}: no ({}: tallyman operator resume --tenant {tenant})", why(pause))
+        });
+        let brakes = body.get("brakes").and_then(Value::as_array).into_iter().flatten();
+        let brakes = brakes.map(|brake| {
+            let name = [text(brake, "/cluster"), text(brake, "/tenant")].concat();
+            format!("stops for {name}: no ({})", text(brake, "/message"))
+        });
+        group.into_iter().chain(tenants).chain(brakes).collect()
     }
 
     /// That the group could go further, and which replicas hold it.

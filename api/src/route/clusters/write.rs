@@ -210,7 +210,7 @@ fn document(
     })
 }
 
-fn respond(ask: &Ask, status: StatusCode, written: &Written) -> Result<Response, Failure> {
+pub(super) fn respond(ask: &Ask, status: StatusCode, written: &Written) -> Result<Response, Failure> {
     let Some(record) = written.done.record.as_deref() else {
         // Answered again under its idempotency key, after the cluster was taken out.
         let document =

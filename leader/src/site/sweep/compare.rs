@@ -69,7 +69,7 @@ fn judge(
     item: &Observation,
 ) -> Option<Finding> {
     let all = || owners.iter().flat_map(|run| run.objects.iter().map(move |object| (run, object)));
-    let here = || all().filter(|(_, object)| object.cluster == cluster);
+    let here = || all().filter(|(_, object)| object.cluster == cluster && !object.given_up);
     if let Some((run, object)) = here().find(|(_, object)| object.uid.as_ref() == Some(&item.uid)) {
         let ended = matches!(item.verdict, Some(Verdict::Succeeded | Verdict::Failed));
         let missed =
