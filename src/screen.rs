@@ -111,7 +111,9 @@ impl Screen {
         match word.to_ascii_lowercase().as_str() {
             "succeeded" | "ready" | "leader" => self.green(&padded),
             "failed" | "lost" | "refused" | "unreachable" | "quarantined" => self.red(&padded),
-            "cancelled" | "stopping" | "held" | "cordoned" | "paused" | "unknown" => self.yellow(&padded),
+            "cancelled" | "stopping" | "held" | "cordoned" | "draining" | "paused" | "unknown" => {
+                self.yellow(&padded)
+            }
             _ => padded,
         }
     }

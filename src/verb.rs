@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod many;
+pub(crate) mod move_run;
 pub(crate) mod operator;
 pub(crate) mod reason;
 pub(crate) mod retry;

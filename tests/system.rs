@@ -29,6 +29,8 @@ mod directories;
 mod history;
 #[path = "system/kube_client.rs"]
 mod kube_client;
+#[path = "system/loss.rs"]
+mod loss;
 #[path = "system/members.rs"]
 mod members;
 #[path = "system/outages.rs"]

@@ -131,8 +131,8 @@ fn categories(noun: Noun) -> &'static [&'static str] {
 
 pub(crate) fn actions(noun: Noun) -> &'static [&'static str] {
     match noun {
-        Noun::Runnables => &["approvals", "cancel", "retry"],
-        Noun::Clusters => &["confirm", "write-off"],
+        Noun::Runnables => &["approvals", "cancel", "move", "retry"],
+        Noun::Clusters => &["confirm", "drain", "write-off"],
         Noun::Replicas | Noun::AuditRecords => &[],
     }
 }

@@ -32,9 +32,11 @@ impl Noun {
             Command::Cancel(cancel) => (Noun::Runnables, cancel.target.name.as_str()),
             Command::Approve(approve) => (Noun::Runnables, approve.target.name.as_str()),
             Command::Retry(retry) => (Noun::Runnables, retry.target.name.as_str()),
+            Command::Move(moving) => (Noun::Runnables, moving.target.name.as_str()),
             Command::Delete(delete) => (Noun::Runnables, delete.target.name.as_str()),
             Command::AddCluster(add) => (Noun::Clusters, add.name.as_str()),
             Command::UpdateCluster(update) => (Noun::Clusters, update.name.as_str()),
+            Command::Drain(drain) => (Noun::Clusters, drain.name.as_str()),
             Command::RemoveCluster(remove) => (Noun::Clusters, remove.name.as_str()),
             _ => return None,
         };

@@ -50,11 +50,13 @@ pub(crate) const RUNNABLES: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}
 pub(crate) const RUNNABLE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}";
 pub(crate) const CANCEL: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/cancel";
 pub(crate) const RETRY: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/retry";
+pub(crate) const MOVE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/move";
 pub(crate) const APPROVALS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/approvals";
 pub(crate) const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
 pub(crate) const CLUSTER: &str = "/apis/tallyman.dev/v1/clusters/{name}";
 pub(crate) const CONFIRM: &str = "/apis/tallyman.dev/v1/clusters/{name}/confirm";
 pub(crate) const WRITE_OFF: &str = "/apis/tallyman.dev/v1/clusters/{name}/write-off";
+pub(crate) const DRAIN: &str = "/apis/tallyman.dev/v1/clusters/{name}/drain";
 pub(crate) const REPLICAS: &str = "/apis/tallyman.dev/v1/replicas";
 pub(crate) const REPLICA: &str = "/apis/tallyman.dev/v1/replicas/{name}";
 pub(crate) const AUDITRECORDS: &str = "/apis/tallyman.dev/v1/auditrecords";
@@ -72,17 +74,19 @@ pub(crate) const MEMBERS: &str = "/operator/members";
 pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 45] = [
+pub const ROUTES: [&str; 47] = [
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
     CANCEL,
     RETRY,
+    MOVE,
     APPROVALS,
     CLUSTERS,
     CLUSTER,
     CONFIRM,
     WRITE_OFF,
+    DRAIN,
     REPLICAS,
     REPLICA,
     AUDITRECORDS,
@@ -148,6 +152,7 @@ pub fn router(options: ApiOptions) -> Router {
         )
         .route(CANCEL, post(runnables::cancel))
         .route(RETRY, post(runnables::retry))
+        .route(MOVE, post(runnables::relocate))
         .route(APPROVALS, post(runnables::approve))
         .route(CLUSTERS, get(clusters::list).post(clusters::create))
         .route(
@@ -156,6 +161,7 @@ pub fn router(options: ApiOptions) -> Router {
         )
         .route(CONFIRM, post(clusters::confirm))
         .route(WRITE_OFF, post(clusters::write_off))
+        .route(DRAIN, post(clusters::drain))
         .route(REPLICAS, get(replicas::list))
         .route(REPLICA, get(replicas::get))
         .route(AUDITRECORDS, get(auditrecords::list))

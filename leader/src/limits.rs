@@ -46,6 +46,10 @@ pub const CONTACT_DELAY_MS_MAX: u64 = 10_000;
 pub const CONTACT_FAILURES_TOLD: u32 = 2;
 /// Failed contacts in a row before its credentials are read again.
 pub const CONTACT_FAILURES_RECONNECT: u32 = 3;
+/// How often it is recorded that a cluster is still out of reach, while runs on it wait to be lost.
+pub const MISSED_TOLD_MS: u64 = 30_000;
+/// The time between two looks at what is due for runs on a cluster that is out of reach.
+pub const LOSS_LOOK_MS: u64 = 1_000;
 /// The time between two sweeps of a cluster.
 pub const SWEEP_MS: u64 = 30_000;
 /// Sweeps that found nothing are recorded this often.

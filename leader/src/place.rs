@@ -121,7 +121,7 @@ fn runs(term: &Term, ordinals: &[Ordinal]) -> Option<Vec<Runnable>> {
 fn decide_on(term: &Term, runs: &[Runnable], clusters: &[Cluster]) -> Option<Vec<Place>> {
     let mut candidates = term.look(|view| candidates(view, clusters))?;
     let decide = |run: &Runnable| {
-        let chosen = choose(&run.spec.placement, &candidates);
+        let chosen = choose(&run.spec.placement, &run.left(), &candidates);
         if let Choice::On(ordinal) = &chosen.choice {
             let found = candidates.iter_mut().find(|candidate| candidate.cluster.head.ordinal == *ordinal);
             found.into_iter().for_each(|candidate| candidate.active += 1);

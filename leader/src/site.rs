@@ -4,6 +4,7 @@ mod contact;
 mod diagnose;
 mod ingest;
 mod lanes;
+mod loss;
 mod outcome;
 mod proof;
 mod resolve;
@@ -106,6 +107,11 @@ impl Site {
 
 /// Works until it is dropped.
 pub(crate) async fn run(site: Arc<Site>, factory: Arc<dyn ClusterFactory>, diagnoses: Arc<Notify>) {
-    let contact = contact::run(&site, factory.as_ref());
-    tokio::join!(contact, lanes::run(&site), watching::run(&site), diagnose::run(&site, diagnoses));
+    tokio::join!(
+        contact::run(&site, factory.as_ref()),
+        lanes::run(&site),
+        loss::run(&site),
+        watching::run(&site),
+        diagnose::run(&site, diagnoses)
+    );
 }

@@ -4,6 +4,7 @@ mod add_cluster;
 mod add_member;
 mod adopt;
 mod approve;
+mod assess;
 mod begin_lineage;
 mod cancel;
 mod conclude;
@@ -13,11 +14,13 @@ mod contact;
 mod delete;
 mod diagnose;
 mod dismiss_member;
+mod drain;
 mod expect_member;
 mod expire;
 mod found;
 mod give_up;
 mod intend;
+mod move_run;
 mod observe;
 mod patch;
 mod pause;
@@ -44,6 +47,7 @@ pub use add_member::AddMember;
 pub(crate) use add_member::MEMBERS_MAX;
 pub use adopt::Adopt;
 pub use approve::Approve;
+pub use assess::Assess;
 pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
 pub use conclude::{Conclude, Outcome};
@@ -53,11 +57,13 @@ pub use contact::Contact;
 pub use delete::Delete;
 pub use diagnose::Diagnose;
 pub use dismiss_member::DismissMember;
+pub use drain::Drain;
 pub use expect_member::ExpectMember;
 pub use expire::Expire;
 pub use found::Found;
 pub use give_up::GiveUp;
 pub use intend::Intend;
+pub use move_run::Move;
 pub use observe::{Observation, Observe};
 pub use patch::Patch;
 pub use pause::Pause;
@@ -198,6 +204,12 @@ pub enum Command {
     WriteOffCluster(WriteOffCluster),
     /// Give up what runs have on such a cluster.
     GiveUp(GiveUp),
+    /// Decide which runs are lost with their cluster, or back with it.
+    Assess(Assess),
+    /// Have a run go on elsewhere.
+    Move(Move),
+    /// Take what has not started off a cluster.
+    Drain(Drain),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -240,6 +252,9 @@ impl Command {
         "confirm-stops",
         "write-off-cluster",
         "give-up",
+        "assess",
+        "move",
+        "drain",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -282,6 +297,9 @@ impl Command {
             Command::ConfirmStops(_) => "confirm-stops",
             Command::WriteOffCluster(_) => "write-off-cluster",
             Command::GiveUp(_) => "give-up",
+            Command::Assess(_) => "assess",
+            Command::Move(_) => "move",
+            Command::Drain(_) => "drain",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -356,6 +374,9 @@ impl Command {
             Command::ConfirmStops(confirm) => confirm.apply(txn),
             Command::WriteOffCluster(off) => off.apply(txn, by),
             Command::GiveUp(give_up) => give_up.apply(txn),
+            Command::Assess(assess) => assess.apply(txn),
+            Command::Move(moving) => moving.apply(txn, by),
+            Command::Drain(drain) => drain.apply(txn, by),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -87,11 +87,34 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
             keys.push(Key::lane(Lane::Diagnose, object.cluster, due_ms, ordinal));
         }
     }
+    keys.extend(loss(run).into_iter().flatten());
     if run.wants_cluster() {
         keys.push(Key::lane(Lane::Place, Ordinal(0), run.place_due_ms, ordinal));
     }
     if let Some(due_ms) = run.expires_ms() {
         keys.push(Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal));
+    }
+}
+
+/// What is due of the run when its cluster is lost, or back.
+fn loss(run: &Runnable) -> [Option<Key>; 3] {
+    let Some(attempt) = run.attempt().filter(|attempt| !attempt.phase.is_terminal()) else {
+        return [None; 3];
+    };
+    let key = |lane, due_ms| Some(Key::lane(lane, attempt.cluster, due_ms, run.head.ordinal));
+    // One that is to stop does so when the cluster is back.
+    let stops = run.ending.is_some();
+    match attempt.lost.filter(|lost| lost.back_ms.is_none()) {
+        Some(lost) => {
+            let give_up_ms = lost.give_up_ms.filter(|_| !stops);
+            [key(Lane::Return, 0), give_up_ms.and_then(|due_ms| key(Lane::GiveUp, due_ms)), None]
+        }
+        None if stops => [None; 3],
+        None => {
+            let drained = run.is_drainable().then_some(attempt.stays_until_ms);
+            let lost = key(Lane::Loss, run.spec.placement.loss_after_ms);
+            [lost, drained.and_then(|due_ms| key(Lane::Drain, due_ms)), None]
+        }
     }
 }
 

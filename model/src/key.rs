@@ -63,12 +63,32 @@ pub enum Lane {
     Diagnose,
     /// Deadlines and retention: startBy, finishBy, ttlAfterFinished, records, receipts.
     Expire,
+    /// Runs that are under way there. Due is not a time but their `lossAfter`: how long the cluster may be looked for
+    /// in vain.
+    Loss,
+    /// Runs that are lost there: due when the cluster is back.
+    Return,
+    /// Runs that are lost there and may be given up.
+    GiveUp,
+    /// Runs that are to move and have not started: due when the cluster is drained.
+    Drain,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 7] =
-        [Lane::Place, Lane::Send, Lane::Resolve, Lane::Delete, Lane::Release, Lane::Diagnose, Lane::Expire];
+    pub const ALL: [Lane; 11] = [
+        Lane::Place,
+        Lane::Send,
+        Lane::Resolve,
+        Lane::Delete,
+        Lane::Release,
+        Lane::Diagnose,
+        Lane::Expire,
+        Lane::Loss,
+        Lane::Return,
+        Lane::GiveUp,
+        Lane::Drain,
+    ];
 }
 
 /// A key: of a stored row or of a lookup. Keys order by tag, then `a`, `b`, `c`.

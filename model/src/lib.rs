@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod limits;
 pub mod log_link;
 mod lookup;
+pub mod loss;
 pub mod manifest;
 mod phase;
 pub mod query;

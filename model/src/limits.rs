@@ -23,6 +23,8 @@ pub const ATTEMPTS_MAX: u32 = 20;
 pub const HISTORY_MAX: usize = 256;
 /// Clusters named in one placement.
 pub const PLACEMENT_CLUSTERS_MAX: usize = 100;
+/// The greatest weight of a cluster in one placement.
+pub const PLACEMENT_WEIGHT_MAX: u32 = 1_000;
 /// People that one rule may require.
 pub const APPROVALS_REQUIRED_MAX: u32 = 20;
 /// Groups that one rule may name.
@@ -65,6 +67,22 @@ pub const START_BY_MS: u64 = 24 * 3_600_000;
 pub const TTL_AFTER_FINISHED_MS: u64 = 24 * 3_600_000;
 /// `lossAfter` when none is given.
 pub const LOSS_AFTER_MS: u64 = 15 * 60_000;
+/// The shortest `lossAfter`: a leader must have looked for the cluster more than once.
+pub const LOSS_AFTER_MS_MIN: u64 = 1_000;
+/// The longest time between two looks at a cluster that counts as time in which it was out of reach.
+pub const MISSED_GAP_MS_MAX: u64 = 60_000;
+/// Runs that one assessment of a cluster finds lost, gives up, or finds back.
+pub const ASSESS_MAX: usize = 64;
+/// Runs that are moved in one second, over all clusters: a big cluster that is lost does not flood the others.
+pub const MOVES_PER_SECOND_MAX: u32 = 10;
+/// How much later than its `activeDeadlineSeconds` ends a Job is taken for stopped: its controller may be late, and the
+/// clocks may differ.
+pub const DEADLINE_GRACE_MS: u64 = 5 * 60_000;
+/// The `terminationGracePeriodSeconds` of Pods that do not say it, in ms.
+pub const TERMINATION_GRACE_MS: u64 = 30_000;
+/// How long runs are left alone that are not given up because too many clusters are out of
+/// reach at once, or no other takes them.
+pub const GIVE_UP_AGAIN_MS: u64 = 60_000;
 /// `attempts.backoff` when none is given.
 pub const BACKOFF_MS: u64 = 10_000;
 /// The longest duration of any field.

@@ -3,6 +3,7 @@
 mod accept;
 mod approvals;
 mod compare;
+mod deadline;
 mod duration;
 mod fields;
 pub mod generated;
@@ -10,6 +11,7 @@ pub mod marks;
 mod materialise;
 pub mod names;
 mod object;
+mod placement;
 pub mod pods;
 
 pub use accept::accept;

@@ -128,6 +128,10 @@ pub enum Reason {
     Paused,
     /// Its cluster was given up as lost for good.
     ClusterWrittenOff,
+    /// Its cluster has been out of reach for longer than `lossAfter`.
+    ClusterLost,
+    /// It is taken off its cluster, and goes on elsewhere.
+    Moving,
 }
 
 /// What helps against a failure.
@@ -166,6 +170,8 @@ impl Reason {
             Reason::NeedsOperator => "NeedsOperator",
             Reason::Paused => "Paused",
             Reason::ClusterWrittenOff => "ClusterWrittenOff",
+            Reason::ClusterLost => "ClusterLost",
+            Reason::Moving => "Moving",
         }
     }
 
@@ -190,6 +196,8 @@ impl Reason {
         Reason::NeedsOperator,
         Reason::Paused,
         Reason::ClusterWrittenOff,
+        Reason::ClusterLost,
+        Reason::Moving,
     ];
 
     /// The reason of that name.

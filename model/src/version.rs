@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up` |
+//! | 3 | the kinds Workflow and WorkflowTemplate; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -13,6 +13,7 @@
 
 use crate::Command;
 use crate::command::Diagnose;
+use crate::record::OnLoss;
 
 /// The highest version of a group that this build understands.
 pub const GROUP_VERSION: u32 = if cfg!(feature = "tomorrow") { 4 } else { 3 };
@@ -24,7 +25,8 @@ impl Command {
         match self {
             Command::Adopt(adopt) => adopt.item.kind.since().max(2),
             Command::Submit(submit) => {
-                submit.planned.iter().map(|planned| planned.kind.since()).max().unwrap_or(0)
+                let kinds = submit.planned.iter().map(|planned| planned.kind.since()).max().unwrap_or(0);
+                if submit.spec.placement.on_loss == OnLoss::Wait { kinds } else { kinds.max(3) }
             }
             Command::Observe(observe) => observe.kind.since(),
             Command::Sweep(sweep) => sweep.kind.since(),
@@ -33,7 +35,10 @@ impl Command {
             | Command::Resume(_)
             | Command::ConfirmStops(_)
             | Command::WriteOffCluster(_)
-            | Command::GiveUp(_) => 3,
+            | Command::GiveUp(_)
+            | Command::Assess(_)
+            | Command::Move(_)
+            | Command::Drain(_) => 3,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

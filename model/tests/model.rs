@@ -13,12 +13,18 @@ mod brakes;
 mod dead_letters;
 #[path = "model/diagnosis.rs"]
 mod diagnosis;
+#[path = "model/drain.rs"]
+mod drain;
 #[path = "model/late.rs"]
 mod late;
 #[path = "model/lineage.rs"]
 mod lineage;
+#[path = "model/loss.rs"]
+mod loss;
 #[path = "model/members.rs"]
 mod members;
+#[path = "model/moving.rs"]
+mod moving;
 #[path = "model/pauses.rs"]
 mod pauses;
 #[path = "model/property.rs"]

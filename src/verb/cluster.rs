@@ -1,6 +1,7 @@
 //! `tallyman cluster ...`: the clusters that work can go to.
 
 mod add;
+mod drain;
 mod get;
 mod release;
 mod remove;
@@ -41,6 +42,7 @@ enum Verb {
     /// Give a cluster work again
     #[command(after_help = setting::UNCORDON_HELP)]
     Uncordon(setting::Named),
+    Drain(drain::Drain),
     /// Send nothing to a cluster; watching it goes on
     #[command(after_help = setting::PAUSE_HELP)]
     Pause(setting::Named),
@@ -107,6 +109,7 @@ fn state(cluster: &Value) -> &'static str {
         (Some(true), ..) => "quarantined",
         (_, _, _, Some(false)) => "unreachable",
         (_, _, Some(true), _) => "paused",
+        (_, Some(true), ..) if cluster.pointer("/status/draining").is_some() => "draining",
         (_, Some(true), ..) => "cordoned",
         (_, _, _, Some(true)) => "ready",
         (_, _, _, None) => "unknown",
@@ -122,6 +125,7 @@ impl ClusterCommand {
             Verb::Get(get) => get.run(client).await,
             Verb::Cordon(named) => named.set(client, "cordon", Cordoned(true)).await,
             Verb::Uncordon(named) => named.set(client, "uncordon", Cordoned(false)).await,
+            Verb::Drain(drain) => drain.run(client).await,
             Verb::Pause(named) => named.set(client, "pause", Paused(true)).await,
             Verb::Resume(named) => named.set(client, "resume", Paused(false)).await,
             Verb::Confirm(confirm) => confirm.run(client).await,

@@ -178,6 +178,7 @@ fn past(verb: &str) -> &str {
     match verb {
         "cancel" => "cancelled",
         "retry" => "retried",
+        "move" => "moved",
         "delete" => "deleted",
         other => other,
     }

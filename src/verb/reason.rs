@@ -1,4 +1,4 @@
-//! What is asked of a run with a reason: to be cancelled, to be tried again.
+//! What is asked of a run with a reason: to be cancelled, to be tried again, to go on elsewhere.
 
 use super::ChangeOptions;
 use super::many::Target;

@@ -9,7 +9,7 @@ use tallyman_model::command::{
     AddCluster, AddMember, Approve, Choice, Contact, Found, IdempotencyKey, Intend, Observe, Place, Target,
 };
 use tallyman_model::manifest::accept;
-use tallyman_model::record::{Action, Credentials, Decision, Meta, Paused, Permit, Resource};
+use tallyman_model::record::{Action, Credentials, Decision, Meta, Pace, Paused, Permit, Resource};
 use tallyman_model::{
     Command, Ctx, Digest, Entry, MemoryView, Ordinal, Principal, ReplicaId, Revision, Row, Uid, apply,
 };
@@ -171,6 +171,7 @@ fn rows() {
         paused_tenants: [("risk".to_owned(), Paused { by: "bob".to_owned(), at_ms: 9, why: String::new() })]
             .into(),
         brakes: [(Scope::Tenant("risk".to_owned()), Brake { stopped: 10, ..Brake::default() })].into(),
+        moves: Pace { second: 1_700_000_000, count: 3 },
     }));
     for (name, row) in [("row-part.bin", part), ("row-meta.bin", meta)] {
         assert_golden(name, &codec::encode(Kind::Row, &row).unwrap());

@@ -65,6 +65,7 @@ fn submit(number: u64) -> Command {
                 groups: vec!["bench".to_owned()],
                 expire_after_ms: 86_400_000,
             }),
+            main_runs_ms: None,
         },
         digest,
         planned: vec![SubmitManifest {

@@ -40,6 +40,14 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.version", Text, "The Kubernetes version that it reports."),
     may("status.observedAt", Time, "Up to when all that happened on it is known."),
     may("status.sweptAt", Time, "When it was last compared with the inventory from both sides."),
+    may(
+        "status.draining",
+        Object,
+        "It is drained: runs with onLoss Move that have not started leave it. Ends when it is not cordoned.",
+    ),
+    may("status.draining.by", Text, "Who asked for it."),
+    may("status.draining.at", Time, "When."),
+    may("status.draining.reason", Text, "Why, in their words."),
     may("status.activeRuns", Whole, "Runs there that have not ended."),
     may(
         "status.straysCount",

@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Flag,
     /// Strings under names that are not fixed, as labels are.
     Strings,
+    /// Numbers without a fraction, under names that are not fixed.
+    Numbers,
     /// Kubernetes objects.
     Manifests,
     /// `matchLabels`, or a selector in one line.
@@ -89,6 +91,9 @@ fn property(field: &Field, fields: &[Field]) -> Value {
         Kind::Flag => json!({"type": "boolean", "description": says}),
         Kind::Strings => {
             json!({"type": "object", "description": says, "additionalProperties": {"type": "string"}})
+        }
+        Kind::Numbers => {
+            json!({"type": "object", "description": says, "additionalProperties": {"type": "integer"}})
         }
         Kind::Manifests => json!({"type": "array", "description": says, "items": {
             "type": "object", "description": "A Kubernetes object.",

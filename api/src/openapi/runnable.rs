@@ -1,7 +1,7 @@
 //! `Runnable`, field by field.
 
 use super::field::Kind::{
-    Duration, Flag, List, Manifests, Metadata, Object, Selector, Text, Texts, Time, Whole, Word,
+    Duration, Flag, List, Manifests, Metadata, Numbers, Object, Selector, Text, Texts, Time, Whole, Word,
 };
 use super::field::{Field, may, must};
 
@@ -34,9 +34,19 @@ pub(super) const FIELDS: &[Field] = &[
         "The clusters that it may run on, by their labels: an object with matchLabels, or one line such as 'zone in (a,b),gpu'.",
     ),
     may(
+        "spec.placement.weights",
+        Numbers,
+        "How runs are shared out: {east: 2, west: 1} gives east twice as many. A cluster that is not named has 1.",
+    ),
+    may(
         "spec.placement.onLoss",
-        Word(&["Wait"]),
-        "What happens when its cluster is out of reach for long: it waits for it.",
+        Word(&["Wait", "Move", "Fail"]),
+        "What happens when its cluster has been out of reach for longer than lossAfter, and it is Lost. Wait: it goes on as it is there when the cluster is back. Move: it goes on elsewhere as soon as it certainly does not run there any more; until then it waits. Fail: it ends Failed, and what is there of it is deleted when the cluster is back. Default Wait.",
+    ),
+    may(
+        "spec.placement.lossAfter",
+        Duration,
+        "How long its cluster may be out of reach before the run is Lost; time in which no leader looked does not count. Default 15m.",
     ),
     may("spec.attempts", Object, "How often it is tried."),
     may(
@@ -166,12 +176,30 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.attempts.cluster", Text, "Where."),
     may(
         "status.attempts.phase",
-        Word(&["Placed", "Sent", "Pending", "Running", "Succeeded", "Failed", "Cancelled", "Gone"]),
-        "Where it is; Gone: its main object went away without an end that was seen.",
+        Word(&[
+            "Placed",
+            "Sent",
+            "Pending",
+            "Running",
+            "Succeeded",
+            "Failed",
+            "Cancelled",
+            "Gone",
+            "Lost",
+            "Moved",
+        ]),
+        "Where it is; Gone: its main object went away without an end that was seen; Lost: it was given up with its cluster; Moved: the run goes on elsewhere.",
     ),
     may("status.attempts.placedAt", Time, "When its cluster was chosen."),
     may("status.attempts.startedAt", Time, "When it was first seen to run."),
     may("status.attempts.finishedAt", Time, "When its end was committed."),
+    may("status.attempts.lostAt", Time, "When its cluster had been out of reach for longer than lossAfter."),
+    may("status.attempts.backAt", Time, "When that cluster was back."),
+    may(
+        "status.attempts.overlapAt",
+        Time,
+        "When its object was found to be there still after it had been given up; it is then deleted.",
+    ),
     may("status.attempts.message", Text, "What its main object said last."),
     may(
         "status.attempts.logLink",

@@ -47,6 +47,11 @@ pub(super) fn document(
             version: &cluster.version,
             observed_at: observed_ms.map(time::format),
             swept_at: Some(cluster.swept_ms).filter(|at_ms| *at_ms > 0).map(time::format),
+            draining: cluster.draining.as_ref().map(|leaving| Draining {
+                by: &leaving.by,
+                at: time::format(leaving.at_ms),
+                reason: &leaving.why,
+            }),
             active_runs: query::active(scene.view, cluster.head.ordinal, ACTIVE_MAX)?,
             strays_count: cluster.strays_count,
             strays: cluster.strays.iter().map(stray).collect(),
@@ -101,6 +106,8 @@ struct State<'a> {
     observed_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     swept_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draining: Option<Draining<'a>>,
     active_runs: usize,
     strays_count: u64,
     strays: Vec<Stray>,
@@ -116,6 +123,14 @@ struct WrittenOff {
     runs: u64,
     objects: u64,
     done: bool,
+}
+
+#[derive(Serialize)]
+struct Draining<'a> {
+    by: &'a str,
+    at: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'a str,
 }
 
 #[derive(Serialize)]

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use tallyman_model::manifest::write_duration;
-use tallyman_model::record::{Object, OnLate, Planned, Runnable};
+use tallyman_model::record::{self, Loss, Object, OnLate, OnLoss, Planned, Runnable};
 use tallyman_model::{Damaged, Revision, query, time};
 
 pub(super) fn document(
@@ -59,11 +60,35 @@ struct Placement<'a> {
     clusters: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_selector: Option<Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    weights: &'a BTreeMap<String, u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_loss: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss_after: Option<String>,
 }
 
-impl Placement<'_> {
+impl<'a> Placement<'a> {
+    /// What is as it is without being said is left out.
+    fn of(placement: &'a record::Placement) -> Self {
+        let usual = record::Placement::default();
+        let on_loss = Some(placement.on_loss).filter(|on_loss| *on_loss != usual.on_loss);
+        let loss_after = Some(placement.loss_after_ms).filter(|after_ms| *after_ms != usual.loss_after_ms);
+        Self {
+            clusters: &placement.clusters,
+            cluster_selector: placement.selector.as_ref().map(selector),
+            weights: &placement.weights,
+            on_loss: on_loss.map(OnLoss::as_str),
+            loss_after: loss_after.map(write_duration),
+        }
+    }
+
     fn is_empty(&self) -> bool {
-        self.clusters.is_empty() && self.cluster_selector.is_none()
+        self.clusters.is_empty()
+            && self.cluster_selector.is_none()
+            && self.weights.is_empty()
+            && self.on_loss.is_none()
+            && self.loss_after.is_none()
     }
 }
 
@@ -84,10 +109,7 @@ impl<'a> Spec<'a> {
         let spec = &run.spec;
         let main = run.planned.get(usize::from(run.main));
         Self {
-            placement: Placement {
-                clusters: &spec.placement.clusters,
-                cluster_selector: spec.placement.selector.as_ref().map(selector),
-            },
+            placement: Placement::of(&spec.placement),
             attempts: Attempts { max: spec.attempts_max, backoff: write_duration(spec.backoff_ms) },
             start_by: write_duration(spec.start_by_ms),
             finish_by: spec.finish_by_ms.map(write_duration),
@@ -149,6 +171,12 @@ struct AttemptState<'a> {
     started_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    back_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlap_at: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,6 +264,9 @@ fn attempts<'a>(scene: &Scene<'_>, run: &'a Runnable) -> Result<Vec<AttemptState
             placed_at: time::format(attempt.placed_ms),
             started_at: attempt.started_ms.map(time::format),
             finished_at: attempt.finished_ms.map(time::format),
+            lost_at: attempt.lost.map(|lost: Loss| time::format(lost.since_ms)),
+            back_at: attempt.lost.and_then(|lost| lost.back_ms).map(time::format),
+            overlap_at: attempt.overlap_ms.map(time::format),
             message: &attempt.message,
             log_link: logs.link(),
             diagnosis: diagnosis::state(attempt),

@@ -3,7 +3,7 @@
 mod write;
 mod write_off;
 
-pub(super) use write::{confirm, create, delete, patch, replace};
+pub(super) use write::{confirm, create, delete, drain, patch, replace};
 pub(super) use write_off::write_off;
 
 use crate::api::Shared;

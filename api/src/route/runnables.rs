@@ -7,7 +7,7 @@ mod delete;
 mod many;
 mod patch;
 
-pub(super) use action::{cancel, retry};
+pub(super) use action::{cancel, relocate, retry, words};
 pub(super) use approve::approve;
 pub(super) use delete::delete;
 pub(super) use patch::patch;

@@ -21,8 +21,10 @@ async fn resources_are_discovered_group_by_group() {
         "runnables",
         "runnables/approvals",
         "runnables/cancel",
+        "runnables/move",
         "runnables/retry",
         "clusters",
+        "clusters/drain",
         "replicas",
         "auditrecords",
     ] {

@@ -14,6 +14,7 @@ mod events;
 mod identity;
 mod k8s;
 mod lists;
+mod loss;
 mod many;
 mod memory;
 mod openapi;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tallyman_api::backend::{Backend, LedgerEntry, ProposeError, StateHash};
-use tallyman_model::command::{AddMember, Found, Principal};
+use tallyman_model::command::{AddMember, Found, Principal, RaiseVersion};
 use tallyman_model::{
-    Command, Ctx, Digest, Entry, Env, Key, MemoryView, ReplicaId, Revision, Row, Uid, View, apply, query,
+    Command, Ctx, Digest, Entry, Env, GROUP_VERSION, Key, MemoryView, ReplicaId, Revision, Row, Uid, View,
+    apply, query,
 };
 use tallyman_raft::{
     Backup, BackupError, Change, Committed, InitError, LedgerError, Proposal, ReadError, ReadMode, Role,
@@ -139,6 +140,12 @@ impl Memory {
             ..Status::default()
         });
         memory
+    }
+
+    /// All replicas understand what this build does.
+    pub(crate) fn raise(&self) {
+        let understood_by = [1, 2, 3].map(ReplicaId).to_vec();
+        self.run(Command::RaiseVersion(RaiseVersion { to: GROUP_VERSION, understood_by }));
     }
 
     pub(crate) fn set_status(&self, status: Status) {

@@ -1,6 +1,9 @@
 //! The choice of a cluster, as a pure function.
 
 use crate::limits::NAMES_SHOWN_MAX;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use tallyman_model::Ordinal;
 use tallyman_model::command::Choice;
 use tallyman_model::record::{Cluster, Placement};
 
@@ -22,25 +25,51 @@ pub struct Chosen {
     pub why: String,
 }
 
-/// Chooses the cluster for a run: of those that the placement allows, that take work and that are not known to be out
-/// of reach, the one with the fewest active runs; of equals the first by name.
+/// Chooses the cluster for a run: of those that the placement allows, that take work, that are not known to be out
+/// of reach and that it has not `left`, the one with the fewest active runs for its weight; of equals the first by name.
 #[must_use]
-pub fn choose(placement: &Placement, candidates: &[Candidate]) -> Chosen {
+pub fn choose(placement: &Placement, left: &BTreeSet<Ordinal>, candidates: &[Candidate]) -> Chosen {
     let mut allowed: Vec<&Candidate> =
         candidates.iter().filter(|candidate| placement.allows(&candidate.cluster)).collect();
     allowed.sort_by(|one, other| one.cluster.head.name.cmp(&other.cluster.head.name));
     let usable: Vec<&&Candidate> =
-        allowed.iter().filter(|candidate| hindrance(&candidate.cluster).is_none()).collect();
+        allowed.iter().filter(|candidate| why_not(&candidate.cluster, left).is_none()).collect();
     // Of equals the first stays.
-    let Some(best) = usable.iter().min_by_key(|candidate| candidate.active) else {
-        return Chosen { choice: Choice::Nowhere(nowhere(candidates, &allowed)), why: String::new() };
+    let Some(best) = usable.iter().min_by(|one, other| share(placement, one).cmp(share(placement, other)))
+    else {
+        return Chosen { choice: Choice::Nowhere(nowhere(candidates, &allowed, left)), why: String::new() };
     };
     let names = usable.iter().map(|candidate| candidate.cluster.head.name.clone());
     let why = match usable.len() {
         1 => "the only cluster that can take it".to_owned(),
-        _ => format!("fewest running of {}", sentence(names.collect())),
+        _ if placement.weights.is_empty() => format!("fewest running of {}", sentence(names.collect())),
+        _ => {
+            let share = |candidate: &&&Candidate| {
+                let name = &candidate.cluster.head.name;
+                format!("{name} {} of weight {}", candidate.active, placement.weight(name))
+            };
+            format!("fewest running for its weight: {}", sentence(usable.iter().map(share).collect()))
+        }
     };
     Chosen { choice: Choice::On(best.cluster.head.ordinal), why }
+}
+
+/// What is compared: how full a cluster would be with one run more, for its weight.
+struct Share {
+    active: u128,
+    weight: u128,
+}
+
+impl Share {
+    fn cmp(&self, other: Self) -> Ordering {
+        // As fractions, without dividing.
+        (self.active * other.weight).cmp(&(other.active * self.weight))
+    }
+}
+
+fn share(placement: &Placement, candidate: &Candidate) -> Share {
+    let weight = u128::from(placement.weight(&candidate.cluster.head.name));
+    Share { active: candidate.active as u128 + 1, weight }
 }
 
 /// Why a cluster gets no work now.
@@ -65,7 +94,13 @@ pub(super) fn is_same_offer(one: &[Cluster], other: &[Cluster]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(is_same)
 }
 
-fn nowhere(all: &[Candidate], allowed: &[&Candidate]) -> String {
+/// Why a cluster does not get a run that has `left` some.
+fn why_not(cluster: &Cluster, left: &BTreeSet<Ordinal>) -> Option<&'static str> {
+    let has_left = left.contains(&cluster.head.ordinal);
+    hindrance(cluster).or(has_left.then_some("is where it was given up"))
+}
+
+fn nowhere(all: &[Candidate], allowed: &[&Candidate], left: &BTreeSet<Ordinal>) -> String {
     if all.is_empty() {
         return "no cluster is registered".to_owned();
     }
@@ -73,7 +108,7 @@ fn nowhere(all: &[Candidate], allowed: &[&Candidate]) -> String {
         return "no cluster is in spec.placement".to_owned();
     }
     let whys = allowed.iter().filter_map(|candidate| {
-        let why = hindrance(&candidate.cluster)?;
+        let why = why_not(&candidate.cluster, left)?;
         Some(format!("{} {why}", candidate.cluster.head.name))
     });
     format!("no cluster takes it now: {}", sentence(whys.collect()))

@@ -1,6 +1,6 @@
 //! Contact: is the cluster there, and is it the one that it was?
 
-use super::Site;
+use super::{Site, loss};
 use crate::factory::{ClusterFactory, FactoryError};
 use crate::limits::{
     CONTACT_DELAY_MS_MAX, CONTACT_DELAY_MS_MIN, CONTACT_FAILURES_RECONNECT, CONTACT_FAILURES_TOLD,
@@ -49,7 +49,10 @@ pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
                 failures = failures.saturating_add(1);
                 missed(site, failures, &error).await;
                 let doublings = (failures - 1).min(16);
-                Duration::from_millis((CONTACT_DELAY_MS_MIN << doublings).min(CONTACT_DELAY_MS_MAX))
+                let delay =
+                    Duration::from_millis((CONTACT_DELAY_MS_MIN << doublings).min(CONTACT_DELAY_MS_MAX));
+                loss::tell_in(site)
+                    .map_or(delay, |due| due.clamp(Duration::from_millis(CONTACT_DELAY_MS_MIN), delay))
             }
         };
         // Whoever was kept waiting looks again.
@@ -156,7 +159,7 @@ async fn missed(site: &Site, failures: u32, error: &NoContact) {
     let Some(record) = current(site) else { return };
     let message = why(error);
     let told = match record.reachable {
-        Some(false) => record.message == message,
+        Some(false) => record.message == message && loss::tell_in(site).is_none_or(|due| !due.is_zero()),
         Some(true) => failures < CONTACT_FAILURES_TOLD,
         None => false,
     };

@@ -9,6 +9,7 @@ mod faults;
 mod fuse;
 mod group;
 mod lineage;
+mod loss;
 mod memory_log;
 mod pauses;
 mod random;

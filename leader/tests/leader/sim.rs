@@ -291,7 +291,8 @@ async fn run_job(sim: Arc<Sim>, name: Name, uid: String) {
             return;
         }
     }
-    update(&sim, &name, &uid, json!({"active": 1, "ready": 1}));
+    let started_at = "2027-01-15T08:00:00Z";
+    update(&sim, &name, &uid, json!({"active": 1, "ready": 1, "startTime": started_at}));
     let (run_ms, fails) = sim.with(|inner| (inner.run_ms, inner.failing.contains(&name.2)));
     tokio::time::sleep(Duration::from_millis(run_ms)).await;
     let kind = if fails { "Failed" } else { "Complete" };

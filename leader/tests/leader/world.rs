@@ -74,6 +74,10 @@ impl World {
         &self.sims["east"]
     }
 
+    pub(crate) fn west(&self) -> &Arc<Sim> {
+        &self.sims["west"]
+    }
+
     /// Ends the life there is and begins the next one, which ends at boundary `blows_at`.
     pub(crate) fn lead(&mut self, blows_at: Option<u64>) {
         self.life = None;

@@ -140,7 +140,12 @@ impl Conclude {
             (Outcome::Unknown { .. }, None) => {}
         }
         let action = pending.map_or_else(|| "look for".to_owned(), |intent| intent.action.to_string());
-        txn.say(format!("{action} {}: {}", run.describe(position), self.outcome));
+        let mut words = format!("{action} {}: {}", run.describe(position), self.outcome);
+        if let Some(overlap) = settle::overlap_words(&run, now) {
+            words.push_str("; ");
+            words.push_str(overlap);
+        }
+        txn.say(words);
         settle::settle(&mut run, now);
         let record = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, record)))

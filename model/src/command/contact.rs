@@ -3,8 +3,8 @@
 //! Reads and writes the cluster. A cluster that shows another identity than before, or one that another record has,
 //! is quarantined: nothing is sent to it until an operator confirms. Refused as `Outdated` when it is gone.
 
-use crate::record::{Cluster, Record};
-use crate::{Damaged, Done, Ordinal, Refusal, Txn, rule};
+use crate::record::{Cluster, Miss, Record};
+use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits, rule};
 use serde::{Deserialize, Serialize};
 
 /// What contact with a cluster showed.
@@ -30,6 +30,7 @@ impl Contact {
             return Ok(Err(Refusal::outdated("the cluster is gone")));
         };
         let before = cluster.clone();
+        self.count(txn, &mut cluster);
         if cluster.reachable != Some(self.reachable) {
             cluster.reachable = Some(self.reachable);
             cluster.reachable_since_ms = txn.now_ms();
@@ -51,6 +52,20 @@ impl Contact {
         txn.say(words(&cluster));
         let record = txn.put(Record::Cluster(cluster))?;
         Ok(Ok(Done::with(txn, record)))
+    }
+
+    /// How long it has been out of reach: between two looks of one leadership that found nobody. Who has just taken
+    /// over does not count the time before, and no gap counts longer than looks are apart.
+    fn count(&self, txn: &Txn<'_>, cluster: &mut Cluster) {
+        if self.reachable {
+            (cluster.missed_ms, cluster.missed) = (0, None);
+            return;
+        }
+        let (at_ms, term) = (txn.now_ms(), txn.ctx.term);
+        let last = cluster.missed.filter(|last| last.term == term);
+        let gap_ms = last.map_or(0, |last| at_ms.saturating_sub(last.at_ms));
+        cluster.missed_ms += gap_ms.min(limits::MISSED_GAP_MS_MAX);
+        cluster.missed = Some(Miss { at_ms, term });
     }
 
     fn identify(&self, txn: &Txn<'_>, cluster: &mut Cluster, uid: &str) -> Result<(), Damaged> {

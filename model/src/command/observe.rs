@@ -64,35 +64,41 @@ impl Observe {
         if cluster.timeline != self.timeline {
             return Ok(Err(Refusal::outdated("the cluster's timeline has moved on")));
         }
+        let mut words = format!("{} of {} on {}", self.items.len(), self.kind.plural(), cluster.head.name);
         for item in &self.items {
-            self.take(txn, item)?;
+            if let Some(overlap) = self.take(txn, item)? {
+                words.push_str("; ");
+                words.push_str(&overlap);
+            }
         }
-        txn.say(format!("{} of {} on {}", self.items.len(), self.kind.plural(), cluster.head.name));
+        txn.say(words);
         if let Some(cursor) = &self.cursor {
             self.move_cursor(txn, cursor)?;
         }
         Ok(Ok(Done::at(txn)))
     }
 
-    fn take(&self, txn: &mut Txn<'_>, item: &Observation) -> Result<(), Damaged> {
-        let Some(mut run) = self.owner(txn, item)? else { return Ok(()) };
+    /// What the ledger is to tell beside that there was something.
+    fn take(&self, txn: &mut Txn<'_>, item: &Observation) -> Result<Option<String>, Damaged> {
+        let Some(mut run) = self.owner(txn, item)? else { return Ok(None) };
         let now = txn.now_ms();
         let Some(position) = run.objects.iter().position(|object| is_it(&run, object, self.cluster, item))
         else {
-            return Ok(());
+            return Ok(None);
         };
         let before = run.clone();
-        let Some(object) = run.objects.get_mut(position) else { return Ok(()) };
+        let Some(object) = run.objects.get_mut(position) else { return Ok(None) };
         if !see(object, item, now) {
-            return Ok(());
+            return Ok(None);
         }
         settle::observed(&mut run, position, item, now);
         settle::check_marks(&mut run, position, item, txn.meta.group);
         settle::settle(&mut run, now);
+        let overlap = settle::overlap_words(&run, now).map(str::to_owned);
         if meaningful(&before, &run) {
             settle::write(txn, run)?;
         }
-        Ok(())
+        Ok(overlap)
     }
 
     /// By the label, or where that was stripped by the claim on the name.

@@ -120,7 +120,8 @@ pub(super) fn objects(run: &Runnable, attempt: u32, cluster: Ordinal) -> Vec<Obj
 }
 
 fn allows(run: &Runnable, cluster: &Cluster) -> bool {
-    cluster.takes_work() && run.spec.placement.allows(cluster)
+    let left = run.left().contains(&cluster.head.ordinal);
+    cluster.takes_work() && run.spec.placement.allows(cluster) && !left
 }
 
 impl crate::record::Placement {

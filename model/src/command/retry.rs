@@ -43,7 +43,7 @@ impl Retry {
             ));
         }
         let now = txn.now_ms();
-        run.attempts_added = (tried + 1).saturating_sub(run.spec.attempts_max);
+        run.attempts_added = (tried + 1).saturating_sub(run.spec.attempts_max + run.moves());
         run.finished_ms = None;
         run.cancel = None;
         run.ending = None;

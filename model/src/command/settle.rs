@@ -4,9 +4,11 @@
 //! it can go.
 
 use super::Observation;
-use crate::record::{Action, Attempt, AttemptPhase, Ending, Object, ObjectState, Record, Runnable, Seen};
+use crate::record::{
+    Action, Attempt, AttemptPhase, Ending, Loss, Object, ObjectState, OnLoss, Record, Runnable, Seen,
+};
 use crate::rule::Verdict;
-use crate::{Damaged, GroupId, Phase, Reason, Tag, Txn, limits, lookup};
+use crate::{Damaged, GroupId, Ordinal, Phase, Reason, Tag, Txn, limits, lookup, time};
 use std::sync::Arc;
 
 /// The object exists as `item` says.
@@ -65,9 +67,11 @@ pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, 
     let (number, ending) = (object.attempt, run.ending.is_some());
     let cancelled =
         run.is_stopping(object) && run.ending.as_ref().is_some_and(|ending| ending.phase == Phase::Cancelled);
+    let has_ended = run.has_ended(object);
+    let what = if has_ended { run.describe(position) } else { String::new() };
     let Some(attempt) = run.attempts.iter_mut().find(|attempt| attempt.number == number) else { return };
-    if attempt.phase.is_terminal() {
-        return;
+    if has_ended {
+        return overlap(attempt, &what, item, now);
     }
     attempt.message.clone_from(&item.seen.message);
     if item.gone {
@@ -92,6 +96,32 @@ pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, 
     if attempt.phase.is_terminal() {
         attempt.finished_ms = Some(now);
     }
+}
+
+/// The object of an attempt that was given up is there still: that is put down once.
+fn overlap(attempt: &mut Attempt, what: &str, item: &Observation, now: u64) {
+    let is_given_up = matches!(attempt.phase, AttemptPhase::Lost | AttemptPhase::Moved);
+    if item.gone || !is_given_up || attempt.overlap_ms.is_some() {
+        return;
+    }
+    let state = match item.verdict {
+        Some(Verdict::Succeeded) => "it had ended well",
+        Some(Verdict::Failed) => "it had ended badly",
+        Some(Verdict::Running) => "it ran",
+        Some(Verdict::Pending) | None => "it did not run yet",
+    };
+    attempt.overlap_ms = Some(now);
+    attempt.message = format!(
+        "overlap: {what} (UID {}) was there still at {} though it had been given up, and {state}; it is deleted",
+        item.uid,
+        time::format(now)
+    );
+}
+
+/// What was found now to be there still, in words for the ledger.
+pub(super) fn overlap_words(run: &Runnable, now: u64) -> Option<&str> {
+    let found = run.attempts.iter().find(|attempt| attempt.overlap_ms == Some(now))?;
+    Some(&found.message)
 }
 
 /// Decides on an end; the first decision stands.
@@ -138,11 +168,16 @@ fn advance(run: &mut Runnable, now: u64) {
         }
         AttemptPhase::Succeeded => end(run, now, Phase::Succeeded, Reason::Completed, attempt.message),
         AttemptPhase::Failed => failed(run, now, &attempt),
+        AttemptPhase::Gone if is_moved(run) => {
+            let why = moved_words(run);
+            move_on(run, now, Reason::Moving, why);
+        }
         AttemptPhase::Gone => {
             let message = gone_words(run);
             end(run, now, Phase::Failed, Reason::ObjectGone, message);
         }
         AttemptPhase::Cancelled => end_as_decided(run, now),
+        AttemptPhase::Lost | AttemptPhase::Moved => between(run, now),
         phase => under_way(run, now, phase),
     }
 }
@@ -176,6 +211,17 @@ fn under_way(run: &mut Runnable, now: u64, phase: AttemptPhase) {
         }
         return enter(run, now, Phase::Stopping, ending.reason, ending.message);
     }
+    if run.attempt().is_some_and(Attempt::is_lost) {
+        // What it is there is known when its cluster is back.
+        return;
+    }
+    if run.attempt().is_some_and(|attempt| attempt.leaving.is_some()) {
+        let why = moved_words(run);
+        return match run.main_object().is_none_or(|object| object.state == ObjectState::Gone) {
+            true => move_on(run, now, Reason::Moving, why),
+            false => enter(run, now, Phase::Stopping, Reason::Moving, why),
+        };
+    }
     let phase = match phase {
         AttemptPhase::Placed => Phase::Placed,
         AttemptPhase::Sent => Phase::Sent,
@@ -192,7 +238,7 @@ fn failed(run: &mut Runnable, now: u64, attempt: &Attempt) {
         return end_as_decided(run, now);
     }
     let allowed = run.spec.attempts_max + run.attempts_added;
-    if run.ending.is_some() || attempt.number >= allowed {
+    if run.ending.is_some() || attempt.number >= allowed + run.moves() {
         return end(run, now, Phase::Failed, Reason::ObjectFailed, attempt.message.clone());
     }
     let doublings = attempt.number.saturating_sub(1).min(16);
@@ -216,6 +262,58 @@ fn end_as_decided(run: &mut Runnable, now: u64) {
         message: String::new(),
     });
     end(run, now, ending.phase, ending.reason, ending.message);
+}
+
+/// True if the run goes on elsewhere now that its object is gone: it is being taken off its cluster, or it is to be
+/// moved from a lost one, and the object was not seen there since.
+fn is_moved(run: &Runnable) -> bool {
+    let Some(attempt) = run.attempt().filter(|_| run.ending.is_none()) else { return false };
+    let seen_ms = run.main_object().and_then(|object| object.seen.as_ref()).map_or(0, |seen| seen.at_ms);
+    let is_lost = |lost: Loss| run.spec.placement.on_loss == OnLoss::Move && seen_ms <= lost.since_ms;
+    attempt.leaving.is_some() || attempt.lost.is_some_and(is_lost)
+}
+
+fn moved_words(run: &Runnable) -> String {
+    let Some(attempt) = run.attempt() else { return String::new() };
+    let cluster = &attempt.cluster_name;
+    match &attempt.leaving {
+        Some(leaving) => format!("{} takes it off {cluster}{}", leaving.by, because(&leaving.why)),
+        None => format!("its object was gone when {cluster} was back"),
+    }
+}
+
+/// A person's words behind what they are about.
+pub(super) fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}
+
+/// Gives the attempt up. The run waits for another cluster; what is left of it there is deleted.
+pub(super) fn move_on(run: &mut Runnable, now: u64, reason: Reason, message: String) {
+    let Some(attempt) = run.attempts.last_mut() else { return };
+    (attempt.phase, attempt.finished_ms) = (AttemptPhase::Moved, Some(now));
+    attempt.message.clone_from(&message);
+    let cluster = attempt.cluster;
+    unwant(run, cluster);
+    drop_void(run);
+    run.place_due_ms = now;
+    run.place_tries = 0;
+    enter(run, now, Phase::Accepted, reason, format!("{message}; it goes on elsewhere"));
+}
+
+/// Nothing of the run is wanted on that cluster any more.
+pub(super) fn unwant(run: &mut Runnable, cluster: Ordinal) {
+    for object in run.objects.iter_mut().filter(|object| object.cluster == cluster) {
+        object.wanted = false;
+    }
+}
+
+/// Ends the run though its cluster is lost: what is there of it is deleted when the cluster is back.
+pub(super) fn end_lost(run: &mut Runnable, now: u64, message: String) {
+    let Some(attempt) = run.attempts.last_mut() else { return };
+    (attempt.phase, attempt.finished_ms) = (AttemptPhase::Lost, Some(now));
+    let cluster = attempt.cluster;
+    unwant(run, cluster);
+    end(run, now, Phase::Failed, Reason::ClusterLost, message);
 }
 
 fn end(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, message: String) {

@@ -46,6 +46,9 @@ impl UpdateCluster {
         set(&mut cluster.head.annotations, self.annotations.as_ref());
         set(&mut cluster.credentials, self.credentials.as_ref());
         set(&mut cluster.cordoned, self.cordoned.as_ref());
+        if !cluster.cordoned {
+            cluster.draining = None;
+        }
         set(&mut cluster.paused, self.paused.as_ref());
         set(&mut cluster.log_link, self.log_link.as_ref());
         if let Some(uid) = &self.confirm_identity {

@@ -1,12 +1,13 @@
 //! From a runnable as a user writes it to a [`Submit`] command. A field whose work is not built is refused, never
 //! ignored.
 
+use super::deadline::runs_ms;
 use super::fields::{Faults, Fields};
 use super::object;
+use super::placement::placement_of;
 use super::{marks, names};
 use crate::command::{ManifestName, Submit, SubmitManifest};
-use crate::record::{OnLate, Placement, RunSpec};
-use crate::selector::{Selector, Test};
+use crate::record::{OnLate, OnLoss, Placement, RunSpec};
 use crate::{Cause, Digest, Uid, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -123,7 +124,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
             OnLate::Alert
         }
     };
-    let run_spec = RunSpec {
+    let mut run_spec = RunSpec {
         placement,
         attempts_max,
         backoff_ms,
@@ -134,48 +135,19 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
             .duration("ttlAfterFinished", faults)
             .unwrap_or(limits::TTL_AFTER_FINISHED_MS),
         approvals: spec.take("approvals").map(|value| super::approvals::rule_of(value, faults)),
+        main_runs_ms: None,
     };
-    let (planned, bytes) = manifests_of(&mut spec, namespace, attempts_max, faults);
+    let numbered_max = match run_spec.placement.on_loss {
+        // How often it is moved, nobody knows.
+        OnLoss::Move => limits::ATTEMPTS_MAX,
+        OnLoss::Wait | OnLoss::Fail => attempts_max,
+    };
+    let (planned, bytes) = manifests_of(&mut spec, namespace, numbered_max, faults);
     let main = spec.take("main");
     let main = main_of(main, &planned, faults);
     spec.finish(faults);
+    run_spec.main_runs_ms = planned.get(usize::from(main)).and_then(|plan| runs_ms(plan, &bytes));
     (run_spec, planned, bytes, main)
-}
-
-fn placement_of(value: Value, faults: &mut Faults) -> Placement {
-    let mut placement = Fields::of("spec.placement", value, faults);
-    for field in ["onLoss", "lossAfter"] {
-        match (field, placement.text(field, faults).as_deref()) {
-            (_, None) | ("onLoss", Some("Wait")) => {}
-            _ => faults.add(
-                format!("spec.placement.{field}"),
-                "is not supported yet: a run waits for its cluster; leave it out",
-            ),
-        }
-    }
-    let named = placement.has("clusters");
-    let clusters = placement.texts("clusters", faults);
-    if named && clusters.is_empty() {
-        faults.add("spec.placement.clusters", "names no cluster; leave it out for any");
-    }
-    if clusters.len() > limits::PLACEMENT_CLUSTERS_MAX {
-        faults.add("spec.placement.clusters", format!("at most {}", limits::PLACEMENT_CLUSTERS_MAX));
-    }
-    let selector = placement.take("clusterSelector").and_then(|value| selector_of(value, faults));
-    placement.finish(faults);
-    Placement { clusters, selector }
-}
-
-/// `matchLabels` only, or the one-line form of selectors.
-fn selector_of(value: Value, faults: &mut Faults) -> Option<Selector> {
-    const PATH: &str = "spec.placement.clusterSelector";
-    if let Value::String(text) = &value {
-        return Selector::parse(text).map_err(|why| faults.add(PATH, why)).ok();
-    }
-    let mut fields = Fields::of(PATH, value, faults);
-    let labels = fields.strings("matchLabels", faults);
-    fields.finish(faults);
-    Some(Selector(labels.into_iter().map(|(key, value)| (key, Test::In(vec![value]))).collect()))
 }
 
 fn attempts_of(value: Value, faults: &mut Faults) -> (u32, u64) {

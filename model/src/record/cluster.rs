@@ -1,6 +1,6 @@
 //! A workload cluster.
 
-use super::{Head, Kind};
+use super::{Head, Kind, Leaving, Miss};
 use crate::time;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,8 @@ pub struct Cluster {
     pub credentials: Credentials,
     /// Gets no new work.
     pub cordoned: bool,
+    /// Runs that are to move and have not started are taken off it; until it is not cordoned any more.
+    pub draining: Option<Leaving>,
     /// No kube writes; watching goes on.
     pub paused: bool,
     /// A template of links to the logs of its Pods, see [`log_link`](crate::log_link); empty: there are none.
@@ -78,6 +80,11 @@ pub struct Cluster {
     pub reachable: Option<bool>,
     /// Since when, ms since 1970.
     pub reachable_since_ms: u64,
+    /// How long it has been looked for in vain since it was last reached, in ms. Time in which nobody looked does not
+    /// count.
+    pub missed_ms: u64,
+    /// The last of these looks; `None` since it was reached.
+    pub missed: Option<Miss>,
     /// The words of the last failure.
     pub message: String,
     /// The last finished sweep, ms since 1970; 0: none yet.

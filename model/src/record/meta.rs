@@ -74,6 +74,30 @@ pub struct Meta {
     pub paused_tenants: BTreeMap<String, Paused>,
     /// What was stopped of late, where it was something, at most [`BRAKES_MAX`](crate::limits::BRAKES_MAX).
     pub brakes: BTreeMap<Scope, Brake>,
+    /// How many runs were moved in the present second.
+    pub moves: Pace,
+}
+
+/// How often something was done in one second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Which, since 1970.
+    pub second: u64,
+    /// How often.
+    pub count: u32,
+}
+
+impl Pace {
+    /// Takes one of at most `max` a second, if there is one left.
+    pub(crate) fn take(&mut self, now_ms: u64, max: u32) -> bool {
+        let second = now_ms / 1_000;
+        if self.second != second {
+            *self = Self { second, count: 0 };
+        }
+        let left = self.count < max;
+        self.count += u32::from(left);
+        left
+    }
 }
 
 impl Meta {

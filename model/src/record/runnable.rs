@@ -1,17 +1,42 @@
 //! A submission that runs to completion.
 
-use super::{Action, ApprovalRule, Approvals, Diagnosis, Head, Kind, Object, ObjectState, Seen};
+use super::{
+    Action, ApprovalRule, Approvals, Diagnosis, Head, Kind, Leaving, Loss, Object, ObjectState, OnLoss, Seen,
+};
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where a run may go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
     /// By name; empty: any that the selector matches.
     pub clusters: Vec<String>,
     /// By the cluster's labels; `None`: any.
     pub selector: Option<Selector>,
+    /// What happens when its cluster is out of reach for long.
+    pub on_loss: OnLoss,
+    /// For how long.
+    pub loss_after_ms: u64,
+    /// Of how many runs a cluster is to have its share, beside those of others; 1 where nothing is said.
+    pub weights: BTreeMap<String, u32>,
+}
+
+impl Placement {
+    /// How many runs the cluster is to have beside those of others.
+    #[must_use]
+    pub fn weight(&self, cluster: &str) -> u32 {
+        self.weights.get(cluster).copied().unwrap_or(1)
+    }
+}
+
+impl Default for Placement {
+    fn default() -> Self {
+        let loss_after_ms = crate::limits::LOSS_AFTER_MS;
+        let (clusters, weights) = (Vec::new(), BTreeMap::new());
+        Self { clusters, selector: None, on_loss: OnLoss::default(), loss_after_ms, weights }
+    }
 }
 
 /// What happens when a run is late.
@@ -43,6 +68,9 @@ pub struct RunSpec {
     pub ttl_after_finished_ms: u64,
     /// Who must agree before anything of it reaches a cluster.
     pub approvals: Option<ApprovalRule>,
+    /// How long its main object goes on after it started, in ms: its own `activeDeadlineSeconds`, and the time that its
+    /// Pods have to stop. `None`: nothing says so.
+    pub main_runs_ms: Option<u64>,
 }
 
 /// A manifest: which object, and where its bytes are.
@@ -101,6 +129,10 @@ pub enum AttemptPhase {
     Cancelled,
     /// Its main object went away without an end that we saw.
     Gone,
+    /// Given up, as its run ended: its cluster was lost.
+    Lost,
+    /// Given up: the run goes on elsewhere.
+    Moved,
 }
 
 impl AttemptPhase {
@@ -122,6 +154,8 @@ impl AttemptPhase {
             Self::Failed => "Failed",
             Self::Cancelled => "Cancelled",
             Self::Gone => "Gone",
+            Self::Lost => "Lost",
+            Self::Moved => "Moved",
         }
     }
 }
@@ -147,6 +181,14 @@ pub struct Attempt {
     pub message: String,
     /// Why it does not run, or why it failed, as far as that was looked into.
     pub diagnosis: Option<Box<Diagnosis>>,
+    /// Its cluster was lost, the last time that it was.
+    pub lost: Option<Loss>,
+    /// It is, or was, to be taken off its cluster.
+    pub leaving: Option<Leaving>,
+    /// Until when it is left where it is though its cluster is drained, ms since 1970: nowhere else took it.
+    pub stays_until_ms: u64,
+    /// When it was found that its main object was still there after it had been given up, ms since 1970.
+    pub overlap_ms: Option<u64>,
 }
 
 impl Attempt {
@@ -162,7 +204,17 @@ impl Attempt {
             finished_ms: None,
             message: String::new(),
             diagnosis: None,
+            lost: None,
+            leaving: None,
+            stays_until_ms: 0,
+            overlap_ms: None,
         }
+    }
+
+    /// True while its cluster is out of reach for longer than `lossAfter`.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost.is_some_and(|lost| lost.back_ms.is_none())
     }
 }
 

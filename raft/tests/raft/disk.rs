@@ -120,6 +120,7 @@ fn submission(number: u8) -> Proposal {
             on_late: OnLate::Alert,
             ttl_after_finished_ms: 1000,
             approvals: None,
+            main_runs_ms: None,
         },
         digest,
         planned: vec![planned],

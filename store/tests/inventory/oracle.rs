@@ -102,6 +102,7 @@ fn submit(name: String, numbers: &mut Numbers) -> Submit {
             on_late: OnLate::Alert,
             ttl_after_finished_ms: 1000,
             approvals: None,
+            main_runs_ms: None,
         },
         digest,
         planned: vec![SubmitManifest {

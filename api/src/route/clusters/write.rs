@@ -8,13 +8,14 @@ use crate::cluster_body::{self, ClusterBody};
 use crate::delete_options::DeleteOptions;
 use crate::noun::Noun;
 use crate::render::{self, Scene};
+use crate::route::runnables::words;
 use crate::status::Failure;
 use crate::view;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::Value;
-use tallyman_model::command::{AddCluster, RemoveCluster, UpdateCluster};
+use tallyman_model::command::{AddCluster, Drain, RemoveCluster, UpdateCluster};
 use tallyman_model::record::Cluster;
 use tallyman_model::{Cause, Command, Revision, query};
 use tallyman_raft::ReadMode;
@@ -180,6 +181,19 @@ pub(in crate::route) async fn confirm(
         confirm_identity,
         ..UpdateCluster::default()
     });
+    let written = ask.propose("", &bytes, command).await?;
+    respond(&ask, StatusCode::OK, &written)
+}
+
+/// `POST .../drain {reason}`: it gets no new work, and what is to move and has not started leaves it.
+pub(in crate::route) async fn drain(
+    State(api): State<Shared>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (ask, body) = Ask::open(&api, request)?;
+    let (bytes, why) = words(&ask, body).await?;
+    let command = Command::Drain(Drain { name, revision: ask.if_match()?, why });
     let written = ask.propose("", &bytes, command).await?;
     respond(&ask, StatusCode::OK, &written)
 }

@@ -1,4 +1,4 @@
-//! `cancel` and `retry`.
+//! `cancel`, `retry` and `move`.
 
 use super::{Named, follow};
 use crate::api::Shared;
@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use tallyman_model::command::{Cancel, Retry, Target};
+use tallyman_model::command::{Cancel, Move, Retry, Target};
 use tallyman_model::{Cause, Command};
 
 /// Bytes of the words that a person gives.
@@ -33,6 +33,15 @@ pub(in crate::route) async fn retry(
     act(&api, named, request, Goal::Created, |target, why| Command::Retry(Retry { target, why })).await
 }
 
+/// `POST .../move {reason}`
+pub(in crate::route) async fn relocate(
+    State(api): State<Shared>,
+    Path(named): Named,
+    request: Request,
+) -> Result<Response, Failure> {
+    act(&api, named, request, Goal::Created, |target, why| Command::Move(Move { target, why })).await
+}
+
 /// Proposes what a person asks of one run, with the reason given.
 async fn act(
     api: &Shared,
@@ -50,7 +59,7 @@ async fn act(
 }
 
 /// The body, and the reason in it.
-async fn words(ask: &Ask, body: Body) -> Result<(axum::body::Bytes, String), Failure> {
+pub(in crate::route) async fn words(ask: &Ask, body: Body) -> Result<(axum::body::Bytes, String), Failure> {
     let (bytes, value) = ask.maybe_document(body).await?;
     let Some(value) = value else { return Ok((bytes, String::new())) };
     let cause = |field: &str, message: &str| Cause { field: field.to_owned(), message: message.to_owned() };
