@@ -3,10 +3,10 @@
 use crate::noun::Noun;
 use crate::params::Params;
 use crate::status::Failure;
+use tallyman_model::Phase;
 use tallyman_model::query::{FieldTest, Filter};
 use tallyman_model::record::Resource;
 use tallyman_model::selector::Selector;
-use tallyman_model::{Phase, Reason};
 
 /// Terms of one field selector.
 const TERMS_MAX: usize = 64;
@@ -66,17 +66,8 @@ fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
                 format!("fieldSelector: {value:?} is not a phase; the phases are {}", phases.join(", "));
             Failure::bad_request(words)
         }),
-        (Noun::Runnables, "status.reason") => {
-            let reason = if value.is_empty() { Some(Reason::None) } else { Reason::parse(&value) };
-            reason.map(FieldTest::Reason).ok_or_else(|| {
-                let reasons: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-                let words = format!(
-                    "fieldSelector: {value:?} is not a reason; the reasons are {}",
-                    reasons.join(", ")
-                );
-                Failure::bad_request(words)
-            })
-        }
+        // Also a word of a Pod, of which there are many.
+        (Noun::Runnables, "status.reason") => Ok(FieldTest::Reason(value)),
         (Noun::Runnables, "status.deadLetter") if value == "true" => Ok(FieldTest::DeadLetter),
         (Noun::Runnables, "status.deadLetter") => {
             let words =
@@ -131,7 +122,6 @@ mod tests {
             "labelSelector=,",
             "fieldSelector=status.phase",
             "fieldSelector=status.phase%3DSleeping",
-            "fieldSelector=status.reason%3DBored",
             "fieldSelector=status.deadLetter%3Dfalse",
             "fieldSelector=spec.color%3Dred",
             "fieldSelector=,",

@@ -13,7 +13,7 @@ pub(crate) use age::age;
 pub(crate) use audit::audit;
 pub(crate) use cluster::ACTIVE_MAX;
 pub use conditions::CONDITIONS;
-pub(crate) use diagnosis::{message, reason};
+pub(crate) use diagnosis::message;
 
 use crate::backend::StateHash;
 use crate::table::Include;

@@ -192,7 +192,7 @@ fn runnable(scene: &Scene<'_>, run: &Runnable) -> Result<Vec<Value>, Damaged> {
         json!(scene.age(Some(run.head.created_ms))),
         json!(digest.get(..DIGEST_DIGITS).unwrap_or(digest)),
         json!(scene.age(observed_ms)),
-        json!(words(render::reason(run))),
+        json!(words(run.reason_word())),
         json!(words(&render::message(run))),
     ])
 }

@@ -175,37 +175,6 @@ impl Reason {
         }
     }
 
-    /// All reasons but [`Reason::None`], in the order of their codes.
-    pub const ALL: &[Reason] = &[
-        Reason::NoCluster,
-        Reason::NameHeld,
-        Reason::NameTaken,
-        Reason::NamespaceMissing,
-        Reason::Refused,
-        Reason::Retrying,
-        Reason::OutcomeUnknown,
-        Reason::StartByPassed,
-        Reason::FinishByPassed,
-        Reason::ObjectGone,
-        Reason::Completed,
-        Reason::ObjectFailed,
-        Reason::CancelRequested,
-        Reason::AwaitingApproval,
-        Reason::Rejected,
-        Reason::ApprovalExpired,
-        Reason::NeedsOperator,
-        Reason::Paused,
-        Reason::ClusterWrittenOff,
-        Reason::ClusterLost,
-        Reason::Moving,
-    ];
-
-    /// The reason of that name.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
-    }
-
     /// What helps a run that is not sent because of it; `None` where nothing stands in the way of sending.
     #[must_use]
     pub fn class(self) -> Option<Class> {

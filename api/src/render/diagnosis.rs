@@ -109,14 +109,6 @@ pub(super) fn words(run: &Runnable) -> Option<String> {
     })
 }
 
-/// The run's reason; while it waits without one, that of what it waits for on its cluster.
-pub(crate) fn reason(run: &Runnable) -> &str {
-    match (run.reason.as_str(), run.diagnosis()) {
-        ("", Some(found)) if !run.phase.is_terminal() => &found.finding.reason,
-        (reason, _) => reason,
-    }
-}
-
 /// The run's words, and what its Pods say.
 pub(crate) fn message(run: &Runnable) -> Cow<'_, str> {
     match (words(run), run.message.as_str()) {

@@ -228,7 +228,7 @@ impl<'a> State<'a> {
         let meta = scene.meta()?;
         Ok(Self {
             phase: run.phase.as_str(),
-            reason: diagnosis::reason(run),
+            reason: run.reason_word(),
             message: diagnosis::message(run),
             waiting_for: run
                 .held_up(&meta, cluster.as_ref())

@@ -1,7 +1,7 @@
 //! Why a run does not start, and where its logs are, as documents and rows show it.
 
 use crate::client::{Server, start};
-use crate::samples::path;
+use crate::samples::{RUNNABLES, path};
 use serde_json::{Value, json};
 use tallyman_model::command::{Diagnose, RaiseVersion};
 use tallyman_model::record::{Finding, PodSeen};
@@ -50,6 +50,8 @@ async fn a_run_that_waits_says_why_everywhere_and_since_when_that_is_known() {
     let (server, run) = looked_into(Verdict::Pending).await;
     let status = &run["status"];
     assert_eq!((&status["phase"], &status["reason"]), (&json!("Pending"), &json!("OOMKilled")));
+    let selected = format!("{RUNNABLES}?fieldSelector=status.reason%3DOOMKilled");
+    assert_eq!(server.get(&selected).await.done(200)["items"].as_array().unwrap().len(), 1);
     let seen = &status["attempts"][0]["diagnosis"]["at"];
     let words = format!("{} (seen {})", finding().message, seen.as_str().unwrap());
     assert_eq!(status["message"], json!(words));

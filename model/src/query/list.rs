@@ -2,7 +2,7 @@
 
 use crate::record::{Object, Record, Resource};
 use crate::selector::{Selector, Test};
-use crate::{Damaged, Ordinal, Phase, Reason, Tag, View, lookup};
+use crate::{Damaged, Ordinal, Phase, Tag, View, lookup};
 
 /// A test of a field of a runnable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub enum FieldTest {
     Phase(Phase),
     /// `status.cluster`; empty: on none.
     Cluster(String),
-    /// `status.reason`; [`Reason::None`]: without one.
-    Reason(Reason),
+    /// `status.reason`; empty: without one.
+    Reason(String),
     /// `status.deadLetter`
     DeadLetter,
     /// It has the claim on objects on that cluster; `None`: on any.
@@ -112,7 +112,7 @@ impl FieldTest {
             (FieldTest::Name(name), _) => head.name == *name,
             (FieldTest::Namespace(namespace), _) => head.namespace == *namespace,
             (FieldTest::Phase(phase), Record::Runnable(run)) => run.phase == *phase,
-            (FieldTest::Reason(reason), Record::Runnable(run)) => run.reason == *reason,
+            (FieldTest::Reason(reason), Record::Runnable(run)) => run.reason_word() == reason,
             (FieldTest::DeadLetter, Record::Runnable(run)) => run.is_dead_letter(),
             (FieldTest::Cluster(name), Record::Runnable(run)) => {
                 run.attempt().map_or("", |attempt| attempt.cluster_name.as_str()) == name

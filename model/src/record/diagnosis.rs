@@ -84,6 +84,16 @@ impl Runnable {
         let found = self.attempt()?.diagnosis.as_deref()?;
         (!found.finding.reason.is_empty()).then_some(found)
     }
+
+    /// Why it is where it is, in one word: its own reason, or what is wrong with its Pods; empty if nothing is to be
+    /// explained.
+    #[must_use]
+    pub fn reason_word(&self) -> &str {
+        match (self.reason.as_str(), self.diagnosis()) {
+            ("", Some(found)) if !self.phase.is_terminal() => &found.finding.reason,
+            (reason, _) => reason,
+        }
+    }
 }
 
 /// What begins at once is left alone. What has changed since the last look is looked at again soon.

@@ -25,6 +25,10 @@ enum Step {
     Patch(u8, u8),
     Expire { later_ms: u32 },
     Cordon { west: bool, cordoned: bool },
+    Contact { west: bool, reachable: bool },
+    WriteOff { west: bool },
+    GiveUp { west: bool },
+    Confirm { west: bool },
     NewLeader,
 }
 
@@ -45,6 +49,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<(u8, u8)>().prop_map(|(run, value)| Step::Patch(run, value)),
         2 => (0..100_000_000_u32).prop_map(|later_ms| Step::Expire { later_ms }),
         1 => any::<(bool, bool)>().prop_map(|(west, cordoned)| Step::Cordon { west, cordoned }),
+        1 => any::<(bool, bool)>().prop_map(|(west, reachable)| Step::Contact { west, reachable }),
+        1 => any::<bool>().prop_map(|west| Step::WriteOff { west }),
+        2 => any::<bool>().prop_map(|west| Step::GiveUp { west }),
+        1 => any::<bool>().prop_map(|west| Step::Confirm { west }),
         1 => Just(Step::NewLeader),
     ]
 }
@@ -156,7 +164,35 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
             let cordoned = Some(*cordoned);
             world.ok(Command::UpdateCluster(UpdateCluster { name, cordoned, ..UpdateCluster::default() }));
         }
+        Step::Contact { .. } | Step::WriteOff { .. } | Step::GiveUp { .. } | Step::Confirm { .. } => {
+            let _ = world.run(of_cluster(world, step));
+        }
         Step::NewLeader => world.term += 1,
+    }
+}
+
+fn of_cluster(world: &World, step: &Step) -> Command {
+    let name = |west: bool| if west { "west" } else { "east" }.to_owned();
+    let ordinal = |west: bool| world.cluster(&name(west)).head.ordinal;
+    match *step {
+        Step::Contact { west, reachable } => Command::Contact(Contact {
+            cluster: ordinal(west),
+            reachable,
+            kube_system_uid: reachable.then(|| format!("{}-identity", name(west))),
+            version: String::new(),
+            rewound: false,
+            message: String::new(),
+        }),
+        Step::WriteOff { west } => {
+            Command::WriteOffCluster(WriteOffCluster { name: name(west), revision: None, why: String::new() })
+        }
+        Step::Confirm { west } => Command::UpdateCluster(UpdateCluster {
+            name: name(west),
+            confirm_identity: Some(format!("{}-identity", name(west))),
+            ..UpdateCluster::default()
+        }),
+        Step::GiveUp { west } => Command::GiveUp(GiveUp { cluster: ordinal(west) }),
+        _ => Command::Expire(Expire {}),
     }
 }
 
@@ -205,6 +241,8 @@ fn check(world: &World) {
             let doubt = |object: &Object| object.wanted && object.state == ObjectState::Absent;
             assert!(!run.objects.iter().any(doubt), "an ended run still wants an object: {run:?}");
         }
+        let kept = |object: &&Object| object.given_up && (object.claims() || object.wanted);
+        assert_eq!(run.objects.iter().find(kept), None, "what was given up is not claimed any more");
         for object in run.objects.iter().filter(|object| object.claims() && run.is_main(object)) {
             let name = (object.cluster, object.name.clone());
             assert_eq!(mains.insert(name, run.head.ordinal), None, "two main objects claim one name");
@@ -235,7 +273,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..120),
         batch in 1..20_usize,
     ) {
-        let mut world = World::new();
+        let mut world = World::upgraded();
         let mut oracle = Oracle::default();
         for step in &steps {
             let (before, shown) = (query::meta(&world.view).unwrap(), shown(&world.view));
