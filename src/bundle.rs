@@ -100,7 +100,7 @@ impl Bundle {
 }
 
 /// All documents of the text, those inside a `List` one by one.
-fn documents(text: &str, source: &str) -> Result<Vec<Value>, Failure> {
+pub(crate) fn documents(text: &str, source: &str) -> Result<Vec<Value>, Failure> {
     // As kubectl reads them: 0644 is octal, and yes is true.
     let options = serde_saphyr::options! {
         legacy_octal_numbers: true,

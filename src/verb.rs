@@ -8,6 +8,7 @@ pub(crate) mod cluster;
 pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod delete;
+pub(crate) mod deployable;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod list;

@@ -17,6 +17,8 @@ mod client;
 mod crashes;
 #[path = "system/dead_letters.rs"]
 mod dead_letters;
+#[path = "system/deployable.rs"]
+mod deployable;
 #[path = "system/detached.rs"]
 mod detached;
 #[path = "system/dev.rs"]

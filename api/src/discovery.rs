@@ -115,6 +115,7 @@ fn aggregated_resource(noun: Noun) -> Value {
 fn short_names(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Runnables => &["run", "runs"],
+        Noun::Deployables => &["dep", "deps"],
         Noun::AuditRecords => &["audit"],
         Noun::Clusters | Noun::Replicas => &[],
     }
@@ -123,7 +124,7 @@ fn short_names(noun: Noun) -> &'static [&'static str] {
 /// `kubectl get all` shows what is worked on, `kubectl get tallyman` also where.
 fn categories(noun: Noun) -> &'static [&'static str] {
     match noun {
-        Noun::Runnables => &["all", "tallyman"],
+        Noun::Runnables | Noun::Deployables => &["all", "tallyman"],
         Noun::Clusters | Noun::Replicas => &["tallyman"],
         Noun::AuditRecords => &[],
     }
@@ -132,6 +133,7 @@ fn categories(noun: Noun) -> &'static [&'static str] {
 pub(crate) fn actions(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Runnables => &["approvals", "cancel", "move", "retry"],
+        Noun::Deployables => &["rollback"],
         Noun::Clusters => &["confirm", "drain", "write-off"],
         Noun::Replicas | Noun::AuditRecords => &[],
     }

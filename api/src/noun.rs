@@ -8,6 +8,8 @@ use tallyman_model::command::ManifestName;
 pub(crate) enum Noun {
     /// `runnables`
     Runnables,
+    /// `deployables`
+    Deployables,
     /// `clusters`
     Clusters,
     /// `replicas`
@@ -18,7 +20,8 @@ pub(crate) enum Noun {
 
 impl Noun {
     /// All resources.
-    pub(crate) const ALL: [Noun; 4] = [Noun::Runnables, Noun::Clusters, Noun::Replicas, Noun::AuditRecords];
+    pub(crate) const ALL: [Noun; 5] =
+        [Noun::Runnables, Noun::Deployables, Noun::Clusters, Noun::Replicas, Noun::AuditRecords];
 
     /// What a user's command is about; the name is empty where it is still to be made.
     #[must_use]
@@ -34,6 +37,10 @@ impl Noun {
             Command::Retry(retry) => (Noun::Runnables, retry.target.name.as_str()),
             Command::Move(moving) => (Noun::Runnables, moving.target.name.as_str()),
             Command::Delete(delete) => (Noun::Runnables, delete.target.name.as_str()),
+            Command::Deploy(deploy) => (Noun::Deployables, deploy.name.as_str()),
+            Command::Redeploy(redeploy) => (Noun::Deployables, redeploy.target.name.as_str()),
+            Command::Rollback(rollback) => (Noun::Deployables, rollback.target.name.as_str()),
+            Command::Withdraw(withdraw) => (Noun::Deployables, withdraw.target.name.as_str()),
             Command::AddCluster(add) => (Noun::Clusters, add.name.as_str()),
             Command::UpdateCluster(update) => (Noun::Clusters, update.name.as_str()),
             Command::Drain(drain) => (Noun::Clusters, drain.name.as_str()),
@@ -48,6 +55,7 @@ impl Noun {
     pub(crate) fn plural(self) -> &'static str {
         match self {
             Noun::Runnables => "runnables",
+            Noun::Deployables => "deployables",
             Noun::Clusters => "clusters",
             Noun::Replicas => "replicas",
             Noun::AuditRecords => "auditrecords",
@@ -59,6 +67,7 @@ impl Noun {
     pub(crate) fn singular(self) -> &'static str {
         match self {
             Noun::Runnables => "runnable",
+            Noun::Deployables => "deployable",
             Noun::Clusters => "cluster",
             Noun::Replicas => "replica",
             Noun::AuditRecords => "auditrecord",
@@ -70,6 +79,7 @@ impl Noun {
     pub(crate) fn kind(self) -> &'static str {
         match self {
             Noun::Runnables => "Runnable",
+            Noun::Deployables => "Deployable",
             Noun::Clusters => "Cluster",
             Noun::Replicas => "Replica",
             Noun::AuditRecords => "AuditRecord",
@@ -81,7 +91,9 @@ impl Noun {
     pub(crate) fn verbs(self) -> &'static [&'static str] {
         match self {
             Noun::Runnables => &["create", "delete", "get", "list", "patch", "watch"],
-            Noun::Clusters => &["create", "delete", "get", "list", "patch", "update", "watch"],
+            Noun::Clusters | Noun::Deployables => {
+                &["create", "delete", "get", "list", "patch", "update", "watch"]
+            }
             Noun::Replicas => &["get", "list"],
             Noun::AuditRecords => &["get", "list", "watch"],
         }
@@ -90,6 +102,6 @@ impl Noun {
     /// True if each of them is in a namespace.
     #[must_use]
     pub(crate) fn is_namespaced(self) -> bool {
-        self == Noun::Runnables
+        matches!(self, Noun::Runnables | Noun::Deployables)
     }
 }

@@ -4,6 +4,7 @@
 
 mod auditrecord;
 mod cluster;
+mod deployable;
 mod field;
 mod meta;
 mod operation;
@@ -126,6 +127,7 @@ fn name(noun: Noun, suffix: &str) -> String {
 fn described(noun: Noun) -> (&'static str, &'static [Field], &'static str) {
     match noun {
         Noun::Runnables => (runnable::SAYS, runnable::FIELDS, runnable::EXAMPLE),
+        Noun::Deployables => (deployable::SAYS, deployable::FIELDS, deployable::EXAMPLE),
         Noun::Clusters => (cluster::SAYS, cluster::FIELDS, cluster::EXAMPLE),
         Noun::Replicas => (replica::SAYS, replica::FIELDS, replica::EXAMPLE),
         Noun::AuditRecords => (auditrecord::SAYS, auditrecord::FIELDS, auditrecord::EXAMPLE),

@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod cluster;
 mod conditions;
+mod deployable;
 mod diagnosis;
 mod replica;
 mod runnable;
@@ -13,6 +14,7 @@ pub(crate) use age::age;
 pub(crate) use audit::audit;
 pub(crate) use cluster::ACTIVE_MAX;
 pub use conditions::CONDITIONS;
+pub(crate) use deployable::{Kept, cells as deployable_cells};
 pub(crate) use diagnosis::message;
 
 use crate::backend::StateHash;
@@ -142,7 +144,8 @@ pub(crate) fn record(
         Record::Runnable(run) => runnable::document(scene, run, manifests, revision),
         Record::Cluster(one) => cluster::document(scene, one, revision),
         Record::Member(member) => replica::document(scene, member),
-        Record::Receipt(_) | Record::Watch(_) => Ok(Vec::new()),
+        Record::Deployable(one) => deployable::document(scene, one, manifests, revision),
+        Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => Ok(Vec::new()),
     }
 }
 
@@ -167,7 +170,17 @@ pub(crate) fn pictures(scene: &Scene<'_>, record: &Record) -> Result<(), Damaged
         Record::Runnable(run) if run.phase.is_terminal() => None,
         Record::Runnable(run) => run.attempt().map(|attempt| attempt.cluster),
         Record::Cluster(cluster) => Some(cluster.head.ordinal),
-        Record::Member(_) | Record::Receipt(_) | Record::Watch(_) => None,
+        Record::Deployable(deployable) => {
+            for installation in query::installations(scene.view, deployable.head.ordinal)? {
+                scene.observed_ms(installation.cluster)?;
+            }
+            None
+        }
+        Record::Member(_)
+        | Record::Receipt(_)
+        | Record::Watch(_)
+        | Record::Bundle(_)
+        | Record::Installation(_) => None,
     };
     cluster.map_or(Ok(()), |cluster| scene.observed_ms(cluster).map(drop))
 }
@@ -222,6 +235,10 @@ impl<'a> Metadata<'a> {
             deletion_timestamp: None,
             finalizers: &[],
         }
+    }
+
+    fn of_generation(self, generation: u32) -> Self {
+        Self { generation, ..self }
     }
 
     fn deleted(self, at_ms: Option<u64>) -> Self {

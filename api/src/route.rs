@@ -3,6 +3,7 @@
 mod auditrecords;
 mod clusters;
 mod confirm_stops;
+mod deployables;
 mod events;
 mod lineage;
 mod members;
@@ -52,6 +53,12 @@ pub(crate) const CANCEL: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/ru
 pub(crate) const RETRY: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/retry";
 pub(crate) const MOVE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/move";
 pub(crate) const APPROVALS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/runnables/{name}/approvals";
+pub(crate) const DEPLOYABLES_ALL: &str = "/apis/tallyman.dev/v1/deployables";
+pub(crate) const DEPLOYABLES: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables";
+pub(crate) const DEPLOYABLE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}";
+pub(crate) const ROLLBACK: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/rollback";
+pub(crate) const REVISIONS: &str =
+    "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/revisions";
 pub(crate) const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
 pub(crate) const CLUSTER: &str = "/apis/tallyman.dev/v1/clusters/{name}";
 pub(crate) const CONFIRM: &str = "/apis/tallyman.dev/v1/clusters/{name}/confirm";
@@ -74,7 +81,12 @@ pub(crate) const MEMBERS: &str = "/operator/members";
 pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 47] = [
+pub const ROUTES: [&str; 52] = [
+    DEPLOYABLE,
+    DEPLOYABLES,
+    DEPLOYABLES_ALL,
+    ROLLBACK,
+    REVISIONS,
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -154,6 +166,17 @@ pub fn router(options: ApiOptions) -> Router {
         .route(RETRY, post(runnables::retry))
         .route(MOVE, post(runnables::relocate))
         .route(APPROVALS, post(runnables::approve))
+        .route(DEPLOYABLES_ALL, get(deployables::list_all))
+        .route(DEPLOYABLES, get(deployables::list).post(deployables::create))
+        .route(
+            DEPLOYABLE,
+            get(deployables::get)
+                .put(deployables::replace)
+                .patch(deployables::patch)
+                .delete(deployables::delete),
+        )
+        .route(ROLLBACK, post(deployables::rollback))
+        .route(REVISIONS, get(deployables::revisions))
         .route(CLUSTERS, get(clusters::list).post(clusters::create))
         .route(
             CLUSTER,

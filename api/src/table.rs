@@ -93,6 +93,15 @@ const RUNNABLES: [Column; 9] = [
     ("Reason", "string", Wide, "Why it is in its phase."),
     ("Message", "string", Wide, "The same in words; of a run that does not start, what its Pods say."),
 ];
+const DEPLOYABLES: [Column; 7] = [
+    ("Name", "string", Always, "The deployable's name."),
+    ("Revision", "integer", Always, "Its newest revision."),
+    ("Synced", "string", Always, "On how many of its clusters that is applied."),
+    ("Healthy", "string", Always, "On how many of them it is healthy, too."),
+    ("Drifted", "integer", Always, "On how many others changed something."),
+    ("Age", "string", Always, "How long ago it was accepted."),
+    ("Failing", "integer", Wide, "On how many something cannot be written."),
+];
 const CLUSTERS: [Column; 9] = [
     ("Name", "string", Always, "The cluster's name."),
     ("Reachable", "string", Always, "Yes, No, Unknown, or Quarantined when it shows another identity."),
@@ -131,6 +140,7 @@ const AUDITRECORDS: [Column; 7] = [
 pub(crate) fn columns(noun: Noun) -> Value {
     let columns: &[Column] = match noun {
         Noun::Runnables => &RUNNABLES,
+        Noun::Deployables => &DEPLOYABLES,
         Noun::Clusters => &CLUSTERS,
         Noun::Replicas => &REPLICAS,
         Noun::AuditRecords => &AUDITRECORDS,
@@ -154,7 +164,10 @@ pub(crate) fn row(
         Record::Runnable(run) => runnable(scene, run)?,
         Record::Cluster(cluster) => cells_of_cluster(scene, cluster)?,
         Record::Member(member) => replica(scene, member),
-        Record::Receipt(_) | Record::Watch(_) => Vec::new(),
+        Record::Deployable(deployable) => {
+            render::deployable_cells(deployable, &scene.age(Some(head.created_ms)))
+        }
+        Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => Vec::new(),
     };
     let object = match scene.include {
         Include::None => None,

@@ -6,6 +6,7 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
+use tallyman_model::rule::Owned;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
 
@@ -36,6 +37,24 @@ pub struct Page {
     pub resource_version: String,
     /// Where the next page starts; `None`: this was the last one.
     pub continue_token: Option<String>,
+}
+
+/// One object, and what of it is ours by server-side apply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What it is.
+    pub item: Observation,
+    /// What of it we own.
+    pub owned: Owned,
+}
+
+/// How something is applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Apply {
+    /// Fields of others are taken from them.
+    pub force: bool,
+    /// Nothing is changed: the answer is what would be.
+    pub dry_run: bool,
 }
 
 /// Names one object of one kind, in one life.
@@ -146,4 +165,21 @@ pub trait ClusterApi: Send + Sync + 'static {
         resource_version: Option<&'a str>,
         patch: &'a Value,
     ) -> Call<'a, Observation>;
+
+    /// Reads one object with what of it is ours. `None` only if the cluster said that this very object is not there.
+    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>>;
+
+    /// Applies the JSON `body`, server-side, as the field manager
+    /// [`MANAGER`](tallyman_model::manifest::marks::MANAGER), to the object that exists: the body names its UID. The
+    /// answer is what was stored. Fields of others, unless that is forced, are a
+    /// [`FieldConflict`](crate::RefusedKind::FieldConflict) whose message names them; another UID or none is
+    /// [`Conflict`](crate::RefusedKind::Conflict).
+    fn apply<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        body: &'a [u8],
+        how: Apply,
+    ) -> Call<'a, Look>;
 }

@@ -1,6 +1,6 @@
 //! A cluster with a limiter, a breaker and a fence before it.
 
-use crate::api::{Call, ClusterApi, Identity, Page, WatchStream};
+use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
 use crate::error::{CallError, NotSent};
 use crate::{Breaker, Denials, Limiter};
 use serde_json::Value;
@@ -154,6 +154,21 @@ impl ClusterApi for Guarded {
         patch: &'a Value,
     ) -> Call<'a, Observation> {
         Box::pin(self.write(self.inner.patch(kind, namespace, name, uid, resource_version, patch)))
+    }
+
+    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
+        Box::pin(self.read(self.inner.look(kind, namespace, name)))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        body: &'a [u8],
+        how: Apply,
+    ) -> Call<'a, Look> {
+        Box::pin(self.write(self.inner.apply(kind, namespace, name, body, how)))
     }
 }
 

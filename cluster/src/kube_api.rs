@@ -2,6 +2,7 @@
 //!
 //! Nothing is repeated here, nothing is taken from the environment, and no body reaches a log.
 
+mod apply;
 mod client;
 mod connect;
 mod exchange;
@@ -16,7 +17,7 @@ mod write;
 
 pub use connect::{ConnectError, ConnectOptions, Timing};
 
-use crate::api::{Call, ClusterApi, Identity, Page, WatchStream};
+use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
 use client::Transport;
 use serde_json::Value;
 use tallyman_model::command::Observation;
@@ -115,5 +116,20 @@ impl ClusterApi for KubeApi {
         patch: &'a Value,
     ) -> Call<'a, Observation> {
         Box::pin(write::patch(self, kind, namespace, name, uid, resource_version, patch))
+    }
+
+    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
+        Box::pin(apply::look(self, kind, namespace, name))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        body: &'a [u8],
+        how: Apply,
+    ) -> Call<'a, Look> {
+        Box::pin(apply::apply(self, kind, namespace, name, body, how))
     }
 }

@@ -28,7 +28,7 @@ pub mod machine;
 mod rights;
 mod version;
 
-pub use api::{Call, ClusterApi, Identity, ObjectKey, Page, WatchEvent, WatchStream};
+pub use api::{Apply, Call, ClusterApi, Identity, Look, ObjectKey, Page, WatchEvent, WatchStream};
 pub use breaker::Breaker;
 pub use denials::Denials;
 pub use error::{CallError, NotSent, Refused, RefusedKind, Unknown, words};

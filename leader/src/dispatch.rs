@@ -55,7 +55,7 @@ impl Bells {
         match lane {
             Lane::Place => self.place.notify_one(),
             Lane::Expire => self.expire.notify_one(),
-            Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release => {
+            Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release | Lane::Sync => {
                 self.ring_site(cluster, |bells| &bells.work);
             }
             Lane::Diagnose => self.ring_site(cluster, |bells| &bells.diagnoses),

@@ -26,6 +26,7 @@ mod options;
 mod place;
 mod site;
 mod sites;
+mod spread;
 mod term;
 #[cfg(test)]
 mod testing;

@@ -72,6 +72,14 @@ pub const CLUSTERS_MAX: usize = 10_000;
 pub const CLUSTERS_LOOK_MS: u64 = 200;
 /// How long a watch goes on though nothing of its kind is tracked on the cluster any more.
 pub const UNTRACKED_MS: u64 = 60_000;
+/// Rounds of reading and applying in one apply, when others change the object in between.
+pub const APPLY_ROUNDS_MAX: u32 = 4;
+/// How long an apply rests that would change fields of others.
+pub const CONFLICT_AGAIN_MS: u64 = 30_000;
+/// The time between two looks at what is kept in sync.
+pub const SYNC_LOOK_MS: u64 = 5_000;
+/// The shortest such time, when a watch says that something of it changed.
+pub const SYNC_LOOK_MS_MIN: u64 = 200;
 /// How long due work rests that could not be moved.
 pub const REST_MS: u64 = 1_000;
 /// The delay before a proposal is repeated after the log did not take it.

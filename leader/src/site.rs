@@ -10,6 +10,7 @@ mod proof;
 mod resolve;
 mod step;
 mod sweep;
+mod sync;
 mod watching;
 mod work;
 mod write;
@@ -47,6 +48,8 @@ pub(crate) struct Site {
     contact_now: Notify,
     /// A sweep is wanted now.
     sweep_now: Notify,
+    /// A look at what is kept in sync is wanted now.
+    look_now: Notify,
 }
 
 impl Site {
@@ -74,6 +77,7 @@ impl Site {
             bell,
             contact_now: Notify::new(),
             sweep_now: Notify::new(),
+            look_now: Notify::new(),
         }
     }
 
@@ -112,6 +116,7 @@ pub(crate) async fn run(site: Arc<Site>, factory: Arc<dyn ClusterFactory>, diagn
         lanes::run(&site),
         loss::run(&site),
         watching::run(&site),
-        diagnose::run(&site, diagnoses)
+        diagnose::run(&site, diagnoses),
+        sync::look_after(&site)
     );
 }

@@ -8,10 +8,12 @@ mod assess;
 mod begin_lineage;
 mod cancel;
 mod conclude;
+mod conclude_sync;
 mod confirm_lineage;
 mod confirm_stops;
 mod contact;
 mod delete;
+mod deploy;
 mod diagnose;
 mod dismiss_member;
 mod drain;
@@ -19,27 +21,34 @@ mod expect_member;
 mod expire;
 mod found;
 mod give_up;
+mod install;
 mod intend;
+mod intend_sync;
 mod move_run;
 mod observe;
+mod observe_sync;
 mod patch;
 mod pause;
 mod place;
 mod prefer_datacenter;
 mod promote_member;
 mod raise_version;
+mod redeploy;
 #[cfg(feature = "tomorrow")]
 mod remark;
 mod remove_cluster;
 mod remove_member;
 mod resume;
 mod retry;
+mod rollback;
 mod settle;
+mod spread;
 mod submit;
 mod sweep;
 mod target;
 mod update_cluster;
 mod update_member;
+mod withdraw;
 mod write_off_cluster;
 
 pub use add_cluster::AddCluster;
@@ -51,10 +60,12 @@ pub use assess::Assess;
 pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
 pub use conclude::{Conclude, Outcome};
+pub use conclude_sync::{ConcludeSync, SyncOutcome};
 pub use confirm_lineage::ConfirmLineage;
 pub use confirm_stops::{ConfirmStops, StopsOf};
 pub use contact::Contact;
 pub use delete::Delete;
+pub use deploy::{Deploy, Deployment};
 pub use diagnose::Diagnose;
 pub use dismiss_member::DismissMember;
 pub use drain::Drain;
@@ -63,25 +74,31 @@ pub use expire::Expire;
 pub use found::Found;
 pub use give_up::GiveUp;
 pub use intend::Intend;
+pub use intend_sync::IntendSync;
 pub use move_run::Move;
 pub use observe::{Observation, Observe};
+pub use observe_sync::{Looked, ObserveSync, Sight};
 pub use patch::Patch;
 pub use pause::Pause;
 pub use place::{Choice, Place};
 pub use prefer_datacenter::PreferDatacenter;
 pub use promote_member::PromoteMember;
 pub use raise_version::RaiseVersion;
+pub use redeploy::Redeploy;
 #[cfg(feature = "tomorrow")]
 pub use remark::Remark;
 pub use remove_cluster::RemoveCluster;
 pub use remove_member::RemoveMember;
 pub use resume::Resume;
 pub use retry::Retry;
+pub use rollback::Rollback;
+pub use spread::Spread;
 pub use submit::{ManifestName, Submit, SubmitManifest};
 pub use sweep::Sweep;
 pub use target::Target;
 pub use update_cluster::UpdateCluster;
 pub use update_member::UpdateMember;
+pub use withdraw::Withdraw;
 pub use write_off_cluster::WriteOffCluster;
 
 use crate::quorum::Seen;
@@ -210,6 +227,22 @@ pub enum Command {
     Move(Move),
     /// Take what has not started off a cluster.
     Drain(Drain),
+    /// Take a deployable.
+    Deploy(Box<Deploy>),
+    /// Change a deployable: a new spec is a new generation.
+    Redeploy(Box<Redeploy>),
+    /// Take up an earlier generation of a deployable again.
+    Rollback(Rollback),
+    /// Remove a deployable from its clusters, then its record.
+    Withdraw(Withdraw),
+    /// Put a deployable on the clusters that its placement allows now.
+    Spread(Spread),
+    /// Decide to make one kube write of what is kept in sync.
+    IntendSync(IntendSync),
+    /// Say what came of it.
+    ConcludeSync(ConcludeSync),
+    /// Record what reads of what is kept in sync found.
+    ObserveSync(ObserveSync),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -255,6 +288,14 @@ impl Command {
         "assess",
         "move",
         "drain",
+        "deploy",
+        "redeploy",
+        "rollback",
+        "withdraw",
+        "spread",
+        "intend-sync",
+        "conclude-sync",
+        "observe-sync",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -300,6 +341,14 @@ impl Command {
             Command::Assess(_) => "assess",
             Command::Move(_) => "move",
             Command::Drain(_) => "drain",
+            Command::Deploy(_) => "deploy",
+            Command::Redeploy(_) => "redeploy",
+            Command::Rollback(_) => "rollback",
+            Command::Withdraw(_) => "withdraw",
+            Command::Spread(_) => "spread",
+            Command::IntendSync(_) => "intend-sync",
+            Command::ConcludeSync(_) => "conclude-sync",
+            Command::ObserveSync(_) => "observe-sync",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -324,13 +373,18 @@ impl Command {
     pub(crate) fn digest(&self) -> Result<Digest, serde_json::Error> {
         match self {
             Command::Submit(submit) => Ok(submit.digest),
+            Command::Deploy(deploy) => Ok(deploy.asked.digest),
+            Command::Redeploy(redeploy) => Ok(redeploy.asked.digest),
             other => Ok(Digest::of(&serde_json::to_vec(other)?)),
         }
     }
 
     /// True if it is for something to be there no more.
     pub(crate) fn is_removal(&self) -> bool {
-        matches!(self, Command::Delete(_) | Command::RemoveCluster(_) | Command::RemoveMember(_))
+        matches!(
+            self,
+            Command::Delete(_) | Command::Withdraw(_) | Command::RemoveCluster(_) | Command::RemoveMember(_)
+        )
     }
 
     /// Does it. What a runnable keeps of its submission is moved there; verb and [`digest`](Self::digest) stay.
@@ -377,6 +431,14 @@ impl Command {
             Command::Assess(assess) => assess.apply(txn),
             Command::Move(moving) => moving.apply(txn, by),
             Command::Drain(drain) => drain.apply(txn, by),
+            Command::Deploy(deploy) => deploy.apply(txn, by),
+            Command::Redeploy(redeploy) => redeploy.apply(txn, by),
+            Command::Rollback(rollback) => rollback.apply(txn, by),
+            Command::Withdraw(withdraw) => withdraw.apply(txn, by),
+            Command::Spread(spread) => spread.apply(txn),
+            Command::IntendSync(intend) => intend.apply(txn),
+            Command::ConcludeSync(conclude) => conclude.apply(txn),
+            Command::ObserveSync(observe) => observe.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

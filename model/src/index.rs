@@ -6,7 +6,7 @@ mod posting;
 
 pub use memory::Index;
 
-use crate::record::{Kind, Object, ObjectState, Record, Resource, Runnable};
+use crate::record::{Installation, Kind, Object, ObjectState, Record, Resource, Runnable};
 use crate::{Key, Lane, Ordinal, Tag, Uid, lookup};
 
 /// As many lookups as most records have.
@@ -22,7 +22,7 @@ pub fn index(record: &Record) -> Vec<Key> {
         let name = lookup::name_hash(record.resource(), &head.namespace, &head.name);
         keys.push(Key::lookup(Tag::Name, name, ordinal));
         keys.push(Key::lookup(Tag::Uid, uid_hash(head.uid), ordinal));
-        if record.resource() == Resource::Runnable {
+        if matches!(record.resource(), Resource::Runnable | Resource::Deployable) {
             keys.push(Key::lookup(Tag::Tenant, lookup::tenant_hash(&head.namespace), ordinal));
             for (key, value) in &head.labels {
                 keys.push(Key::lookup(Tag::Label, lookup::label_hash(key, value), ordinal));
@@ -40,7 +40,8 @@ pub fn index(record: &Record) -> Vec<Key> {
         Record::Watch(watch) => {
             keys.push(Key::lookup(Tag::Name, watch_hash(watch.cluster, watch.kind), ordinal))
         }
-        Record::Cluster(_) | Record::Member(_) => {}
+        Record::Installation(installation) => self::installation(installation, &mut keys),
+        Record::Cluster(_) | Record::Member(_) | Record::Deployable(_) | Record::Bundle(_) => {}
     }
     keys.sort_unstable();
     keys.dedup();
@@ -115,6 +116,30 @@ fn loss(run: &Runnable) -> [Option<Key>; 3] {
             let lost = key(Lane::Loss, run.spec.placement.loss_after_ms);
             [lost, drained.and_then(|due_ms| key(Lane::Drain, due_ms)), None]
         }
+    }
+}
+
+fn installation(installation: &Installation, keys: &mut Vec<Key>) {
+    let ordinal = installation.ordinal;
+    keys.push(Key::lookup(Tag::Installed, installation.deployable.0, ordinal));
+    keys.push(Key::lookup(Tag::Installed, installation.cluster.0, ordinal));
+    for object in &installation.objects {
+        let cluster = installation.cluster;
+        if object.claims() {
+            let claim = lookup::claim_hash(cluster, object.kind, &object.namespace, &object.name);
+            keys.push(Key::lookup(Tag::Claim, claim, ordinal));
+            keys.push(Key::lookup(Tag::Objects, cluster.0, ordinal));
+            if !object.kind.is_everywhere() {
+                keys.push(Key::lookup(Tag::Tracked, lookup::tracked(cluster, object.kind), ordinal));
+            }
+        }
+        let due_ms = if object.is_in_doubt() {
+            Some(object.doubt_until_ms)
+        } else {
+            let has_work = object.pending.is_some() || installation.next_action(object).is_some();
+            has_work.then_some(object.due_ms)
+        };
+        keys.extend(due_ms.map(|due_ms| Key::lane(Lane::Sync, cluster, due_ms, ordinal)));
     }
 }
 

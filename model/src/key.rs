@@ -35,6 +35,8 @@ pub enum Tag {
     /// `a` = kind << 56 | ordinal of a cluster, `b` = ordinal of a runnable that has, or may have, an object of that
     /// kind there; only kinds that not every cluster serves.
     Tracked,
+    /// `a` = ordinal of a deployable or of a cluster, `b` = ordinal of an installation of it or there.
+    Installed,
     /// `a` = hash of `key=value`, `b` = ordinal.
     Label,
     /// `a` = hash of a label's key, `b` = ordinal.
@@ -72,11 +74,13 @@ pub enum Lane {
     GiveUp,
     /// Runs that are to move and have not started: due when the cluster is drained.
     Drain,
+    /// Installations with something to be made, applied, removed or read back.
+    Sync,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 11] = [
+    pub const ALL: [Lane; 12] = [
         Lane::Place,
         Lane::Send,
         Lane::Resolve,
@@ -88,6 +92,7 @@ impl Lane {
         Lane::Return,
         Lane::GiveUp,
         Lane::Drain,
+        Lane::Sync,
     ];
 }
 

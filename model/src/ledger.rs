@@ -180,6 +180,7 @@ fn subject(
     let resource = match record {
         Record::Runnable(_) => "runnables",
         Record::Cluster(_) => "clusters",
+        Record::Deployable(_) => "deployables",
         _ => "replicas",
     };
     json.text("resource", resource)?;

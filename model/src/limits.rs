@@ -111,5 +111,17 @@ pub const GIVE_UP_RUNS_MAX: usize = 32;
 pub const HANGING_MS: u64 = 5 * 60_000;
 /// Tenants that are paused at the same time.
 pub const TENANTS_PAUSED_MAX: usize = 100;
+/// Generations of one deployable whose manifests are kept.
+pub const BUNDLES_MAX: usize = 10;
+/// Fields that one deployable may leave to others.
+pub const IGNORED_MAX: usize = 50;
+/// Bytes of a JSON pointer to such a field.
+pub const POINTER_BYTES_MAX: usize = 512;
+/// The delay before what somebody changed is applied again for the second time in a row; doubled each time.
+pub const CORRECT_DELAY_MS_MIN: u64 = 5_000;
+/// The longest such delay.
+pub const CORRECT_DELAY_MS_MAX: u64 = 600_000;
+/// After this long without a change by others corrections are no longer counted as in a row.
+pub const CORRECT_FORGET_MS: u64 = 3_600_000;
 /// How long after its making our hold may be released by anybody, when Tallyman has not done so.
 pub const HOLD_MS: u64 = 7 * 24 * 3_600_000;

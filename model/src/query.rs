@@ -1,8 +1,10 @@
 //! What readers ask of a view.
 
+mod deployables;
 mod due;
 mod list;
 
+pub use deployables::{bundle, bundle_manifests, deployable, deployables, installations, is_kept_in_sync};
 pub use due::{due, next_due};
 pub use list::{FieldTest, Filter, Page, list};
 
@@ -158,9 +160,13 @@ pub fn tracked(view: &dyn View, cluster: Ordinal) -> Result<Vec<Kind>, Damaged> 
 /// # Errors
 /// [`Damaged`], also when a part is missing.
 pub fn manifests(view: &dyn View, run: &Runnable) -> Result<Vec<u8>, Damaged> {
-    let mut bytes = run.manifests.clone();
-    for part in 1..=run.parts {
-        let key = Key::part(run.head.ordinal, part);
+    joined(view, run.head.ordinal, &run.manifests, run.parts)
+}
+
+fn joined(view: &dyn View, ordinal: Ordinal, inline: &[u8], parts: u16) -> Result<Vec<u8>, Damaged> {
+    let mut bytes = inline.to_vec();
+    for part in 1..=parts {
+        let key = Key::part(ordinal, part);
         match view.get(key)? {
             Some(Row::Part(part)) => bytes.extend_from_slice(&part),
             _ => return Err(Damaged::at(key, "a part of the manifests is missing")),

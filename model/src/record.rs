@@ -2,8 +2,10 @@
 
 mod approval;
 mod cluster;
+mod deployable;
 mod diagnosis;
 mod hanging;
+mod installation;
 mod kind;
 mod loss;
 mod member;
@@ -16,7 +18,9 @@ mod watch;
 
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Credentials, Stray, WrittenOff};
+pub use deployable::{Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Withdrawal};
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
+pub use installation::{Drifted, Health, Installation, SyncAction, SyncIntent, Synced};
 pub use kind::Kind;
 pub use loss::{Leaving, Loss, Miss, OnLoss};
 pub use member::{Expected, JoinAs, Member, MemberState};
@@ -70,6 +74,12 @@ pub enum Record {
     Watch(Watch),
     /// A replica of the group.
     Member(Member),
+    /// A submission that is kept in sync.
+    Deployable(Deployable),
+    /// One generation of a deployable.
+    Bundle(Bundle),
+    /// A deployable on one cluster.
+    Installation(Installation),
 }
 
 /// The resources of the API, as codes of [`Tag::Resource`](crate::Tag::Resource).
@@ -86,6 +96,12 @@ pub enum Resource {
     Watch = 4,
     /// `replicas`
     Member = 5,
+    /// `deployables`
+    Deployable = 6,
+    /// Not shown by itself.
+    Bundle = 7,
+    /// Not shown by itself.
+    Installation = 8,
 }
 
 impl Record {
@@ -98,6 +114,9 @@ impl Record {
             Record::Receipt(receipt) => receipt.ordinal,
             Record::Watch(watch) => watch.ordinal,
             Record::Member(member) => member.head.ordinal,
+            Record::Deployable(deployable) => deployable.head.ordinal,
+            Record::Bundle(bundle) => bundle.ordinal,
+            Record::Installation(installation) => installation.ordinal,
         }
     }
 
@@ -110,6 +129,9 @@ impl Record {
             Record::Receipt(receipt) => receipt.revision,
             Record::Watch(watch) => watch.revision,
             Record::Member(member) => member.head.revision,
+            Record::Deployable(deployable) => deployable.head.revision,
+            Record::Bundle(bundle) => bundle.revision,
+            Record::Installation(installation) => installation.revision,
         }
     }
 
@@ -122,6 +144,9 @@ impl Record {
             Record::Receipt(_) => Resource::Receipt,
             Record::Watch(_) => Resource::Watch,
             Record::Member(_) => Resource::Member,
+            Record::Deployable(_) => Resource::Deployable,
+            Record::Bundle(_) => Resource::Bundle,
+            Record::Installation(_) => Resource::Installation,
         }
     }
 
@@ -132,7 +157,8 @@ impl Record {
             Record::Runnable(run) => Some(&run.head),
             Record::Cluster(cluster) => Some(&cluster.head),
             Record::Member(member) => Some(&member.head),
-            Record::Receipt(_) | Record::Watch(_) => None,
+            Record::Deployable(deployable) => Some(&deployable.head),
+            Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => None,
         }
     }
 
@@ -145,6 +171,11 @@ impl Record {
             Record::Member(member) => (&mut member.head.revision, Some(&mut member.head.created_revision)),
             Record::Receipt(receipt) => (&mut receipt.revision, None),
             Record::Watch(watch) => (&mut watch.revision, None),
+            Record::Deployable(deployable) => {
+                (&mut deployable.head.revision, Some(&mut deployable.head.created_revision))
+            }
+            Record::Bundle(bundle) => (&mut bundle.revision, None),
+            Record::Installation(installation) => (&mut installation.revision, None),
         };
         *slot = revision;
         if let Some(created) = created

@@ -2,9 +2,14 @@
 
 pub mod diagnosis;
 pub mod event;
+mod health;
 mod job;
+mod owned;
 pub mod pod;
 mod workflow;
+
+pub use health::health;
+pub use owned::{Owned, owned};
 
 use crate::command::Observation;
 use crate::manifest::marks;

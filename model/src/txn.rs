@@ -2,7 +2,7 @@
 
 use crate::command::{Command, MEMBERS_MAX, Principal, Target};
 use crate::ledger::{self, Chained};
-use crate::record::{Cluster, Member, Meta, Receipt, Record, Resource, Runnable};
+use crate::record::{Bundle, Cluster, Deployable, Member, Meta, Receipt, Record, Resource, Runnable};
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Phase, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes,
     index, limits, lookup,
@@ -192,6 +192,13 @@ impl<'a> Txn<'a> {
                 run.history.drain(..excess);
             }
         }
+        if let Record::Deployable(deployable) = &mut record
+            && deployable.history.last() != Some(&(self.meta.ledger_len + 1))
+        {
+            deployable.history.push(self.meta.ledger_len + 1);
+            let excess = deployable.history.len().saturating_sub(limits::HISTORY_MAX);
+            deployable.history.drain(..excess);
+        }
         let record = Arc::new(record);
         self.write(Key::record(ordinal), Some(Row::Record(Arc::clone(&record))));
         self.reindex(old.as_deref(), Some(&record));
@@ -272,6 +279,31 @@ fn lookup_to(tag: Tag, value: u64) -> Key {
 }
 
 impl Txn<'_> {
+    /// The manifests of one generation of a deployable, joined.
+    pub(crate) fn bundle_manifests(&self, bundle: &Bundle) -> Result<Vec<u8>, Damaged> {
+        crate::query::bundle_manifests(&self.layer, bundle)
+    }
+
+    /// The deployable that a user's command names, or why it is not there to be changed.
+    pub(crate) fn deployable_named(&self, target: &Target) -> Result<Result<Deployable, Refusal>, Damaged> {
+        let Target { namespace, name, uid, revision } = target;
+        let Some(Record::Deployable(found)) = self.named(Resource::Deployable, namespace, name)? else {
+            let message = format!("deployables.tallyman.dev {name:?} not found in namespace {namespace:?}");
+            return Ok(Err(Refusal::new(RefusalKind::NotFound, message)));
+        };
+        if uid.is_some_and(|uid| uid != found.head.uid) {
+            let message = format!("{name:?} is another deployable now, with UID {}", found.head.uid);
+            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+        }
+        if revision.is_some_and(|revision| revision != found.head.revision) {
+            let now = found.head.revision;
+            let message =
+                format!("{name:?} has changed: it is at revision {now}; read it again and repeat the change");
+            return Ok(Err(Refusal::changed(message)));
+        }
+        Ok(Ok(found))
+    }
+
     /// The runnable that a user's command names, or why it is not there to be changed.
     pub(crate) fn runnable_named(&self, target: &Target) -> Result<Result<Runnable, Refusal>, Damaged> {
         let Target { namespace, name, uid, revision } = target;

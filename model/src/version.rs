@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain` |
+//! | 3 | the kinds Workflow and WorkflowTemplate; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; deployables |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -28,6 +28,14 @@ impl Command {
                 let kinds = submit.planned.iter().map(|planned| planned.kind.since()).max().unwrap_or(0);
                 if submit.spec.placement.on_loss == OnLoss::Wait { kinds } else { kinds.max(3) }
             }
+            Command::Deploy(_)
+            | Command::Redeploy(_)
+            | Command::Rollback(_)
+            | Command::Withdraw(_)
+            | Command::Spread(_)
+            | Command::IntendSync(_)
+            | Command::ConcludeSync(_)
+            | Command::ObserveSync(_) => 3,
             Command::Observe(observe) => observe.kind.since(),
             Command::Sweep(sweep) => sweep.kind.since(),
             Command::Diagnose(_) => Diagnose::SINCE,

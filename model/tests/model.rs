@@ -11,6 +11,8 @@ mod approvers;
 mod brakes;
 #[path = "model/dead_letters.rs"]
 mod dead_letters;
+#[path = "model/deployables.rs"]
+mod deployables;
 #[path = "model/diagnosis.rs"]
 mod diagnosis;
 #[path = "model/drain.rs"]

@@ -46,7 +46,7 @@ const DELETE: &[Param] = &[
     (
         "propagationPolicy",
         "string",
-        "Background or Foreground, which are the same here; Orphan for clusters only.",
+        "Background or Foreground, which are the same here; Orphan for deployables and clusters only.",
     ),
 ];
 const PLAIN: &[Param] = &[];
@@ -90,7 +90,7 @@ const fn plain(path: &'static str, method: &'static str, sends: Sends, says: &'s
     Operation { path, method, noun: None, action: method, params: &[PLAIN], sends, says }
 }
 
-use Noun::{AuditRecords, Clusters, Replicas, Runnables};
+use Noun::{AuditRecords, Clusters, Deployables, Replicas, Runnables};
 use Sends::{Fields, Nothing, Object, Patch};
 
 const GET: (&str, &str) = ("get", "get");
@@ -173,6 +173,71 @@ const OPERATIONS: &[Operation] = &[
             ("reason", "Why, for the ledger."),
         ]),
         "Approves or rejects a run that is held. 409 if the digest is not the run's.",
+    ),
+    on(
+        Deployables,
+        route::DEPLOYABLES_ALL,
+        LISTS,
+        &[READ, LIST, WATCH],
+        Nothing,
+        "Lists or watches deployables of all namespaces.",
+    ),
+    on(
+        Deployables,
+        route::DEPLOYABLES,
+        LISTS,
+        &[READ, LIST, WATCH],
+        Nothing,
+        "Lists or watches deployables of one namespace.",
+    ),
+    on(
+        Deployables,
+        route::DEPLOYABLES,
+        POST,
+        &[WRITE],
+        Object,
+        "Takes a deployable. 201: a quorum has it on disk, and it will be kept in sync on its clusters.",
+    ),
+    on(Deployables, route::DEPLOYABLE, GET, &[READ], Nothing, "Reads a deployable."),
+    on(
+        Deployables,
+        route::DEPLOYABLE,
+        PUT,
+        &[WRITE],
+        Object,
+        "Replaces a deployable; a new spec is a new revision.",
+    ),
+    on(
+        Deployables,
+        route::DEPLOYABLE,
+        PATCH,
+        &[WRITE, FORCE],
+        Patch,
+        "Changes a deployable; a new spec is a new revision. Server-side apply also makes it.",
+    ),
+    on(
+        Deployables,
+        route::DEPLOYABLE,
+        REMOVE,
+        &[DELETE],
+        Nothing,
+        "Removes the objects from the clusters, or with propagationPolicy=Orphan releases them, then the record.",
+    ),
+    on(
+        Deployables,
+        route::ROLLBACK,
+        CONNECT,
+        &[WRITE],
+        Fields(&[("revision", "The revision to take up again; without it the one before the newest.")]),
+        "Takes up an earlier revision again, as the newest one.",
+    ),
+    on(
+        Deployables,
+        route::REVISIONS,
+        GET,
+        &[READ],
+        Nothing,
+        "Lists the revisions that are kept, with their manifests, oldest first.",
     ),
     on(Clusters, route::CLUSTERS, LISTS, &[READ, LIST, WATCH], Nothing, "Lists or watches clusters."),
     on(Clusters, route::CLUSTERS, POST, &[WRITE], Object, "Registers a cluster."),

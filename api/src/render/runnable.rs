@@ -55,7 +55,7 @@ struct Spec<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Placement<'a> {
+pub(super) struct Placement<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     clusters: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +70,7 @@ struct Placement<'a> {
 
 impl<'a> Placement<'a> {
     /// What is as it is without being said is left out.
-    fn of(placement: &'a record::Placement) -> Self {
+    pub(super) fn of(placement: &'a record::Placement) -> Self {
         let usual = record::Placement::default();
         let on_loss = Some(placement.on_loss).filter(|on_loss| *on_loss != usual.on_loss);
         let loss_after = Some(placement.loss_after_ms).filter(|after_ms| *after_ms != usual.loss_after_ms);
@@ -83,7 +83,7 @@ impl<'a> Placement<'a> {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.clusters.is_empty()
             && self.cluster_selector.is_none()
             && self.weights.is_empty()
@@ -126,7 +126,7 @@ impl<'a> Spec<'a> {
 }
 
 /// A manifest as it was kept. A name that was made for it is in `main` and in the status.
-fn manifest<'a>(plan: &Planned, kept: &'a [u8]) -> Option<&'a RawValue> {
+pub(super) fn manifest<'a>(plan: &Planned, kept: &'a [u8]) -> Option<&'a RawValue> {
     let from = usize::try_from(plan.offset).ok()?;
     serde_json::from_slice(kept.get(from..from + usize::try_from(plan.length).ok()?)?).ok()
 }

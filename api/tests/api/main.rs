@@ -7,6 +7,7 @@ mod audit;
 mod bad_input;
 mod client;
 mod clusters;
+mod deployables;
 mod diagnoses;
 mod discovery;
 mod dry_run;

@@ -1,6 +1,7 @@
 //! The description of the API: whole, true of what is served, and its examples are taken.
 
 use crate::client::{Server, start};
+use crate::deployables::{DEPLOYABLES, deployable, upgraded};
 use crate::samples::{RUNNABLES, path};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -90,7 +91,8 @@ fn assert_fits(document: &Value, kind: &str, value: &Value) {
 
 /// Runs in many states, and what else there is.
 async fn busy() -> Server {
-    let server = start().await;
+    let server = upgraded().await;
+    server.post(DEPLOYABLES, &deployable("info")).await.done(201);
     let memory = server.memory.clone();
     let east = memory.cluster("east");
     for (name, verdict) in [("good", Verdict::Succeeded), ("bad", Verdict::Failed)] {
@@ -122,6 +124,7 @@ async fn everything_that_is_answered_is_described() {
     let document = document(&server, GROUP).await;
     for (kind, plural) in [
         ("Runnable", "runnables"),
+        ("Deployable", "deployables"),
         ("Cluster", "clusters"),
         ("Replica", "replicas"),
         ("AuditRecord", "auditrecords"),
@@ -139,7 +142,7 @@ async fn everything_that_is_answered_is_described() {
 async fn every_example_fits_its_schema_and_is_taken() {
     let server = start().await;
     let document = document(&server, GROUP).await;
-    for kind in ["Runnable", "Cluster", "Replica", "AuditRecord"] {
+    for kind in ["Runnable", "Deployable", "Cluster", "Replica", "AuditRecord"] {
         assert_fits(&document, kind, &schema(&document, kind)["example"]);
     }
     server.memory.cluster("west");

@@ -77,6 +77,7 @@ fn kind(status: u16, answer: &Status) -> RefusedKind {
         (429, _) | (503, "TooManyRequests") => RefusedKind::TooMany,
         (_, "AlreadyExists") => RefusedKind::AlreadyExists,
         (410, _) => RefusedKind::Expired,
+        (409, _) if cause("FieldManagerConflict") => RefusedKind::FieldConflict,
         (409, _) => RefusedKind::Conflict,
         (404, "NotFound") if about_namespace => RefusedKind::NamespaceMissing,
         (404, "NotFound") if named && !cause("UnexpectedServerResponse") => RefusedKind::NotFound,

@@ -27,6 +27,8 @@ pub enum RefusedKind {
     AlreadyExists,
     /// A precondition (UID, resourceVersion) does not hold, or a concurrent write won.
     Conflict,
+    /// Others own fields that an apply would change; the message names them.
+    FieldConflict,
     /// The object is not there.
     NotFound,
     /// The namespace is not there.
@@ -68,7 +70,10 @@ impl RefusedKind {
             | Self::Quota
             | Self::TooMany
             | Self::Expired => Class::Transient,
-            Self::KindMissing | Self::Forbidden | Self::Unauthorized | Self::Other => Class::Operator,
+            // Somebody decides whose the fields are.
+            Self::FieldConflict | Self::KindMissing | Self::Forbidden | Self::Unauthorized | Self::Other => {
+                Class::Operator
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Unknown, classify};
 use crate::limits::{BREAKER_FAILURES, WRITES_START};
 use serde_json::json;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use tallyman_model::rule::project;
+use tallyman_model::rule::{Owned, project};
 
 /// What it answers to everything, and how often it was asked.
 #[derive(Default)]
@@ -83,6 +83,14 @@ impl ClusterApi for Scripted {
         _: &'a Value,
     ) -> Call<'a, Observation> {
         self.answer(seen())
+    }
+
+    fn look<'a>(&'a self, _: Kind, _: &'a str, _: &'a str) -> Call<'a, Option<Look>> {
+        self.answer(None)
+    }
+
+    fn apply<'a>(&'a self, _: Kind, _: &'a str, _: &'a str, _: &'a [u8], _: Apply) -> Call<'a, Look> {
+        self.answer(Look { item: seen(), owned: Owned::default() })
     }
 }
 

@@ -1,6 +1,6 @@
 //! From what a watch said to the log: each batch with its cursor.
 
-use super::{Site, contact};
+use super::{Site, contact, sync};
 use crate::limits::{CURSOR_MS_MAX, OBSERVE_ITEMS_MAX, READS_AT_ONCE_MAX, REST_MS};
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
@@ -36,6 +36,9 @@ impl Ingest {
             return Err(SinkError::Stopped);
         }
         self.begin_timeline(batch.timeline).await?;
+        if batch.items.iter().chain(&batch.deleted).any(|item| sync::shows(&self.site, item)) {
+            self.site.look_now.notify_one();
+        }
         let quiet = batch.items.is_empty() && batch.deleted.is_empty();
         let mut items: Vec<Observation> = batch.items;
         items.extend(self.read_deleted(batch.deleted).await);
@@ -155,6 +158,9 @@ fn known(site: &Site, item: &Observation) -> Option<Object> {
 
 /// False if the state says it already.
 fn is_news(site: &Site, item: &Observation) -> bool {
+    if sync::shows(site, item) {
+        return false;
+    }
     let Some(seen) = known(site, item).and_then(|object| object.seen) else { return true };
     let same = item.resource_version == seen.resource_version;
     item.gone || !(same || is_older(&item.resource_version, &seen.resource_version))

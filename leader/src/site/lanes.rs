@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// In the order in which they are served.
-const LANES: [Lane; 4] = [Lane::Resolve, Lane::Release, Lane::Delete, Lane::Send];
+const LANES: [Lane; 5] = [Lane::Resolve, Lane::Release, Lane::Delete, Lane::Send, Lane::Sync];
 
 /// Who is worked on now. One worker a run: no object ever has two kube writes under way.
 #[derive(Default)]
@@ -193,17 +193,19 @@ impl Search<'_> {
 
     /// Takes what earlier leaderships left open, and tells whether there is any of it.
     fn inherited(&mut self, view: &dyn View) -> Result<bool, Damaged> {
-        let lane = |due_ms| Key::lane(Lane::Resolve, self.site.cluster, due_ms, Ordinal(0));
         let mut left = false;
-        for (key, _) in view.page(lane(0), lane(u64::MAX), LANE_PAGE_MAX)? {
-            let run = key.ordinal();
-            if !self.busy.runs.contains(&run)
-                && !self.runs.contains(&run)
-                && is_inherited(view, run, &self.site.term.permit)?
-            {
-                left = true;
-                if self.runs.len() < self.room && self.busy.is_free(run) {
-                    self.runs.insert(run);
+        for lane in [Lane::Resolve, Lane::Sync] {
+            let lane = |due_ms| Key::lane(lane, self.site.cluster, due_ms, Ordinal(0));
+            for (key, _) in view.page(lane(0), lane(u64::MAX), LANE_PAGE_MAX)? {
+                let run = key.ordinal();
+                if !self.busy.runs.contains(&run)
+                    && !self.runs.contains(&run)
+                    && is_inherited(view, run, &self.site.term.permit)?
+                {
+                    left = true;
+                    if self.runs.len() < self.room && self.busy.is_free(run) {
+                        self.runs.insert(run);
+                    }
                 }
             }
         }
@@ -213,6 +215,14 @@ impl Search<'_> {
 
 /// True if an earlier leadership left an intent without an outcome: that is due at once, not when it is overdue.
 fn is_inherited(view: &dyn View, run: Ordinal, permit: &Permit) -> Result<bool, Damaged> {
-    let Some(Record::Runnable(run)) = query::record(view, run)? else { return Ok(false) };
-    Ok(run.objects.iter().any(|object| object.pending.is_some_and(|intent| intent.permit != *permit)))
+    Ok(match query::record(view, run)? {
+        Some(Record::Runnable(run)) => {
+            run.objects.iter().any(|object| object.pending.is_some_and(|intent| intent.permit != *permit))
+        }
+        Some(Record::Installation(installation)) => {
+            let mut objects = installation.objects.iter();
+            objects.any(|object| object.pending.is_some_and(|intent| intent.permit != *permit))
+        }
+        _ => false,
+    })
 }

@@ -1,7 +1,7 @@
 //! Works on one run until nothing of it is due on this cluster.
 
 use super::step::{self, Step};
-use super::{Site, resolve, write};
+use super::{Site, resolve, sync, write};
 use crate::limits::OBJECTS_AT_ONCE_MAX;
 use futures::{StreamExt, stream};
 use tallyman_model::command::{Conclude, Outcome};
@@ -15,8 +15,16 @@ pub(super) struct Desk {
     pub(super) group: GroupId,
 }
 
-/// True if it moved, or nothing was due.
+/// Works on a run or an installation; true if it moved, or nothing was due.
 pub(super) async fn work(site: &Site, ordinal: Ordinal) -> bool {
+    let found = site.term.look(|view| query::record(view, ordinal)).flatten();
+    match found {
+        Some(Record::Installation(_)) => sync::work(site, ordinal).await,
+        _ => run(site, ordinal).await,
+    }
+}
+
+async fn run(site: &Site, ordinal: Ordinal) -> bool {
     while let Some(desk) = desk(site, ordinal).filter(|_| site.is_open()) {
         let steps = step::due(&desk.run, site.cluster, site.term.now_ms(), &site.term.permit);
         if steps.is_empty() {

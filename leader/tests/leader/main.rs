@@ -4,6 +4,7 @@
 mod brakes;
 mod crash;
 mod dead_letters;
+mod deployables;
 mod diagnoses;
 mod faults;
 mod fuse;
@@ -15,6 +16,7 @@ mod pauses;
 mod random;
 mod sim;
 mod sim_api;
+mod sim_apply;
 mod sockets;
 mod story;
 mod strange;

@@ -3,13 +3,16 @@
 use crate::faults::{Fault, lost, refused, unsent};
 use crate::fuse::Fuse;
 use crate::sim::Sim;
+use crate::sim_apply;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_cluster::{Call, CallError, ClusterApi, Identity, Page, RefusedKind, WatchEvent, WatchStream};
+use tallyman_cluster::{
+    Apply, Call, CallError, ClusterApi, Identity, Look, Page, RefusedKind, WatchEvent, WatchStream,
+};
 use tallyman_leader::{ClusterFactory, FactoryError};
 use tallyman_model::command::Observation;
 use tallyman_model::record::{Cluster, Kind};
@@ -202,6 +205,25 @@ impl ClusterApi for Api {
                 sim.patch(&key, &uid, version.as_deref(), &patch)
             }),
         )
+    }
+
+    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
+        Box::pin(self.read(move |sim| {
+            Ok(sim.get(kind, namespace, name).and_then(|object| sim_apply::look(kind, &object)))
+        }))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        kind: Kind,
+        namespace: &'a str,
+        name: &'a str,
+        body: &'a [u8],
+        how: Apply,
+    ) -> Call<'a, Look> {
+        let (sim, key) = (Arc::clone(&self.sim), (kind, namespace.to_owned(), name.to_owned()));
+        let body: Value = serde_json::from_slice(body).expect("a body is JSON");
+        Box::pin(self.write(format!("apply {kind} {name}"), move || sim_apply::apply(&sim, &key, &body, how)))
     }
 }
 

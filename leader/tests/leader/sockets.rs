@@ -13,16 +13,16 @@ use tallyman_model::record::{Credentials, Permit, Runnable};
 use tallyman_model::{Command, Env, Phase, Principal, ReplicaId, Uid, manifest, query};
 use tokio::time::Instant;
 
-struct Wired {
-    state: Arc<State>,
-    clusters: Vec<SimulatedCluster>,
+pub(crate) struct Wired {
+    pub(crate) state: Arc<State>,
+    pub(crate) clusters: Vec<SimulatedCluster>,
     dir: tempfile::TempDir,
     term: u64,
     leader: Option<(Arc<MemoryLog>, Leader)>,
 }
 
 impl Wired {
-    async fn start(names: &[&str]) -> Self {
+    pub(crate) async fn start(names: &[&str]) -> Self {
         let state = State::new(1);
         let mut wired =
             Self { state, clusters: Vec::new(), dir: tempfile::tempdir().unwrap(), term: 1, leader: None };
@@ -52,7 +52,7 @@ impl Wired {
         wired
     }
 
-    fn lead(&mut self) {
+    pub(crate) fn lead(&mut self) {
         self.leader = None;
         self.term += 1;
         let permit = Permit { term: self.term, leader: ReplicaId(self.term), incarnation: self.term };
@@ -63,7 +63,7 @@ impl Wired {
         self.leader = Some((log, leader));
     }
 
-    fn ok(&self, command: Command) {
+    pub(crate) fn ok(&self, command: Command) {
         let by = Principal { user: "ann".to_owned(), ..Principal::default() };
         self.state.commit(by, command).expect("the command is not refused");
     }
@@ -87,7 +87,7 @@ impl Wired {
         self.state.look(|view| query::runnable(view, "risk", name).unwrap()).expect("it is there")
     }
 
-    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !holds(self) {
             assert!(

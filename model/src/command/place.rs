@@ -152,14 +152,16 @@ pub(super) fn holder(txn: &Txn<'_>, run: &Runnable, objects: &[Object]) -> Resul
         let Some(plan) = run.plan(object) else { continue };
         let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
         let holder = txn.find(Tag::Claim, claim, |record| match record {
-            Record::Runnable(other) => blocks(&other, run, object, plan).then_some(other),
+            Record::Runnable(other) => blocks(&other, run, object, plan)
+                .then(|| format!("runnable {}/{}", other.head.namespace, other.head.name)),
+            Record::Installation(other) => other
+                .holds(object.cluster, plan.kind, &plan.namespace, &object.name)
+                .then(|| "a deployable".to_owned()),
             _ => None,
         })?;
-        if let Some(other) = holder {
-            return Ok(Some(format!(
-                "{} {}/{} is held by runnable {}/{}",
-                plan.kind, plan.namespace, object.name, other.head.namespace, other.head.name
-            )));
+        if let Some(holder) = holder {
+            let (kind, namespace, name) = (plan.kind, &plan.namespace, &object.name);
+            return Ok(Some(format!("{kind} {namespace}/{name} is held by {holder}")));
         }
     }
     Ok(None)

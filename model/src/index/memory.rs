@@ -175,7 +175,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 16] = [
+const TAGS: [Tag; 17] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -188,6 +188,7 @@ const TAGS: [Tag; 16] = [
     Tag::Active,
     Tag::Objects,
     Tag::Tracked,
+    Tag::Installed,
     Tag::Label,
     Tag::LabelKey,
     Tag::DeadLetter,

@@ -52,9 +52,9 @@ pub fn accept(value: Value, namespace: &str, uid: Uid) -> Result<Submit, Vec<Cau
     Ok(Submit { uid, namespace, name, labels, annotations, spec, digest, planned, main, manifests })
 }
 
-type Strings = BTreeMap<String, String>;
+pub(super) type Strings = BTreeMap<String, String>;
 
-fn metadata_of(
+pub(super) fn metadata_of(
     value: Value,
     namespace: &str,
     faults: &mut Faults,
@@ -168,7 +168,7 @@ fn attempts_of(value: Value, faults: &mut Faults) -> (u32, u64) {
     (max, backoff_ms)
 }
 
-fn manifests_of(
+pub(super) fn manifests_of(
     spec: &mut Fields<'_>,
     namespace: &str,
     attempts_max: u32,

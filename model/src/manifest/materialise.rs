@@ -58,7 +58,11 @@ pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks)
 }
 
 /// Sets the entries of a map of strings that may not be there yet.
-fn add<const N: usize>(metadata: &mut Map<String, Value>, field: &str, entries: [(&str, String); N]) {
+pub(super) fn add<const N: usize>(
+    metadata: &mut Map<String, Value>,
+    field: &str,
+    entries: [(&str, String); N],
+) {
     let slot = metadata.entry(field).or_insert(Value::Null);
     let mut map = match slot.take() {
         Value::Object(map) => map,

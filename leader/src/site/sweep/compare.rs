@@ -38,6 +38,9 @@ pub(super) fn listed(
     let begun_ms = query::meta(view)?.lineages.last().map(|lineage| lineage.at_ms);
     let mut findings = Vec::new();
     for item in items.iter().filter(|item| !is_of_template(item)) {
+        if query::is_kept_in_sync(view, cluster, item)? {
+            continue;
+        }
         let owners = owners(view, cluster, item)?;
         findings.extend(judge(&owners, cluster, group, begun_ms, item));
     }

@@ -1,0 +1,107 @@
+//! `Deployable`, field by field.
+
+use super::field::Kind::{Flag, List, Manifests, Metadata, Object, Selector, Text, Texts, Time, Whole, Word};
+use super::field::{Field, may, must};
+
+pub(super) const SAYS: &str = "Deployable is kept in sync on all clusters that its placement allows: services, templates, \
+    any manifests. Each new spec is a revision; earlier ones can be taken up again. What others change is handled as \
+    spec.drift says.";
+
+const HEALTH: &[&str] = &["Healthy", "Progressing", "Degraded"];
+
+pub(super) const FIELDS: &[Field] = &[
+    must("apiVersion", Text, "tallyman.dev/v1."),
+    must("kind", Text, "Deployable."),
+    must("metadata", Metadata, "Name, namespace (the tenant), labels and so on."),
+    must("spec", Object, "What is to be on which clusters. Changed, it is a new revision."),
+    may("spec.placement", Object, "On which clusters; without it on all."),
+    may("spec.placement.clusters", Texts, "The clusters, by name."),
+    may(
+        "spec.placement.clusterSelector",
+        Selector,
+        "The clusters, by their labels: an object with matchLabels, or one line such as 'zone in (a,b),gpu'.",
+    ),
+    may(
+        "spec.drift",
+        Word(&["Correct", "Report", "Freeze"]),
+        "What is done when others change or delete what was applied: Correct applies it again, Report shows it, Freeze shows it and writes nothing more to that cluster while it lasts. Default Correct.",
+    ),
+    may(
+        "spec.onConflict",
+        Word(&["Report", "Force"]),
+        "What is done when an apply would change fields of other field managers: Report shows who they are and tries again later, Force takes the fields from them. Default Report.",
+    ),
+    may(
+        "spec.ignore",
+        Texts,
+        "JSON pointers, such as /spec/replicas, to fields that are set when an object is made and left to others from then on.",
+    ),
+    may(
+        "spec.prune",
+        Flag,
+        "What leaves the manifests is deleted from the clusters; otherwise it stays there and is kept in sync no more. Default true.",
+    ),
+    must("spec.manifests", Manifests, "1 to 100 Kubernetes objects, in the order in which they are applied."),
+    may("status", Object, "What is known of it. Set by Tallyman; what is sent is dropped."),
+    may("status.observedGeneration", Whole, "The generation that the status is of."),
+    may("status.revision", Whole, "The newest revision: how often the spec was set."),
+    may("status.digest", Text, "SHA-256 over its spec."),
+    may("status.conditions", List, "Synced: applied on all clusters. Healthy: and healthy there."),
+    may("status.conditions.type", Text, "Its name."),
+    may("status.conditions.status", Word(&["True", "False"]), "Whether it holds."),
+    may("status.conditions.reason", Text, "Why, in one word."),
+    may("status.conditions.message", Text, "Why, in plain words."),
+    may("status.conditions.observedGeneration", Whole, "The generation that it is of."),
+    may("status.counts", Object, "On how many clusters it is how."),
+    may("status.counts.clusters", Whole, "Where it is, or is to be."),
+    may("status.counts.synced", Whole, "Where all of the newest revision is applied."),
+    may("status.counts.healthy", Whole, "Of these, where all is healthy."),
+    may("status.counts.drifted", Whole, "Where others changed something."),
+    may("status.counts.failing", Whole, "Where something cannot be written."),
+    may("status.clusters", List, "Each cluster."),
+    may("status.clusters.cluster", Text, "Its name."),
+    may(
+        "status.clusters.state",
+        Word(&["Syncing", "Synced", "Drifted", "Frozen", "Failing", "Leaving"]),
+        "Where it is there; Leaving: it is removed from there.",
+    ),
+    may("status.clusters.revision", Whole, "The revision that is wanted there."),
+    may(
+        "status.clusters.appliedRevision",
+        Whole,
+        "The newest revision of which all was applied there; 0: none.",
+    ),
+    may("status.clusters.health", Word(HEALTH), "How all of it does together."),
+    may("status.clusters.message", Text, "What is in the way, or what others changed."),
+    may("status.clusters.objects", List, "What is kept in sync there."),
+    may("status.clusters.objects.apiVersion", Text, "Its API version."),
+    may("status.clusters.objects.kind", Text, "Its kind."),
+    may("status.clusters.objects.namespace", Text, "Its namespace there."),
+    may("status.clusters.objects.name", Text, "Its name there."),
+    may("status.clusters.objects.state", Word(&["Absent", "Live", "Gone"]), "Whether it is there."),
+    may("status.clusters.objects.uid", Text, "Its UID there."),
+    may("status.clusters.objects.appliedRevision", Whole, "The revision that was applied to it last."),
+    may("status.clusters.objects.health", Word(HEALTH), "How it does."),
+    may("status.clusters.objects.drift", Object, "What others did to it."),
+    may("status.clusters.objects.drift.what", Word(&["Changed", "Deleted"]), "What."),
+    may("status.clusters.objects.drift.by", Text, "The field manager who changed it last beside Tallyman."),
+    may("status.clusters.objects.drift.since", Time, "When it was found."),
+    may("status.clusters.objects.corrections", Whole, "How often in a row it was set right."),
+    may("status.clusters.objects.message", Text, "What is in the way, or what it says of itself."),
+];
+
+pub(super) const EXAMPLE: &str = r#"{
+  "apiVersion": "tallyman.dev/v1",
+  "kind": "Deployable",
+  "metadata": {"namespace": "risk", "name": "settings", "labels": {"desk": "rates"}},
+  "spec": {
+    "placement": {"clusters": ["east", "west"]},
+    "drift": "Correct",
+    "onConflict": "Report",
+    "ignore": ["/data/level"],
+    "prune": true,
+    "manifests": [
+      {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"desk": "rates", "level": "info"}}
+    ]
+  }
+}"#;

@@ -1,0 +1,138 @@
+//! `deployables`, as clients meet them.
+
+use crate::client::{Server, start};
+use serde_json::{Value, json};
+use tallyman_model::command::RaiseVersion;
+use tallyman_model::{Command, GROUP_VERSION, ReplicaId};
+
+pub(crate) const DEPLOYABLES: &str = "/apis/tallyman.dev/v1/namespaces/risk/deployables";
+
+pub(crate) fn deployable(level: &str) -> Value {
+    json!({
+        "apiVersion": "tallyman.dev/v1", "kind": "Deployable",
+        "metadata": {"name": "settings", "labels": {"desk": "rates"}},
+        "spec": {"manifests": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"level": level}},
+        ]},
+    })
+}
+
+fn one() -> String {
+    format!("{DEPLOYABLES}/settings")
+}
+
+pub(crate) async fn upgraded() -> Server {
+    let server = start().await;
+    let understood_by = [1, 2, 3].map(ReplicaId).to_vec();
+    server.memory.run(Command::RaiseVersion(RaiseVersion { to: GROUP_VERSION, understood_by }));
+    server
+}
+
+async fn deployed() -> Server {
+    let server = upgraded().await;
+    server.memory.cluster("east");
+    server.post(DEPLOYABLES, &deployable("info")).await.done(201);
+    server
+}
+
+#[tokio::test]
+async fn what_is_taken_is_shown_with_its_clusters_and_its_manifests() {
+    let server = deployed().await;
+    let shown = server.get(&one()).await.done(200);
+    assert_eq!(shown["metadata"]["generation"], 1);
+    assert_eq!(shown["spec"]["manifests"][0]["data"]["level"], "info");
+    assert_eq!((&shown["spec"]["drift"], &shown["spec"]["prune"]), (&json!("Correct"), &json!(true)));
+    let on = &shown["status"]["clusters"][0];
+    assert_eq!(
+        (&on["cluster"], &on["state"], &on["appliedRevision"]),
+        (&json!("east"), &json!("Syncing"), &json!(0))
+    );
+    assert_eq!(shown["status"]["conditions"][0]["status"], "False");
+    let list = server.get("/apis/tallyman.dev/v1/deployables?labelSelector=desk%3Drates").await.done(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let again = server.post(DEPLOYABLES, &deployable("info")).await;
+    again.refused(409, "AlreadyExists");
+}
+
+#[tokio::test]
+async fn a_new_spec_is_a_new_revision_whichever_way_it_is_sent() {
+    let server = deployed().await;
+    let put = server.send("PUT", &one(), &[], deployable("debug").to_string()).await.done(200);
+    assert_eq!((&put["metadata"]["generation"], &put["status"]["revision"]), (&json!(2), &json!(2)));
+    let merge = [("content-type", "application/merge-patch+json")];
+    let ignore = json!({"spec": {"ignore": ["/data/level"]}}).to_string();
+    let patched = server.send("PATCH", &one(), &merge, ignore).await.done(200);
+    assert_eq!(patched["status"]["revision"], 3);
+    assert_eq!(patched["spec"]["manifests"][0]["data"]["level"], "debug");
+    let apply = [("content-type", "application/apply-patch+yaml")];
+    let applied = format!("{}?fieldManager=kubectl", one());
+    let applied = server.send("PATCH", &applied, &apply, deployable("warn").to_string()).await.done(200);
+    assert_eq!((&applied["status"]["revision"], &applied["spec"]["ignore"]), (&json!(4), &Value::Null));
+    let labels = json!({"metadata": {"labels": {"desk": "credit"}}}).to_string();
+    let labelled = server.send("PATCH", &one(), &merge, labels).await.done(200);
+    assert_eq!(
+        (&labelled["status"]["revision"], &labelled["metadata"]["labels"]["desk"]),
+        (&json!(4), &json!("credit"))
+    );
+}
+
+#[tokio::test]
+async fn server_side_apply_makes_what_is_not_there() {
+    let server = upgraded().await;
+    let apply = [("content-type", "application/apply-patch+yaml")];
+    let path = format!("{}?fieldManager=kubectl", one());
+    server.send("PATCH", &path, &apply, deployable("info").to_string()).await.done(201);
+    server.send("PATCH", &path, &apply, deployable("info").to_string()).await.done(200);
+    assert_eq!(server.get(&one()).await.done(200)["metadata"]["generation"], 1);
+}
+
+#[tokio::test]
+async fn an_earlier_revision_is_listed_and_taken_up_again() {
+    let server = deployed().await;
+    server.send("PUT", &one(), &[], deployable("debug").to_string()).await.done(200);
+    let back = server.post(&format!("{}/rollback", one()), &json!({})).await.done(200);
+    assert_eq!(
+        (&back["status"]["revision"], &back["spec"]["manifests"][0]["data"]["level"]),
+        (&json!(3), &json!("info"))
+    );
+    let kept = server.get(&format!("{}/revisions", one())).await.done(200);
+    let said = |at: usize| (kept["items"][at]["revision"].clone(), kept["items"][at]["rolledBackTo"].clone());
+    assert_eq!((said(1), said(2)), ((json!(2), Value::Null), (json!(3), json!(1))));
+    let none = server.post(&format!("{}/rollback", one()), &json!({"revision": 9})).await;
+    assert!(none.refused(422, "Invalid").contains("kept are 1, 2, 3"));
+    server.post(&format!("{}/rollback", one()), &json!({"to": 1})).await.refused(422, "Invalid");
+}
+
+#[tokio::test]
+async fn a_deleted_one_stays_until_its_clusters_are_clean_and_goes_at_once_where_nothing_was_made() {
+    let server = upgraded().await;
+    server.post(DEPLOYABLES, &deployable("info")).await.done(201);
+    let gone = server.send("DELETE", &one(), &[], "").await.done(200);
+    assert_eq!(gone["kind"], "Status");
+    server.get(&one()).await.refused(404, "NotFound");
+}
+
+#[tokio::test]
+async fn what_is_not_built_is_refused_in_words_and_an_old_revision_is_a_conflict() {
+    let server = deployed().await;
+    let mut asked = deployable("info");
+    asked["spec"]["approvals"] = json!({"required": 1});
+    let words = server.send("PUT", &one(), &[], asked.to_string()).await.refused(422, "Invalid");
+    assert!(words.contains("not supported yet"), "{words}");
+    let mut old = deployable("debug");
+    old["metadata"]["resourceVersion"] = json!("1");
+    server.send("PUT", &one(), &[], old.to_string()).await.refused(409, "Conflict");
+    let merge = [("content-type", "application/merge-patch+json")];
+    let none = format!("{DEPLOYABLES}/none");
+    server.send("PATCH", &none, &merge, "{}").await.refused(404, "NotFound");
+}
+
+#[tokio::test]
+async fn a_rehearsed_change_says_what_would_be() {
+    let server = deployed().await;
+    let path = format!("{}?dryRun=All", one());
+    let would = server.send("PUT", &path, &[], deployable("debug").to_string()).await.done(200);
+    assert_eq!(would["status"]["revision"], 2);
+    assert_eq!(would["spec"]["manifests"][0]["data"]["level"], "debug");
+    assert_eq!(server.get(&one()).await.done(200)["status"]["revision"], 1);
+}

@@ -1,0 +1,221 @@
+//! What every command that touches a deployable ends with: its installations follow from its generation, its placement
+//! and the clusters that there are.
+
+use super::deploy;
+use crate::record::{Bundle, Cluster, Counts, Deployable, Health, Installation, ObjectState, Record, Synced};
+use crate::{Damaged, Ordinal, Revision, Tag, Txn, limits};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Brings a deployable's installations to what it wants, and writes it. Returns it as it was written last.
+pub(super) fn spread(txn: &mut Txn<'_>, deployable: Deployable) -> Result<Arc<Record>, Damaged> {
+    let bundle = match txn.record(deployable.bundle())? {
+        Some(Record::Bundle(bundle)) => bundle,
+        _ => return Err(Damaged::at(crate::Key::record(deployable.bundle()), "no bundle")),
+    };
+    let mut there: BTreeMap<Ordinal, Installation> = BTreeMap::new();
+    for installation in txn.installations(deployable.head.ordinal)? {
+        there.insert(installation.cluster, installation);
+    }
+    for cluster in txn.clusters()? {
+        let known = there.remove(&cluster.head.ordinal);
+        if cluster.written_off.is_some() {
+            // What is there is given up with it.
+            if let Some(known) = known {
+                txn.remove(known.ordinal, 0)?;
+            }
+            continue;
+        }
+        let wanted = deployable.wants(&cluster);
+        let mut installation = match known {
+            Some(known) => known,
+            None if wanted && !cluster.cordoned => new(txn, &deployable, &cluster),
+            None => continue,
+        };
+        let before = installation.clone();
+        match wanted {
+            true => retarget(&mut installation, &deployable, &bundle, txn.now_ms()),
+            false => leave(&mut installation, &deployable),
+        }
+        if installation != before || installation.revision == Revision(0) {
+            put(txn, installation)?;
+        }
+    }
+    // The cluster was taken out: what is there is written off with it.
+    for installation in there.into_values() {
+        txn.remove(installation.ordinal, 0)?;
+    }
+    write(txn, deployable)
+}
+
+impl Deployable {
+    /// True if it should be on that cluster.
+    #[must_use]
+    pub fn wants(&self, cluster: &Cluster) -> bool {
+        self.withdrawal.is_none() && cluster.written_off.is_none() && self.spec.placement.allows(cluster)
+    }
+}
+
+fn new(txn: &mut Txn<'_>, deployable: &Deployable, cluster: &Cluster) -> Installation {
+    Installation {
+        ordinal: txn.new_ordinal(),
+        revision: Revision(0),
+        deployable: deployable.head.ordinal,
+        uid: deployable.head.uid,
+        cluster: cluster.head.ordinal,
+        cluster_name: cluster.head.name.clone(),
+        generation: 0,
+        bundle: Ordinal(0),
+        applied: 0,
+        drift: deployable.spec.drift,
+        leaving: false,
+        objects: Vec::new(),
+    }
+}
+
+/// What is wanted there from now on is the newest generation.
+fn retarget(installation: &mut Installation, deployable: &Deployable, bundle: &Bundle, now: u64) {
+    if (installation.generation, installation.leaving) == (deployable.generation, false) {
+        return;
+    }
+    installation.generation = deployable.generation;
+    installation.bundle = bundle.ordinal;
+    installation.drift = deployable.spec.drift;
+    installation.leaving = false;
+    for object in &mut installation.objects {
+        (object.wanted, object.keep, object.tries, object.corrections) =
+            (false, !deployable.spec.prune, 0, 0);
+        object.due_ms = object.due_ms.min(now);
+    }
+    let mut objects = Vec::with_capacity(bundle.planned.len());
+    for (planned, plan) in (0..).zip(&bundle.planned) {
+        let is_it = |object: &Synced| {
+            (object.kind, &object.namespace, &object.name) == (plan.kind, &plan.namespace, &plan.name)
+        };
+        let mut object = match installation.objects.iter().position(is_it) {
+            Some(at) => installation.objects.remove(at),
+            None => absent(plan),
+        };
+        (object.planned, object.wanted) = (planned, true);
+        if object.state != ObjectState::Live {
+            // Whoever sets a spec wants it to be there, also what somebody removed.
+            (object.state, object.drift) = (ObjectState::Absent, None);
+        }
+        objects.push(object);
+    }
+    // What left the bundle is behind.
+    objects.append(&mut installation.objects);
+    installation.objects = objects;
+    settle(installation);
+}
+
+fn absent(plan: &crate::record::Planned) -> Synced {
+    Synced {
+        kind: plan.kind,
+        namespace: plan.namespace.clone(),
+        name: plan.name.clone(),
+        planned: 0,
+        wanted: true,
+        keep: false,
+        state: ObjectState::Absent,
+        uid: None,
+        resource_version: String::new(),
+        deleting: false,
+        pending: None,
+        due_ms: 0,
+        tries: 0,
+        create_intended: false,
+        doubt_until_ms: 0,
+        applied: None,
+        owned: None,
+        drift: None,
+        corrections: 0,
+        corrected_ms: 0,
+        health: Health::Progressing,
+        health_message: String::new(),
+        message: String::new(),
+    }
+}
+
+fn leave(installation: &mut Installation, deployable: &Deployable) {
+    let keep = deployable.withdrawal.as_ref().is_some_and(|withdrawal| withdrawal.orphan);
+    installation.leaving = true;
+    for object in installation.objects.iter_mut().filter(|object| object.wanted) {
+        (object.wanted, object.keep, object.tries) = (false, keep, 0);
+    }
+    settle(installation);
+}
+
+/// Drops what is neither wanted nor there, and notes what is all applied.
+pub(super) fn settle(installation: &mut Installation) {
+    installation.objects.retain(|object| !object.is_void());
+    if installation.is_all_synced() {
+        installation.applied = installation.generation;
+    }
+}
+
+/// Writes a settled installation, or removes it if nothing of it is left.
+pub(super) fn put(txn: &mut Txn<'_>, installation: Installation) -> Result<(), Damaged> {
+    if installation.leaving && installation.objects.is_empty() {
+        if installation.revision != Revision(0) {
+            txn.remove(installation.ordinal, 0)?;
+        }
+        return Ok(());
+    }
+    txn.put(Record::Installation(installation)).map(drop)
+}
+
+/// Writes an installation that changed, and its deployable if that looks different now.
+pub(super) fn changed(txn: &mut Txn<'_>, mut installation: Installation) -> Result<(), Damaged> {
+    settle(&mut installation);
+    let deployable = installation.deployable;
+    put(txn, installation)?;
+    let Some(Record::Deployable(deployable)) = txn.record(deployable)? else { return Ok(()) };
+    let counts = counts(txn, &deployable)?;
+    if counts != deployable.counts {
+        write(txn, deployable)?;
+    }
+    Ok(())
+}
+
+/// Writes a deployable with how it is on its clusters; removes it if its removal was asked for and nothing is left.
+fn write(txn: &mut Txn<'_>, mut deployable: Deployable) -> Result<Arc<Record>, Damaged> {
+    deployable.counts = counts(txn, &deployable)?;
+    if deployable.withdrawal.is_some() && deployable.counts.clusters == 0 {
+        for (_, bundle) in std::mem::take(&mut deployable.bundles) {
+            deploy::remove(txn, bundle)?;
+        }
+        if deployable.head.revision != Revision(0) {
+            txn.remove(deployable.head.ordinal, 0)?;
+        }
+        deployable.head.revision = txn.meta.revision;
+        return Ok(Arc::new(Record::Deployable(deployable)));
+    }
+    txn.put(Record::Deployable(deployable))
+}
+
+fn counts(txn: &Txn<'_>, deployable: &Deployable) -> Result<Counts, Damaged> {
+    let mut counts = Counts::default();
+    for installation in txn.installations(deployable.head.ordinal)? {
+        let synced = installation.is_all_synced() && installation.generation == deployable.generation;
+        counts.clusters += 1;
+        counts.synced += u32::from(synced);
+        counts.healthy += u32::from(synced && installation.health() == Health::Healthy);
+        counts.drifted += u32::from(installation.is_drifted());
+        counts.failing += u32::from(installation.is_failing());
+    }
+    Ok(counts)
+}
+
+impl Txn<'_> {
+    /// The installations of a deployable, or those on a cluster.
+    pub(crate) fn installations(&self, of: Ordinal) -> Result<Vec<Installation>, Damaged> {
+        let mut all = Vec::new();
+        for ordinal in self.ordinals(Tag::Installed, of.0, limits::CLUSTERS_MAX)? {
+            if let Some(Record::Installation(installation)) = self.record(ordinal)? {
+                all.push(installation);
+            }
+        }
+        Ok(all)
+    }
+}
