@@ -9,6 +9,7 @@ use tallyman_model::record::Kind;
 use tallyman_model::rule::Owned;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
+use tallyman_model::rule::workload::Admission;
 
 /// A call's answer, as a future that can be put behind `dyn`.
 pub type Call<'a, T> = BoxFuture<'a, Result<T, CallError>>;
@@ -145,6 +146,9 @@ pub trait ClusterApi: Send + Sync + 'static {
 
     /// Reads the Warnings that are told of the object of this UID, some of them at most.
     fn warnings<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Vec<Warning>>;
+
+    /// Reads why Kueue keeps the object of this UID suspended; `None` if it does not, or is not there.
+    fn admission<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Option<Admission>>;
 
     /// Creates the object whose JSON is `body`. On success the answer is what was stored.
     fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation>;

@@ -13,6 +13,7 @@ use tallyman_model::limits::CALL_DEADLINE_MS;
 use tallyman_model::record::Kind;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
+use tallyman_model::rule::workload::Admission;
 
 /// Says whether the leadership that writes are made for still holds. Asked after a write got its slot, right before
 /// it is sent.
@@ -134,6 +135,10 @@ impl ClusterApi for Guarded {
 
     fn warnings<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Vec<Warning>> {
         Box::pin(self.read_in("events", namespace, self.inner.warnings(namespace, uid)))
+    }
+
+    fn admission<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Option<Admission>> {
+        Box::pin(self.read_in("workloads", namespace, self.inner.admission(namespace, uid)))
     }
 
     fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {

@@ -24,6 +24,7 @@ use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
+use tallyman_model::rule::workload::Admission;
 
 /// A cluster behind a kubeconfig.
 ///
@@ -96,6 +97,10 @@ impl ClusterApi for KubeApi {
 
     fn warnings<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Vec<Warning>> {
         Box::pin(pods::warnings(self, namespace, uid))
+    }
+
+    fn admission<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Option<Admission>> {
+        Box::pin(pods::admission(self, namespace, uid))
     }
 
     fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {

@@ -39,7 +39,7 @@ pub struct Right {
 }
 
 /// What says why a run does not get on.
-const EXPLAINING: [&str; 2] = ["pods", "events"];
+const EXPLAINING: [(&str, &str); 3] = [("", "pods"), ("", "events"), ("kueue.x-k8s.io", "workloads")];
 
 /// All rights on resources; the path [`VERSION_PATH`] is read too.
 pub fn rights() -> impl Iterator<Item = Right> {
@@ -62,7 +62,7 @@ pub fn rights() -> impl Iterator<Item = Right> {
         [right(Scope::Cluster, seen), right(Scope::Work, NAMED)]
     };
     let explaining =
-        |resource| Right { group: "", resource, scope: Scope::Work, verbs: LISTED, is_optional: true };
+        |(group, resource)| Right { group, resource, scope: Scope::Work, verbs: LISTED, is_optional: true };
     let kinds = Kind::ALL.into_iter().flat_map(of_kind);
     std::iter::once(identity).chain(kinds).chain(EXPLAINING.map(explaining))
 }
@@ -149,6 +149,7 @@ mod tests {
             (Method::DELETE, "/api/v1/namespaces/a/configmaps/b".to_owned()),
             (Method::GET, "/api/v1/namespaces/a/pods?labelSelector=b&limit=5".to_owned()),
             (Method::GET, "/api/v1/namespaces/a/events?fieldSelector=b&limit=5".to_owned()),
+            (Method::GET, "/apis/kueue.x-k8s.io/v1beta2/namespaces/a/workloads?limit=1".to_owned()),
         ] {
             assert!(allow(&method, &path), "{method} {path}");
         }

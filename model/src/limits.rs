@@ -47,6 +47,8 @@ pub const DIAGNOSIS_PODS_MAX: usize = 3;
 pub const DIAGNOSIS_AFTER_MS: u64 = 10_000;
 /// The shortest time between two looks at the Pods of one attempt.
 pub const DIAGNOSIS_DELAY_MS_MIN: u64 = 10_000;
+/// The longest, where its cluster says something of it between them.
+pub const DIAGNOSIS_CHANGED_DELAY_MS_MAX: u64 = 60_000;
 /// The longest, where nothing is seen to change.
 pub const DIAGNOSIS_DELAY_MS_MAX: u64 = 900_000;
 /// Finalizers of others that are kept of one object. One that has as many or more cannot be released by us.

@@ -7,6 +7,7 @@ mod job;
 mod owned;
 pub mod pod;
 mod workflow;
+pub mod workload;
 
 pub use health::health;
 pub use owned::{Owned, owned};

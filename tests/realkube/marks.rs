@@ -12,7 +12,9 @@ fn marks_that_were_taken_off_are_put_back_and_the_ledger_says_so() {
     on_east(async |stage| {
         stage.east.namespace(HERE).await;
         let off = |fields: &[&str]| fields.iter().map(|field| ((*field).to_owned(), Value::Null)).collect();
-        let labels: Value = off(&["tallyman.dev/group", "tallyman.dev/submission-uid"]);
+        let mut labels: Value = off(&["tallyman.dev/group", "tallyman.dev/submission-uid"]);
+        // A Job that has no label left gets those of its template from the server, and ours are among them.
+        labels["example.com/mine"] = json!("here");
         let annotations: Value =
             off(&["tallyman.dev/attempt", "tallyman.dev/digest", "tallyman.dev/hold-until"]);
         let cases = [

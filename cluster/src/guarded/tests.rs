@@ -65,6 +65,10 @@ impl ClusterApi for Scripted {
         self.answer(Vec::new())
     }
 
+    fn admission<'a>(&'a self, _: &'a str, _: &'a str) -> Call<'a, Option<Admission>> {
+        self.answer(None)
+    }
+
     fn create<'a>(&'a self, _: Kind, _: &'a str, _: &'a [u8]) -> Call<'a, Observation> {
         self.answer(seen())
     }

@@ -16,9 +16,9 @@ pub(super) fn collection(kind: Kind, namespace: Option<&str>) -> String {
     path
 }
 
-/// `/api/v1/namespaces/...`, of a resource that is only read.
-pub(super) fn core(namespace: &str, resource: &str) -> String {
-    let mut path = "/api/v1/namespaces/".to_owned();
+/// What of a resource that is only read is in a namespace; `root` as `/api/v1`.
+pub(super) fn within(root: &str, namespace: &str, resource: &str) -> String {
+    let mut path = format!("{root}/namespaces/");
     encode(&mut path, namespace);
     path.push('/');
     path.push_str(resource);

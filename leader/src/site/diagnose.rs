@@ -90,7 +90,8 @@ fn run_of(site: &Site, ordinal: Ordinal) -> Option<Runnable> {
     }
 }
 
-/// At most two requests: the Pods, and the Events of what does not explain itself.
+/// The Pods, and the Events of what does not explain itself, or what Kueue says: two requests at most, with an older Kueue
+/// three.
 async fn gather(
     reader: &Guarded,
     run: &Runnable,
@@ -103,8 +104,14 @@ async fn gather(
         Ok((pods, is_cut)) => (evidence.pods, evidence.is_cut) = (pods, is_cut),
         Err(error) => return denied(evidence, error),
     }
+    if is_suspended && evidence.pods.is_empty() {
+        return match reader.admission(namespace, object.uid.as_deref().unwrap_or_default()).await {
+            Ok(admission) => Ok(Evidence { admission, ..evidence }),
+            Err(error) => denied(evidence, error),
+        };
+    }
     let subject = match (evidence.pods.is_empty(), evidence.in_question()) {
-        (true, _) if !is_suspended => object.uid.clone(),
+        (true, _) => object.uid.clone(),
         (_, pod) => pod.map(|one| one.uid.clone()),
     };
     let Some(subject) = subject else { return Ok(evidence) };

@@ -90,6 +90,23 @@ async fn a_job_without_a_pod_says_what_its_events_say() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_kueue_keeps_suspended_says_what_it_waits_for() {
+    let world = led(&["report"]);
+    let waits = json!({"type": "QuotaReserved", "status": "False", "reason": "Pending", "message": "no quota for cpu"});
+    let workload = json!({"spec": {"queueName": "team"}, "status": {"conditions": [waits]}});
+    world.east().with(|inner| inner.workload = Some(workload));
+    world.submit("report", |_| {});
+    until_reason(&world, "report", "Pending").await;
+    let found = diagnosis(&world, "report").unwrap().finding;
+    assert_eq!(
+        found.message,
+        "Job risk/report is suspended: Pending: Kueue, queue \"team\": no quota for cpu"
+    );
+    free(&world, "report");
+    world.until_phase("report", Phase::Succeeded).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_attempt_keeps_how_its_last_pod_ended_and_the_next_one_goes_on() {
     let world = led(&[]);
     world.east().with(|inner| {

@@ -42,6 +42,8 @@ pub(crate) struct Inner {
     /// What is answered to who asks for Pods, and for Warnings.
     pub(crate) pods: Vec<Value>,
     pub(crate) warnings: Vec<Value>,
+    /// What Kueue keeps of every Job: they are suspended.
+    pub(crate) workload: Option<Value>,
     /// Pods may not be read.
     pub(crate) pods_denied: bool,
     /// Every read of Pods or Warnings, by what selected them.
@@ -284,7 +286,11 @@ async fn run_workflow(sim: Arc<Sim>, name: Name, uid: String) {
 async fn run_job(sim: Arc<Sim>, name: Name, uid: String) {
     tokio::time::sleep(Duration::from_millis(20)).await;
     while sim.with(|inner| inner.stuck.contains(&name.2)) {
-        update(&sim, &name, &uid, json!({"startTime": "2027-01-15T08:00:00Z", "active": 1, "ready": 0}));
+        let suspended =
+            json!({"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]});
+        let waits = json!({"startTime": "2027-01-15T08:00:00Z", "active": 1, "ready": 0});
+        let is_queued = sim.with(|inner| inner.workload.is_some());
+        update(&sim, &name, &uid, if is_queued { suspended } else { waits });
         let mut changed = sim.changed.subscribe();
         let freed = |_: &u64| sim.with(|inner| !inner.stuck.contains(&name.2));
         if changed.wait_for(freed).await.is_err() {

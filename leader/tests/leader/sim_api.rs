@@ -19,6 +19,7 @@ use tallyman_model::record::{Cluster, Kind};
 use tallyman_model::rule;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
+use tallyman_model::rule::workload::Admission;
 
 pub(crate) struct Factory {
     pub(crate) sims: BTreeMap<String, Arc<Sim>>,
@@ -171,6 +172,15 @@ impl ClusterApi for Api {
             sim.with(|inner| {
                 inner.looks.push(uid.to_owned());
                 Ok(inner.warnings.iter().filter_map(rule::event::warning).collect())
+            })
+        }))
+    }
+
+    fn admission<'a>(&'a self, _: &'a str, uid: &'a str) -> Call<'a, Option<Admission>> {
+        Box::pin(self.read(move |sim| {
+            sim.with(|inner| {
+                inner.looks.push(uid.to_owned());
+                Ok(inner.workload.as_ref().and_then(rule::workload::admission))
             })
         }))
     }

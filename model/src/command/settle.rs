@@ -86,10 +86,15 @@ pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, 
         Some(Verdict::Running) => AttemptPhase::Running,
         Some(Verdict::Pending) | None => AttemptPhase::Pending,
     };
-    let runs = attempt.phase == AttemptPhase::Running && item.seen.waiting == 0;
-    if runs || attempt.phase == AttemptPhase::Succeeded {
+    let waits = match attempt.phase {
+        AttemptPhase::Pending => true,
+        AttemptPhase::Running => item.seen.waiting > 0,
+        _ => false,
+    };
+    if !waits && attempt.phase != AttemptPhase::Failed {
         attempt.diagnosis = None;
     }
+    attempt.waits_since_ms = waits.then(|| attempt.waits_since_ms.unwrap_or(now));
     if attempt.phase != AttemptPhase::Pending && attempt.started_ms.is_none() {
         attempt.started_ms = item.seen.started_ms.or(Some(now));
     }

@@ -1,7 +1,9 @@
 //! Why an attempt does not run, or why it failed, as far as its Pods and the events of its cluster say.
 
 use super::{AttemptPhase, Object, ObjectState, Runnable, Seen};
-use crate::limits::{DIAGNOSIS_AFTER_MS, DIAGNOSIS_DELAY_MS_MAX, DIAGNOSIS_DELAY_MS_MIN};
+use crate::limits::{
+    DIAGNOSIS_AFTER_MS, DIAGNOSIS_CHANGED_DELAY_MS_MAX, DIAGNOSIS_DELAY_MS_MAX, DIAGNOSIS_DELAY_MS_MIN,
+};
 use serde::{Deserialize, Serialize};
 
 /// One Pod that does not do what it should.
@@ -66,16 +68,13 @@ impl Runnable {
         let seen =
             object.seen.as_ref().filter(|_| self.is_main(object) && object.state == ObjectState::Live)?;
         let last = attempt.diagnosis.as_deref();
-        let waits = !seen.is_deleting() && self.ending.is_none();
-        match attempt.phase {
+        if attempt.phase == AttemptPhase::Failed {
             // Once more, as long as its Pods are there.
-            AttemptPhase::Failed => {
-                attempt.finished_ms.filter(|ended| last.is_none_or(|last| last.at_ms < *ended))
-            }
-            AttemptPhase::Pending if waits => Some(again_ms(seen, last)),
-            AttemptPhase::Running if waits && seen.waiting > 0 => Some(again_ms(seen, last)),
-            _ => None,
+            return attempt.finished_ms.filter(|ended| last.is_none_or(|last| last.at_ms < *ended));
         }
+        let since_ms = attempt.waits_since_ms.filter(|_| !attempt.phase.is_terminal())?;
+        let is_left_to_run = !seen.is_deleting() && self.ending.is_none();
+        is_left_to_run.then(|| again_ms(since_ms, seen, last))
     }
 
     /// Why it does not run, or why it failed; `None` when nothing is known to be wrong.
@@ -96,12 +95,16 @@ impl Runnable {
     }
 }
 
-/// What begins at once is left alone. What has changed since the last look is looked at again soon.
-fn again_ms(seen: &Seen, last: Option<&Diagnosis>) -> u64 {
-    let settled_ms = seen.at_ms + DIAGNOSIS_AFTER_MS;
+/// What begins at once is left alone. What its cluster has said something of since the last look is looked at again
+/// sooner than what stays as it is: the reason may be another one.
+fn again_ms(since_ms: u64, seen: &Seen, last: Option<&Diagnosis>) -> u64 {
+    let settled_ms = since_ms + DIAGNOSIS_AFTER_MS;
     match last {
         None => settled_ms,
-        Some(last) if seen.at_ms > last.at_ms => settled_ms.max(last.at_ms + DIAGNOSIS_DELAY_MS_MIN),
+        Some(last) if since_ms > last.at_ms => settled_ms.max(last.at_ms + DIAGNOSIS_DELAY_MS_MIN),
+        Some(last) if seen.at_ms > last.at_ms => {
+            last.at_ms + last.holds_ms().min(DIAGNOSIS_CHANGED_DELAY_MS_MAX)
+        }
         Some(last) => last.at_ms + last.holds_ms(),
     }
 }

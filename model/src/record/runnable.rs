@@ -179,6 +179,8 @@ pub struct Attempt {
     pub finished_ms: Option<u64>,
     /// In words, what its main object said last.
     pub message: String,
+    /// Since when it, or some of its Pods, has not run though it is there, ms since 1970; `None` while all runs.
+    pub waits_since_ms: Option<u64>,
     /// Why it does not run, or why it failed, as far as that was looked into.
     pub diagnosis: Option<Box<Diagnosis>>,
     /// Its cluster was lost, the last time that it was.
@@ -203,6 +205,7 @@ impl Attempt {
             started_ms: None,
             finished_ms: None,
             message: String::new(),
+            waits_since_ms: None,
             diagnosis: None,
             lost: None,
             leaving: None,

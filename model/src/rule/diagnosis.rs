@@ -3,6 +3,7 @@
 use super::event::Warning;
 use super::pod::{Examined, Gravity};
 use super::truncate;
+use super::workload::Admission;
 use crate::limits::DIAGNOSIS_PODS_MAX;
 use crate::record::{Finding, PodSeen};
 
@@ -17,6 +18,8 @@ pub struct Evidence {
     pub warnings: Vec<Warning>,
     /// Its main object is suspended.
     pub is_suspended: bool,
+    /// Why Kueue keeps it suspended.
+    pub admission: Option<Admission>,
     /// What could not be read, in the words of the cluster.
     pub denied: Option<String>,
 }
@@ -44,13 +47,18 @@ pub fn find(what: &str, mut evidence: Evidence) -> Finding {
     evidence.pods.sort_by(|this, that| rank(that).cmp(&rank(this)));
     let newest = evidence.warnings.iter().max_by_key(|warning| (&warning.at, warning.count));
     let (reason, message) = match (evidence.pods.first(), newest) {
-        (None, _) if evidence.denied.is_some() => {
+        (None, _) if evidence.denied.is_some() && !evidence.is_suspended => {
             ("NotAllowed".to_owned(), "why is not known: its Pods cannot be read".to_owned())
         }
         (None, Some(warning)) => (warning.reason.clone(), format!("{what} has no Pod: {}", told(warning))),
-        (None, None) if evidence.is_suspended => {
-            ("Suspended".to_owned(), format!("{what} is suspended: it waits to be admitted or resumed"))
-        }
+        (None, None) if evidence.is_suspended => match &evidence.admission {
+            Some(Admission { reason, message }) => {
+                (reason.clone(), format!("{what} is suspended: {reason}: {message}"))
+            }
+            None => {
+                ("Suspended".to_owned(), format!("{what} is suspended: it waits to be admitted or resumed"))
+            }
+        },
         (None, None) => ("NoPods".to_owned(), format!("{what} has no Pod, and its cluster does not say why")),
         (Some(worst), _) if worst.gravity == Gravity::Fine => (String::new(), String::new()),
         (Some(worst), newest) => of_pod(worst, newest),

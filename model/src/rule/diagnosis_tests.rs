@@ -80,7 +80,10 @@ fn only_a_pod_that_does_not_explain_itself_is_asked_about_and_told_of_by_its_war
 #[test]
 fn a_suspended_job_waits_and_one_that_is_fine_has_nothing_to_say() {
     let suspended = Evidence { is_suspended: true, ..Evidence::default() };
-    assert_eq!(find("Job risk/report", suspended).reason, "Suspended");
+    assert_eq!(find("Job risk/report", suspended.clone()).reason, "Suspended");
+    let admission = Some(Admission { reason: "Pending".to_owned(), message: "no quota".to_owned() });
+    let queued = find("Job risk/report", Evidence { admission, ..suspended });
+    assert_eq!(queued.message, "Job risk/report is suspended: Pending: no quota");
     assert_eq!(found(vec![pod("a", Gravity::Fine, "", "")], Vec::new()), Finding::default());
 }
 

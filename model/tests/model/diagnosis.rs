@@ -111,10 +111,21 @@ fn what_its_cluster_says_since_is_looked_into_soon() {
         diagnose(&mut world, 1, "Unschedulable").unwrap();
         world.now_ms += 1_000;
     }
-    world.now_ms += limits::DIAGNOSIS_DELAY_MS_MIN;
+    world.now_ms += limits::DIAGNOSIS_CHANGED_DELAY_MS_MAX;
     assert!(!due(&world));
     say(&mut world, MAIN, 120, json!({"startTime": "2026-11-20T08:00:00Z", "active": 2, "ready": 0}));
-    world.now_ms += limits::DIAGNOSIS_AFTER_MS;
+    assert!(due(&world));
+}
+
+#[test]
+fn a_job_of_many_pods_that_always_says_something_is_looked_into_while_one_of_them_waits() {
+    let mut world = pending();
+    for number in 0..limits::DIAGNOSIS_AFTER_MS / 1_000 {
+        assert!(!due(&world), "after {number} s");
+        let counts = json!({"active": 5, "ready": 4, "succeeded": number + 1});
+        say(&mut world, MAIN, 120 + u32::try_from(number).unwrap(), counts);
+        world.now_ms += 1_000;
+    }
     assert!(due(&world));
 }
 

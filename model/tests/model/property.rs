@@ -19,6 +19,7 @@ enum Step {
     Intend { run: u8, object: u8, action: u8 },
     Conclude { run: u8, object: u8, outcome: u8 },
     Observe { run: u8, object: u8, verdict: u8, gone: bool, version: u8, other_uid: bool },
+    Diagnose { run: u8, object: u8, reason: u8 },
     Cancel(u8),
     Delete(u8),
     Retry(u8),
@@ -43,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (any::<u8>(), 0..4_u8, 0..9_u8).prop_map(|(run, object, outcome)| Step::Conclude { run, object, outcome }),
         8 => (any::<u8>(), 0..4_u8, 0..4_u8, prop::bool::weighted(0.2), any::<u8>(), prop::bool::weighted(0.1))
             .prop_map(|(run, object, verdict, gone, version, other_uid)| Step::Observe { run, object, verdict, gone, version, other_uid }),
+        2 => (any::<u8>(), 0..4_u8, 0..3_u8).prop_map(|(run, object, reason)| Step::Diagnose { run, object, reason }),
         1 => any::<u8>().prop_map(Step::Cancel),
         1 => any::<u8>().prop_map(Step::Delete),
         1 => any::<u8>().prop_map(Step::Retry),
@@ -121,6 +123,16 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
                 cursor,
                 items: vec![item],
             }));
+        }
+        Step::Diagnose { run, object, reason } => {
+            let Some(name) = pick(world, *run) else { return };
+            let record = world.get(&name);
+            let Some(object) = record.objects.get(usize::from(*object)) else { return };
+            let reason = ["", "Unschedulable", "OOMKilled"][usize::from(*reason)].to_owned();
+            let finding = Finding { message: reason.clone(), reason, pods: Vec::new() };
+            let (run, attempt) = (record.head.ordinal, object.attempt);
+            let uid = object.uid.clone().unwrap_or_default();
+            let _ = world.run(Command::Diagnose(Diagnose { run, attempt, uid, finding }));
         }
         Step::Cancel(run) => {
             let name = named(world, *run);

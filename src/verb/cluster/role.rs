@@ -12,10 +12,10 @@ const AFTER_HELP: &str = "\
 Examples:
   tallyman cluster role --namespace risk | kubectl apply --server-side -f -
   kubectl create token tallyman -n tallyman --duration 2160h
-  tallyman cluster role --without-optional       # without reading Pods and Events
+  tallyman cluster role --without-optional       # only what runs need
 
-Pods and Events are listed to say why a run does not start or has failed. Without that right all else works, and what is
-not known is said. It asks nobody.";
+Pods, Events and Workloads of Kueue are listed to say why a run does not start or has failed. Without that right all
+else works, and what is not known is said. It asks nobody.";
 
 /// Print the account and the roles that a cluster must give Tallyman
 #[derive(Debug, clap::Args)]
