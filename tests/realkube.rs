@@ -12,6 +12,8 @@ mod compacted;
 mod control;
 #[path = "realkube/deleted.rs"]
 mod deleted;
+#[path = "realkube/deployable.rs"]
+mod deployable;
 #[path = "system/dev.rs"]
 mod dev;
 #[path = "realkube/diagnoses.rs"]
