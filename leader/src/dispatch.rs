@@ -115,8 +115,16 @@ fn heads(view: &dyn View) -> Result<Vec<(Lane, Ordinal, u64)>, Damaged> {
 }
 
 /// The lanes that are due at a time, whatever becomes of their clusters.
-const LANES: [Lane; 7] =
-    [Lane::Place, Lane::Send, Lane::Resolve, Lane::Delete, Lane::Release, Lane::Diagnose, Lane::Expire];
+const LANES: [Lane; 8] = [
+    Lane::Place,
+    Lane::Send,
+    Lane::Resolve,
+    Lane::Delete,
+    Lane::Release,
+    Lane::Diagnose,
+    Lane::Expire,
+    Lane::Sync,
+];
 
 /// Where a lane's key has the cluster.
 const CLUSTER_MASK: u64 = (1 << 56) - 1;
