@@ -30,6 +30,11 @@ enum Step {
     WriteOff { west: bool },
     GiveUp { west: bool },
     Confirm { west: bool },
+    Drain { west: bool },
+    Miss { west: bool, after_s: u8 },
+    Reach { west: bool },
+    Assess { west: bool },
+    Move(u8),
     NewLeader,
 }
 
@@ -55,6 +60,11 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|west| Step::WriteOff { west }),
         2 => any::<bool>().prop_map(|west| Step::GiveUp { west }),
         1 => any::<bool>().prop_map(|west| Step::Confirm { west }),
+        1 => any::<bool>().prop_map(|west| Step::Drain { west }),
+        6 => (prop::bool::weighted(0.2), 0..90_u8).prop_map(|(west, after_s)| Step::Miss { west, after_s }),
+        1 => any::<bool>().prop_map(|west| Step::Reach { west }),
+        4 => any::<bool>().prop_map(|west| Step::Assess { west }),
+        2 => any::<u8>().prop_map(Step::Move),
         1 => Just(Step::NewLeader),
     ]
 }
@@ -75,6 +85,9 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
         Step::Submit { name, attempts, shared, approvals } => {
             let submit = world.submission(&format!("run-{}", name % 8), |value| {
                 value["spec"]["attempts"] = json!({"max": attempts});
+                let on_loss = OnLoss::ALL[usize::from(*name) % 3].as_str();
+                value["spec"]["placement"] = json!({"onLoss": on_loss, "lossAfter": "1m"});
+                value["spec"]["manifests"][1]["spec"]["activeDeadlineSeconds"] = json!(60);
                 if *approvals > 2 {
                     value["spec"]["approvals"] =
                         json!({"required": approvals - 2, "groups": ["leads", "desk"]});
@@ -179,6 +192,25 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
         Step::Contact { .. } | Step::WriteOff { .. } | Step::GiveUp { .. } | Step::Confirm { .. } => {
             let _ = world.run(of_cluster(world, step));
         }
+        Step::Drain { west } => {
+            let (name, revision, why) = (side(*west).to_owned(), None, String::new());
+            world.ok(Command::Drain(Drain { name, revision, why }));
+        }
+        Step::Miss { west, after_s } => {
+            world.now_ms += u64::from(*after_s) * 1_000;
+            world.miss(side(*west));
+        }
+        Step::Reach { west } => {
+            let cluster = world.cluster(side(*west)).head.ordinal;
+            world.contact(cluster, &format!("{}-identity", side(*west)));
+        }
+        Step::Assess { west } => {
+            let _ = world.assess(side(*west));
+        }
+        Step::Move(run) => {
+            let target = Target::named("risk", &named(world, *run));
+            let _ = world.run(Command::Move(Move { target, why: String::new() }));
+        }
         Step::NewLeader => world.term += 1,
     }
 }
@@ -206,6 +238,10 @@ fn of_cluster(world: &World, step: &Step) -> Command {
         Step::GiveUp { west } => Command::GiveUp(GiveUp { cluster: ordinal(west) }),
         _ => Command::Expire(Expire {}),
     }
+}
+
+fn side(west: bool) -> &'static str {
+    if west { "west" } else { "east" }
 }
 
 fn conclude(world: &mut World, run: u8, object: u8, outcome: u8) {
@@ -255,6 +291,14 @@ fn check(world: &World) {
         }
         let kept = |object: &&Object| object.given_up && (object.claims() || object.wanted);
         assert_eq!(run.objects.iter().find(kept), None, "what was given up is not claimed any more");
+        for attempt in &run.attempts {
+            let given_up = matches!(attempt.phase, AttemptPhase::Lost | AttemptPhase::Moved);
+            let mut mains = run.objects.iter().filter(|object| run.is_main(object));
+            let wanted = mains.any(|object| object.attempt == attempt.number && object.wanted);
+            assert!(!(given_up && wanted), "what was given up is wanted: {run:?}");
+            let is_last = Some(attempt) == run.attempt();
+            assert!(is_last || attempt.phase.is_terminal(), "two attempts are under way: {run:?}");
+        }
         for object in run.objects.iter().filter(|object| object.claims() && run.is_main(object)) {
             let name = (object.cluster, object.name.clone());
             assert_eq!(mains.insert(name, run.head.ordinal), None, "two main objects claim one name");
