@@ -21,12 +21,17 @@ const AUTHORIZATION: &str = "authorization.k8s.io/v1";
 const READABLE: [&str; 10] =
     ["/", "/api", "/api/*", "/apis", "/apis/*", "/livez", "/metrics", "/openapi/*", "/readyz", "/version"];
 /// Paths that are for operators, and how they are asked.
-const OPERATED: [(&str, &str); 6] = [
+const OPERATED: [(&str, &str); 11] = [
     ("get", "/operator/lineage"),
+    ("get", "/operator/members"),
     ("get", "/operator/snapshot"),
     ("get", "/operator/status"),
     ("post", "/operator/confirm"),
+    ("post", "/operator/confirm-stops"),
     ("post", "/operator/init"),
+    ("post", "/operator/members/*"),
+    ("post", "/operator/pause"),
+    ("post", "/operator/resume"),
     ("post", "/operator/transfer-leader"),
 ];
 
@@ -143,12 +148,12 @@ impl<'a> Asked<'a> {
     /// Why it is not allowed; nothing if it is.
     fn refusal(&self, is_master: bool) -> Option<String> {
         if let Some(path) = self.path {
-            let reads = |known: &&str| match known.strip_suffix('*') {
+            let is = |known: &str| match known.strip_suffix('*') {
                 Some(prefix) => path.starts_with(prefix),
-                None => path == *known,
+                None => path == known,
             };
-            let operates = is_master && OPERATED.contains(&(self.verb, path));
-            let allowed = operates || self.verb == "get" && READABLE.iter().any(reads);
+            let operates = is_master && OPERATED.iter().any(|(verb, known)| self.verb == *verb && is(known));
+            let allowed = operates || self.verb == "get" && READABLE.into_iter().any(is);
             return (!allowed).then(|| format!("{} of {path} is not served or not for this user", self.verb));
         }
         if matches!(
@@ -167,5 +172,19 @@ impl<'a> Asked<'a> {
             action => self.verb == "create" && actions(noun).contains(&action),
         };
         (!allowed).then(|| format!("{} is not served for {}", self.verb, noun.plural()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::ROUTES;
+
+    #[test]
+    fn all_that_operators_may_ask_is_told() {
+        for route in ROUTES.iter().filter(|route| route.starts_with("/operator/")) {
+            let known = route.replace("{verb}", "*");
+            assert!(OPERATED.iter().any(|(_, path)| *path == known), "{route}");
+        }
     }
 }
