@@ -36,7 +36,9 @@ pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
             if seen.message.is_empty() || phase == "Error" {
                 seen.message = [phase, word("message")].join(": ").trim_end_matches(": ").to_owned();
             }
-            if let Some((step, why)) = said(nodes, &["Failed", "Error"])
+            // What a shutdown stopped says no more than that.
+            if workflow.pointer("/spec/shutdown").is_none()
+                && let Some((step, why)) = said(nodes, &["Failed", "Error"])
                 && !seen.message.contains(why)
             {
                 seen.message = format!("{}: {step}: {why}", seen.message);
@@ -163,6 +165,10 @@ mod tests {
         let nodes = json!({"a": node("work", "Failed", "OOMKilled (exit code 137)"), "b": node("x", "Succeeded", "")});
         let (seen, _) = of(json!({"phase": "Failed", "message": "child 'w-1' failed", "nodes": nodes}));
         assert_eq!(seen.message, "child 'w-1' failed: work: OOMKilled (exit code 137)");
+        let stopped = json!({"a": node("work", "Failed", "workflow shutdown with strategy:  Stop")});
+        let status = json!({"phase": "Failed", "message": "Stopped with strategy 'Stop'", "nodes": stopped});
+        let (seen, _) = judge(&json!({"spec": {"shutdown": "Stop"}, "status": status}));
+        assert_eq!(seen.message, "Stopped with strategy 'Stop'");
     }
 
     #[test]
