@@ -203,11 +203,11 @@ fn place_on(document: &mut Value, source: &str, cluster: &str) -> Result<(), Fai
 
 fn is_main(manifest: &Value) -> bool {
     let kind = Kind::parse(field(manifest, "apiVersion"), field(manifest, "kind"));
-    kind.is_some_and(Kind::completes)
+    kind.is_some_and(|kind| kind.completes())
 }
 
 fn completes(kind: &str) -> bool {
-    Kind::ALL.into_iter().any(|known| known.as_str() == kind && known.completes())
+    Kind::KNOWN.into_iter().any(|known| known.as_str() == kind && known.completes())
 }
 
 fn field<'a>(value: &'a Value, name: &str) -> &'a str {

@@ -172,7 +172,7 @@ fn word(phase: &str) -> String {
 fn main_uid(attempt: &Value) -> Option<String> {
     let objects = attempt.get("objects")?.as_array()?;
     let is_main = |object: &&Value| {
-        Kind::ALL.iter().any(|kind| kind.completes() && kind.as_str() == text(object, "/kind"))
+        Kind::KNOWN.iter().any(|kind| kind.completes() && kind.as_str() == text(object, "/kind"))
     };
     let object = objects.iter().find(is_main)?;
     Some(format!("{} uid {}", text(object, "/kind"), text(object, "/uid")))

@@ -29,6 +29,8 @@ mod diagnoses;
 mod directories;
 #[path = "system/history.rs"]
 mod history;
+#[path = "system/kinds.rs"]
+mod kinds;
 #[path = "system/kube_client.rs"]
 mod kube_client;
 #[path = "system/loss.rs"]

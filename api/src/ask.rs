@@ -366,8 +366,9 @@ fn essence(accepted: &str) -> &str {
 fn acceptable(headers: &HeaderMap, path: &str) -> Result<(), Failure> {
     let Some(value) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
     let last = path.trim_end_matches('/').rsplit('/').next();
-    let collection = Noun::ALL.into_iter().any(|noun| Some(noun.plural()) == last)
-        || Kind::ALL.into_iter().any(|kind| kind.is_watched() && Some(kind.plural()) == last);
+    let known = Kind::KNOWN.into_iter().find(|kind| kind.plural() == last);
+    let watched = known.map_or(path.starts_with("/k8s/clusters/"), |kind| kind.is_watched());
+    let collection = watched || Noun::ALL.into_iter().any(|noun| Some(noun.plural()) == last);
     let takes = |one: &str| {
         let partial = one.contains("as=Partial");
         matches!(essence(one), "" | "*/*" | "application/*" | "application/json") && !partial

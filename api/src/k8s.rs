@@ -10,10 +10,12 @@ mod document;
 mod pages;
 mod scope;
 mod selection;
+mod served;
 mod table;
 
 pub(crate) use pages::{As, Pages, Place, item};
 pub(crate) use selection::Selection;
+pub(crate) use served::Served;
 pub(crate) use table::columns;
 
 use crate::answer;
@@ -28,14 +30,18 @@ use axum::response::Response;
 use scope::Scope;
 use serde_json::json;
 use tallyman_model::query;
-use tallyman_model::record::Kind;
 
 /// What is asked for within a scope.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Target<'a> {
     Discovery(discovery::Document),
     Namespace(&'a str),
-    Objects { kind: Kind, namespace: Option<&'a str>, name: Option<&'a str> },
+    /// Objects of what has this group, version and plural.
+    Objects {
+        of: (&'a str, &'a str, &'a str),
+        namespace: Option<&'a str>,
+        name: Option<&'a str>,
+    },
 }
 
 impl<'a> Target<'a> {
@@ -55,9 +61,7 @@ impl<'a> Target<'a> {
             ["namespaces", namespace, plural, name] => (Some(*namespace), *plural, Some(*name)),
             _ => return None,
         };
-        let is_it = |kind: &Kind| (kind.group(), kind.version(), kind.plural()) == (group, version, plural);
-        let kind = Kind::ALL.into_iter().find(is_it)?;
-        Some(Self::Objects { kind, namespace, name })
+        Some(Self::Objects { of: (group, version, plural), namespace, name })
     }
 }
 
@@ -92,20 +96,23 @@ pub(crate) async fn serve(
         Target::Discovery(document) => {
             // A client that asks what there is on a cluster that is not there learns that.
             view::with(ask.api.backend(), None, |view, _| scope.cluster(view))??;
-            Ok(document.answer(&scope, &ask.headers).await)
+            let served = view::with(ask.api.backend(), None, |view, _| served::all(view, &scope))?;
+            document.answer(&scope, &served, &ask.headers).await.ok_or_else(missing)
         }
         Target::Namespace(name) => namespaces::answer(&ask, name),
-        Target::Objects { kind, namespace: Some(namespace), name: Some(name) } => {
+        Target::Objects { of, namespace: Some(namespace), name: Some(name) } => {
+            let served = of_path(&ask, &scope, of)?.ok_or_else(missing)?;
             namespaces::check(namespace)?;
-            pages::get(&ask, &scope, kind, namespace, name).await
+            pages::get(&ask, &scope, &served, namespace, name).await
         }
-        Target::Objects { kind, namespace, .. } => {
+        Target::Objects { of, namespace, .. } => {
+            let served = of_path(&ask, &scope, of)?.ok_or_else(missing)?;
             if let Some(namespace) = namespace {
                 namespaces::check(namespace)?;
             }
-            let selection = Selection::of(&ask, scope, kind, namespace)?;
+            let selection = Selection::of(&ask, scope, served, namespace)?;
             if ask.watches()? {
-                if selection.scope == Scope::All || !kind.is_watched() {
+                if selection.scope == Scope::All || !selection.served.kind.is_watched() {
                     return Err(unwatched(&selection));
                 }
                 return watch::objects(ask, selection).await;
@@ -113,6 +120,14 @@ pub(crate) async fn serve(
             pages::list(&ask, &selection).await
         }
     }
+}
+
+/// The kind at a path of objects.
+fn of_path(ask: &Ask, scope: &Scope, of: (&str, &str, &str)) -> Result<Option<Served>, Failure> {
+    if let Some(served) = served::find(&served::known(), of) {
+        return Ok(Some(served.clone()));
+    }
+    view::with(ask.api.backend(), None, |view, _| Ok(served::find(&served::all(view, scope)?, of).cloned()))
 }
 
 fn read_only() -> Failure {
@@ -125,7 +140,7 @@ fn read_only() -> Failure {
 }
 
 fn unwatched(selection: &Selection) -> Failure {
-    let plural = selection.kind.plural();
+    let plural = &selection.served.plural;
     let message = if selection.scope == Scope::All {
         format!(
             "{plural} of all clusters are not watched together: two clusters may hold the same name. Watch them \
@@ -144,28 +159,31 @@ fn unwatched(selection: &Selection) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tallyman_model::record::Kind;
 
     #[test]
     fn paths_of_objects_are_those_of_kubernetes() {
         let parse = |path: &'static str| Target::parse(&path.split('/').collect::<Vec<_>>());
-        let jobs = |namespace, name| Some(Target::Objects { kind: Kind::Job, namespace, name });
-        assert_eq!(parse("apis/batch/v1/jobs"), jobs(None, None));
-        assert_eq!(parse("apis/batch/v1/namespaces/risk/jobs"), jobs(Some("risk"), None));
-        assert_eq!(parse("apis/batch/v1/namespaces/risk/jobs/a"), jobs(Some("risk"), Some("a")));
-        let flows = Target::Objects { kind: Kind::Workflow, namespace: None, name: None };
-        assert_eq!(parse("apis/argoproj.io/v1alpha1/workflows"), Some(flows));
-        let maps = Target::Objects { kind: Kind::ConfigMap, namespace: None, name: None };
-        assert_eq!(parse("api/v1/configmaps"), Some(maps));
+        let of = |of, namespace, name| Some(Target::Objects { of, namespace, name });
+        let jobs = ("batch", "v1", "jobs");
+        assert_eq!(parse("apis/batch/v1/jobs"), of(jobs, None, None));
+        assert_eq!(parse("apis/batch/v1/namespaces/risk/jobs"), of(jobs, Some("risk"), None));
+        assert_eq!(parse("apis/batch/v1/namespaces/risk/jobs/a"), of(jobs, Some("risk"), Some("a")));
+        assert_eq!(parse("api/v1/configmaps"), of(("", "v1", "configmaps"), None, None));
         assert_eq!(parse("api/v1/namespaces/risk"), Some(Target::Namespace("risk")));
-        for nothing in [
-            "api/v1/jobs",
-            "api/v2/configmaps",
-            "apis/batch/v1/pods",
-            "apis/batch/v2/jobs",
-            "api/v1/a/b/c/d",
-            "x",
-        ] {
+        for nothing in ["api/v1/a/b/c/d", "apis/batch/v1/jobs/a", "x"] {
             assert_eq!(parse(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_found_by_group_version_and_plural() {
+        let known = served::known();
+        let find = |of| served::find(&known, of).map(|served| served.kind.clone());
+        assert_eq!(find(("argoproj.io", "v1alpha1", "workflows")), Some(Kind::Workflow));
+        assert_eq!(find(("", "v1", "configmaps")), Some(Kind::ConfigMap));
+        for nothing in [("", "v1", "jobs"), ("", "v2", "configmaps"), ("batch", "v1", "pods")] {
+            assert_eq!(find(nothing), None, "{nothing:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tallyman_model::record::Kind;
 
 /// A resource of ours, or a kind of object on clusters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Listed {
     Ours(Noun),
     /// Objects of a kind, of one cluster or of all.
@@ -25,7 +25,7 @@ impl From<Noun> for Listed {
 
 impl Listed {
     /// As in a document.
-    pub(crate) fn kind(self) -> &'static str {
+    pub(crate) fn kind(&self) -> &str {
         match self {
             Listed::Ours(noun) => noun.kind(),
             Listed::Observed { kind, .. } => kind.as_str(),
@@ -33,7 +33,7 @@ impl Listed {
     }
 
     /// As in a document.
-    pub(crate) fn api_version(self) -> &'static str {
+    pub(crate) fn api_version(&self) -> &str {
         match self {
             Listed::Ours(_) => render::API_VERSION,
             Listed::Observed { kind, .. } => kind.api_version(),
@@ -41,10 +41,10 @@ impl Listed {
     }
 
     /// The columns of its rows.
-    pub(crate) fn columns(self) -> Value {
+    pub(crate) fn columns(&self) -> Value {
         match self {
-            Listed::Ours(noun) => table::columns(noun),
-            Listed::Observed { kind, all } => k8s::columns(kind, all),
+            Listed::Ours(noun) => table::columns(*noun),
+            Listed::Observed { kind, all } => k8s::columns(kind, *all),
         }
     }
 }

@@ -24,7 +24,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use tallyman_model::record::{Cluster, Head, Meta, Record};
+use tallyman_model::record::{Cluster, Head, Kind, Meta, Record};
 use tallyman_model::{Damaged, Ordinal, Revision, View, query, time};
 use tallyman_raft::Status;
 
@@ -104,8 +104,8 @@ impl<'a> Scene<'a> {
             return Ok(*known);
         }
         let mut at_ms = None;
-        for kind in query::tracked(self.view, cluster)?.into_iter().filter(|kind| kind.is_watched()) {
-            let watched = query::watch(self.view, cluster, kind)?.map(|watch| watch.observed_ms);
+        for kind in query::tracked(self.view, cluster)?.into_iter().filter(Kind::is_watched) {
+            let watched = query::watch(self.view, cluster, &kind)?.map(|watch| watch.observed_ms);
             at_ms = [at_ms, watched].into_iter().flatten().min();
         }
         if let Some(Record::Cluster(cluster)) = query::record(self.view, cluster)? {

@@ -115,30 +115,35 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// Reads which cluster this is.
     fn identity(&self) -> Call<'_, Identity>;
 
+    /// What the cluster calls a kind in paths, such as `jobs`. A kind that it does not serve is
+    /// [`KindMissing`](crate::RefusedKind::KindMissing), one whose objects are not in namespaces
+    /// [`Invalid`](crate::RefusedKind::Invalid), here and wherever a kind is asked for.
+    fn plural<'a>(&'a self, kind: &'a Kind) -> Call<'a, String>;
+
     /// Reads one page of at most `limit` objects that `selector` (of labels; empty: all) selects, in all namespaces,
     /// in their newest state; with the `continue_token` of a page the next one of the same listing.
     ///
     /// A token that is too old is [`Expired`](crate::RefusedKind::Expired).
     fn list<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         selector: &'a str,
         continue_token: Option<&'a str>,
         limit: u32,
     ) -> Call<'a, Page>;
 
     /// Reads how far the cluster's history of `kind` has come, at the cost of one object.
-    fn newest(&self, kind: Kind) -> Call<'_, String> {
+    fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
         Box::pin(async move { Ok(self.list(kind, "", None, 1).await?.resource_version) })
     }
 
     /// Opens a watch of what happens after resourceVersion `from`, which must not be empty or `0`.
     ///
     /// A `from` that is too old is [`Expired`](crate::RefusedKind::Expired), here or as [`WatchEvent::Error`].
-    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream>;
+    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream>;
 
     /// Reads one object. `None` only if the cluster said that this very object is not there.
-    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>>;
+    fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>>;
 
     /// Reads the Pods in a namespace that `selector` selects and that have not ended well, some of them at most, and
     /// whether there may be more.
@@ -151,18 +156,18 @@ pub trait ClusterApi: Send + Sync + 'static {
     fn admission<'a>(&'a self, namespace: &'a str, uid: &'a str) -> Call<'a, Option<Admission>>;
 
     /// Creates the object whose JSON is `body`. On success the answer is what was stored.
-    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation>;
+    fn create<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation>;
 
     /// Deletes the object of this UID and what it owns, in the foreground. Success means that the delete was
     /// accepted; the object is gone only when a watch or a read says so. Another UID under this name is
     /// [`Conflict`](crate::RefusedKind::Conflict), nothing is [`NotFound`](crate::RefusedKind::NotFound).
-    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()>;
+    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()>;
 
     /// Changes the object of this UID by a JSON merge patch, which must be a JSON object. If `resource_version` is
     /// given, only if it is still at that. Another UID or version is [`Conflict`](crate::RefusedKind::Conflict).
     fn patch<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         uid: &'a str,
@@ -171,7 +176,7 @@ pub trait ClusterApi: Send + Sync + 'static {
     ) -> Call<'a, Observation>;
 
     /// Reads one object with what of it is ours. `None` only if the cluster said that this very object is not there.
-    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>>;
+    fn look<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>>;
 
     /// Applies the JSON `body`, server-side, as the field manager
     /// [`MANAGER`](tallyman_model::manifest::marks::MANAGER), to the object that exists: the body names its UID. The
@@ -180,7 +185,7 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// [`Conflict`](crate::RefusedKind::Conflict).
     fn apply<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         body: &'a [u8],

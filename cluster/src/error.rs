@@ -54,6 +54,8 @@ pub enum NotSent {
     Connect,
     /// The credentials could not be read.
     Credentials,
+    /// What the cluster serves is not known: its discovery was not answered.
+    Discovery,
     /// It cannot be written as a request.
     Request,
     /// Recent calls reached nobody; one probe at a time is let through.
@@ -142,6 +144,7 @@ impl fmt::Display for NotSent {
         f.write_str(match self {
             Self::Connect => "no connection to the cluster",
             Self::Credentials => "the credentials cannot be read",
+            Self::Discovery => "the cluster did not say what it serves",
             Self::Request => "it cannot be written as a request",
             Self::BreakerOpen => "the cluster did not answer lately",
             Self::Busy => "no write to the cluster may start now",

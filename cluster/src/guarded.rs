@@ -65,12 +65,12 @@ impl Guarded {
     /// A read of a whole kind.
     async fn read_kind<T>(
         &self,
-        kind: Kind,
+        kind: &Kind,
         verb: &'static str,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let result = self.read(call).await;
-        self.denials.note(kind.plural(), verb, &result);
+        self.denials.note(kind.plural().unwrap_or(kind.as_str()), verb, &result);
         result
     }
 
@@ -107,9 +107,13 @@ impl ClusterApi for Guarded {
         Box::pin(self.read(self.inner.identity()))
     }
 
+    fn plural<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
+        Box::pin(self.read(self.inner.plural(kind)))
+    }
+
     fn list<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         selector: &'a str,
         continue_token: Option<&'a str>,
         limit: u32,
@@ -117,15 +121,15 @@ impl ClusterApi for Guarded {
         Box::pin(self.read_kind(kind, "list", self.inner.list(kind, selector, continue_token, limit)))
     }
 
-    fn newest(&self, kind: Kind) -> Call<'_, String> {
+    fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
         Box::pin(self.read_kind(kind, "list", self.inner.newest(kind)))
     }
 
-    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
         Box::pin(self.read_kind(kind, "watch", self.inner.watch(kind, selector, from)))
     }
 
-    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
+    fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(self.read(self.inner.get(kind, namespace, name)))
     }
 
@@ -141,17 +145,17 @@ impl ClusterApi for Guarded {
         Box::pin(self.read_in("workloads", namespace, self.inner.admission(namespace, uid)))
     }
 
-    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
+    fn create<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
         Box::pin(self.write(self.inner.create(kind, namespace, body)))
     }
 
-    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
         Box::pin(self.write(self.inner.delete(kind, namespace, name, uid)))
     }
 
     fn patch<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         uid: &'a str,
@@ -161,13 +165,13 @@ impl ClusterApi for Guarded {
         Box::pin(self.write(self.inner.patch(kind, namespace, name, uid, resource_version, patch)))
     }
 
-    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
+    fn look<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
         Box::pin(self.read(self.inner.look(kind, namespace, name)))
     }
 
     fn apply<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         body: &'a [u8],

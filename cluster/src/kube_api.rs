@@ -12,6 +12,7 @@ mod list;
 mod path;
 mod pods;
 mod retry_after;
+mod served;
 mod watch;
 mod write;
 
@@ -20,6 +21,7 @@ pub use connect::{ConnectError, ConnectOptions, Timing};
 use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
 use client::Transport;
 use serde_json::Value;
+use std::sync::Arc;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
 use tallyman_model::rule::event::Warning;
@@ -35,6 +37,7 @@ pub struct KubeApi {
     write: Transport,
     timing: Timing,
     server: String,
+    served: Arc<served::Catalog>,
 }
 
 impl KubeApi {
@@ -53,7 +56,7 @@ impl KubeApi {
     /// A [`CallError`](crate::CallError); nothing was learnt.
     pub async fn hold_until(
         &self,
-        kind: Kind,
+        kind: &Kind,
         namespace: &str,
         name: &str,
         uid: &str,
@@ -73,9 +76,13 @@ impl ClusterApi for KubeApi {
         Box::pin(list::identity(self))
     }
 
+    fn plural<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
+        Box::pin(async move { Ok(served::place(self, kind).await?.plural.into_owned()) })
+    }
+
     fn list<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         selector: &'a str,
         continue_token: Option<&'a str>,
         limit: u32,
@@ -83,11 +90,11 @@ impl ClusterApi for KubeApi {
         Box::pin(list::page(self, kind, selector, continue_token, limit))
     }
 
-    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
         Box::pin(watch::open(self, kind, selector, from))
     }
 
-    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
+    fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(list::get(self, kind, namespace, name))
     }
 
@@ -103,17 +110,17 @@ impl ClusterApi for KubeApi {
         Box::pin(pods::admission(self, namespace, uid))
     }
 
-    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
+    fn create<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
         Box::pin(write::create(self, kind, namespace, body))
     }
 
-    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
         Box::pin(write::delete(self, kind, namespace, name, uid))
     }
 
     fn patch<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         uid: &'a str,
@@ -123,13 +130,13 @@ impl ClusterApi for KubeApi {
         Box::pin(write::patch(self, kind, namespace, name, uid, resource_version, patch))
     }
 
-    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
+    fn look<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
         Box::pin(apply::look(self, kind, namespace, name))
     }
 
     fn apply<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         body: &'a [u8],

@@ -35,5 +35,5 @@ pub use error::{CallError, NotSent, Refused, RefusedKind, Unknown, words};
 pub use guarded::{Fence, Guarded};
 pub use kube_api::{ConnectError, ConnectOptions, KubeApi, Timing};
 pub use limiter::{Limiter, Slot};
-pub use rights::{Right, Scope, VERSION_PATH, rights};
+pub use rights::{Right, Scope, VERSION_PATH, rights, rights_of};
 pub use version::is_older;

@@ -54,6 +54,8 @@ pub const HEALTHY_MS: u64 = 60_000;
 pub const REOPEN_MS_MIN: u64 = 1_000;
 /// Answers that the server is behind our cursor before everything is listed anew.
 pub const BEHIND_MAX: u32 = 5;
+/// How long a cluster that does not serve a kind is not asked for it again.
+pub const ABSENT_MS: u64 = 10_000;
 /// Writes under way to one cluster.
 pub const WRITES_MAX: u32 = 64;
 /// Writes under way to a cluster that has just been met.

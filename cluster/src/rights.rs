@@ -25,11 +25,11 @@ pub enum Scope {
 
 /// One right, in the words of Kubernetes' access control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Right {
+pub struct Right<'a> {
     /// The API group; empty for the core.
-    pub group: &'static str,
+    pub group: &'a str,
     /// The resource, in the plural.
-    pub resource: &'static str,
+    pub resource: &'a str,
     /// Where.
     pub scope: Scope,
     /// What may be done.
@@ -41,8 +41,9 @@ pub struct Right {
 /// What says why a run does not get on.
 const EXPLAINING: [(&str, &str); 3] = [("", "pods"), ("", "events"), ("kueue.x-k8s.io", "workloads")];
 
-/// All rights on resources; the path [`VERSION_PATH`] is read too.
-pub fn rights() -> impl Iterator<Item = Right> {
+/// All rights on resources of known kinds; the path [`VERSION_PATH`] is read too, and discovery, which every account
+/// may read.
+pub fn rights<'a>() -> impl Iterator<Item = Right<'a>> {
     let identity = Right {
         group: "",
         resource: "namespaces",
@@ -51,32 +52,65 @@ pub fn rights() -> impl Iterator<Item = Right> {
         is_optional: false,
     };
     let of_kind = |kind: Kind| {
-        let right = |scope, verbs| Right {
-            group: kind.group(),
-            resource: kind.plural(),
-            scope,
-            verbs,
-            is_optional: false,
-        };
+        let (group, plural) = names(&kind)?;
         let seen = if kind.is_watched() { WATCHED } else { LISTED };
-        [right(Scope::Cluster, seen), right(Scope::Work, NAMED)]
+        Some(on(group, plural, seen))
     };
     let explaining =
         |(group, resource)| Right { group, resource, scope: Scope::Work, verbs: LISTED, is_optional: true };
-    let kinds = Kind::ALL.into_iter().flat_map(of_kind);
+    let kinds = Kind::KNOWN.into_iter().filter_map(of_kind).flatten();
     std::iter::once(identity).chain(kinds).chain(EXPLAINING.map(explaining))
 }
+
+/// The rights on a resource of any other kind.
+#[must_use]
+pub fn rights_of<'a>(group: &'a str, resource: &'a str) -> [Right<'a>; 2] {
+    on(group, resource, WATCHED)
+}
+
+fn on<'a>(group: &'a str, resource: &'a str, seen: &'static [&'static str]) -> [Right<'a>; 2] {
+    let right = |scope, verbs| Right { group, resource, scope, verbs, is_optional: false };
+    [right(Scope::Cluster, seen), right(Scope::Work, NAMED)]
+}
+
+/// Group and plural of a known kind.
+fn names(kind: &Kind) -> Option<(&'static str, &'static str)> {
+    let group = match kind {
+        Kind::Job => "batch",
+        Kind::ConfigMap => "",
+        Kind::Workflow | Kind::WorkflowTemplate => "argoproj.io",
+        Kind::Other(_) => return None,
+    };
+    Some((group, kind.plural()?))
+}
+
+/// What is never asked for, whatever a submission may hold.
+const NEVER: [(&str, &str); 1] = [("", "secrets")];
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The one path that is no resource.
 pub const VERSION_PATH: &str = "/version";
 
-/// True if a right covers the request.
-pub(crate) fn allow(method: &Method, path_and_query: &str) -> bool {
+/// True if a right covers the request. `other` is the group and resource of a kind that the cluster serves and that is
+/// not known here.
+pub(crate) fn allow(method: &Method, path_and_query: &str, other: Option<(&str, &str)>) -> bool {
     let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    if path == VERSION_PATH {
+    if path == VERSION_PATH || is_discovery(path) {
         return method == Method::GET;
     }
-    asked(method, path, query).is_some_and(|asked| rights().any(|right| right.covers(&asked)))
+    let other = other.filter(|other| !NEVER.contains(other) && other.0 != RBAC);
+    let more = other.map(|(group, resource)| rights_of(group, resource));
+    asked(method, path, query)
+        .is_some_and(|asked| rights().chain(more.into_iter().flatten()).any(|right| right.covers(&asked)))
+}
+
+/// Which kinds there are in one version of a group.
+fn is_discovery(path: &str) -> bool {
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["", "api", version] => !version.is_empty(),
+        ["", "apis", group, version] => !group.is_empty() && !version.is_empty(),
+        _ => false,
+    }
 }
 
 /// A request as access control reads it.
@@ -88,7 +122,7 @@ struct Asked<'a> {
     verb: &'static str,
 }
 
-impl Right {
+impl Right<'_> {
     fn covers(&self, asked: &Asked<'_>) -> bool {
         let is_there = match self.scope {
             Scope::Cluster => true,
@@ -151,7 +185,7 @@ mod tests {
             (Method::GET, "/api/v1/namespaces/a/events?fieldSelector=b&limit=5".to_owned()),
             (Method::GET, "/apis/kueue.x-k8s.io/v1beta2/namespaces/a/workloads?limit=1".to_owned()),
         ] {
-            assert!(allow(&method, &path), "{method} {path}");
+            assert!(allow(&method, &path, None), "{method} {path}");
         }
     }
 
@@ -171,8 +205,23 @@ mod tests {
             (Method::DELETE, "/apis/batch/v1/namespaces/a/jobs"),
             (Method::GET, "/apis/apps/v1/jobs"),
             (Method::GET, "/metrics"),
+            (Method::POST, "/apis/batch/v1"),
+            (Method::GET, "/apis/batch"),
         ] {
-            assert!(!allow(&method, path), "{method} {path}");
+            assert!(!allow(&method, path, None), "{method} {path}");
         }
+    }
+
+    #[test]
+    fn of_another_kind_only_its_own_resource_is_asked_for() {
+        let widgets = Some(("example.com", "widgets"));
+        let path = "/apis/example.com/v1/namespaces/a/widgets";
+        assert!(allow(&Method::GET, "/apis/example.com/v1", None));
+        assert!(allow(&Method::POST, path, widgets) && !allow(&Method::POST, path, None));
+        assert!(allow(&Method::GET, "/apis/example.com/v1/widgets?watch=true", widgets));
+        assert!(!allow(&Method::POST, "/apis/example.com/v1/namespaces/a/gadgets", widgets));
+        assert!(!allow(&Method::GET, "/api/v1/namespaces/a/secrets/b", Some(("", "secrets"))));
+        let roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/a/roles";
+        assert!(!allow(&Method::POST, roles, Some(("rbac.authorization.k8s.io", "roles"))));
     }
 }

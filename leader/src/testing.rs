@@ -108,6 +108,6 @@ impl Fixture {
         value["metadata"]["uid"] = json!(uid);
         value["metadata"]["resourceVersion"] = json!("100");
         change(&mut value);
-        rule::project(run.plan(sent).unwrap().kind, &value).unwrap()
+        rule::project(&run.plan(sent).unwrap().kind, &value).unwrap()
     }
 }

@@ -38,7 +38,8 @@ pub fn index(record: &Record) -> Vec<Key> {
             keys.push(Key::lane(Lane::Expire, Ordinal(0), receipt.expires_ms, ordinal));
         }
         Record::Watch(watch) => {
-            keys.push(Key::lookup(Tag::Name, watch_hash(watch.cluster, watch.kind), ordinal))
+            keys.push(Key::lookup(Tag::Name, watch_hash(watch.cluster, &watch.kind), ordinal));
+            keys.push(Key::lookup(Tag::Watches, watch.cluster.0, ordinal));
         }
         Record::Installation(installation) => self::installation(installation, &mut keys),
         Record::Cluster(_) | Record::Member(_) | Record::Deployable(_) | Record::Bundle(_) => {}
@@ -55,8 +56,9 @@ pub(crate) fn uid_hash(uid: Uid) -> u64 {
 }
 
 /// The lookup hash of a watch.
-pub(crate) fn watch_hash(cluster: Ordinal, kind: Kind) -> u64 {
-    lookup::name_hash(Resource::Watch, &cluster.0.to_string(), kind.as_str())
+pub(crate) fn watch_hash(cluster: Ordinal, kind: &Kind) -> u64 {
+    let kind = [kind.api_version(), kind.as_str()].join(" ");
+    lookup::name_hash(Resource::Watch, &cluster.0.to_string(), &kind)
 }
 
 fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
@@ -73,10 +75,14 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
     }
     for object in run.objects.iter().filter(|object| object.claims()) {
         if let Some(plan) = run.plan(object) {
-            let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
+            let claim = lookup::claim_hash(object.cluster, &plan.kind, &plan.namespace, &object.name);
             keys.push(Key::lookup(Tag::Claim, claim, ordinal));
             if !plan.kind.is_everywhere() {
-                keys.push(Key::lookup(Tag::Tracked, lookup::tracked(object.cluster, plan.kind), ordinal));
+                keys.push(Key::lookup(
+                    Tag::Tracked,
+                    lookup::tracked(object.cluster, plan.kind.code()),
+                    ordinal,
+                ));
             }
         }
         keys.push(Key::lookup(Tag::Objects, object.cluster.0, ordinal));
@@ -126,11 +132,11 @@ fn installation(installation: &Installation, keys: &mut Vec<Key>) {
     for object in &installation.objects {
         let cluster = installation.cluster;
         if object.claims() {
-            let claim = lookup::claim_hash(cluster, object.kind, &object.namespace, &object.name);
+            let claim = lookup::claim_hash(cluster, &object.kind, &object.namespace, &object.name);
             keys.push(Key::lookup(Tag::Claim, claim, ordinal));
             keys.push(Key::lookup(Tag::Objects, cluster.0, ordinal));
             if !object.kind.is_everywhere() {
-                keys.push(Key::lookup(Tag::Tracked, lookup::tracked(cluster, object.kind), ordinal));
+                keys.push(Key::lookup(Tag::Tracked, lookup::tracked(cluster, object.kind.code()), ordinal));
             }
         }
         let due_ms = if object.is_in_doubt() {

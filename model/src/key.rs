@@ -32,8 +32,8 @@ pub enum Tag {
     Active,
     /// `a` = ordinal of a cluster, `b` = ordinal of a runnable that has objects there, or may have.
     Objects,
-    /// `a` = kind << 56 | ordinal of a cluster, `b` = ordinal of a runnable that has, or may have, an object of that
-    /// kind there; only kinds that not every cluster serves.
+    /// `a` = ordinal of a cluster << 24 | code of a kind, `b` = ordinal of a runnable that has, or may have, an object of
+    /// that kind there; only kinds that not every cluster serves.
     Tracked,
     /// `a` = ordinal of a deployable or of a cluster, `b` = ordinal of an installation of it or there.
     Installed,
@@ -43,6 +43,8 @@ pub enum Tag {
     LabelKey,
     /// `a` = 0, `b` = ordinal of a runnable that failed before a cluster took it.
     DeadLetter,
+    /// `a` = ordinal of a cluster, `b` = ordinal of the cursor of a watch there.
+    Watches,
     /// `a` = lane << 56 | ordinal of the cluster, `b` = due in ms since 1970, `c` = ordinal of the record.
     Lane,
 }

@@ -127,3 +127,11 @@ pub const CORRECT_DELAY_MS_MAX: u64 = 600_000;
 pub const CORRECT_FORGET_MS: u64 = 3_600_000;
 /// How long after its making our hold may be released by anybody, when Tallyman has not done so.
 pub const HOLD_MS: u64 = 7 * 24 * 3_600_000;
+/// Bytes of a kind's name.
+pub const KIND_BYTES_MAX: usize = 63;
+/// Bytes of the name of a kind's group.
+pub const KIND_GROUP_BYTES_MAX: usize = 253;
+/// Kinds of objects on one cluster that are looked at.
+pub const TRACKED_KINDS_MAX: usize = 256;
+/// Kinds of objects on one cluster that were ever watched.
+pub const WATCHES_MAX: usize = 10_000;

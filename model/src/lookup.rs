@@ -37,15 +37,17 @@ pub(crate) fn label_key_hash(key: &str) -> u64 {
     hash(&[key.as_bytes()])
 }
 
-/// Of a kind on a cluster.
+/// Of a kind on a cluster. Those of one cluster lie together, from that of code 0 on.
 #[must_use]
-pub(crate) fn tracked(cluster: Ordinal, kind: Kind) -> u64 {
-    ((kind as u64) << 56) | cluster.0
+pub(crate) fn tracked(cluster: Ordinal, code: u32) -> u64 {
+    (cluster.0 << Kind::CODE_BITS) | u64::from(code)
 }
 
 /// Of a name on a cluster.
 #[must_use]
-pub(crate) fn claim_hash(cluster: Ordinal, kind: Kind, namespace: &str, name: &str) -> u64 {
+pub(crate) fn claim_hash(cluster: Ordinal, kind: &Kind, namespace: &str, name: &str) -> u64 {
     let cluster = cluster.0.to_string();
-    hash(&[cluster.as_bytes(), kind.as_str().as_bytes(), namespace.as_bytes(), name.as_bytes()])
+    // Versions of one kind name the same objects.
+    let (group, kind) = (kind.group().as_bytes(), kind.as_str().as_bytes());
+    hash(&[cluster.as_bytes(), group, kind, namespace.as_bytes(), name.as_bytes()])
 }

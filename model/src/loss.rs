@@ -97,7 +97,7 @@ impl Runnable {
         if self.attempts.len() >= limits::ATTEMPTS_MAX as usize {
             return Some(format!("it has had {} attempts, the most there may be", self.attempts.len()));
         }
-        let kind = self.planned.get(usize::from(self.main)).map(|plan| (plan.kind, plan.name.len()));
+        let kind = self.planned.get(usize::from(self.main)).map(|plan| (plan.kind.clone(), plan.name.len()));
         let suffix = format!("-a{}", self.attempts.len() + 1).len();
         if kind.is_some_and(|(kind, bytes)| bytes + suffix > kind.name_bytes_max()) {
             return Some(

@@ -8,6 +8,7 @@ mod deployable;
 mod duration;
 mod fields;
 pub mod generated;
+mod kinds;
 pub mod marks;
 mod materialise;
 pub mod names;

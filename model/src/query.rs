@@ -9,11 +9,13 @@ pub use due::{due, next_due};
 pub use list::{FieldTest, Filter, Page, list};
 
 use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, Watch};
-use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, lookup};
+use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, limits, lookup};
 use std::sync::Arc;
 
 /// Clusters, replicas or watches that one listing of all gives.
 const ALL_MAX: usize = 10_000;
+/// Runs that are asked which kind a code stands for. Two kinds of one cluster hardly ever have the same one.
+const KIND_HOLDERS_MAX: usize = 4;
 
 /// The counters; the first ones before anything was written.
 ///
@@ -127,10 +129,10 @@ pub fn members(view: &dyn View) -> Result<Vec<Member>, Damaged> {
 ///
 /// # Errors
 /// [`Damaged`].
-pub fn watch(view: &dyn View, cluster: Ordinal, kind: Kind) -> Result<Option<Watch>, Damaged> {
+pub fn watch(view: &dyn View, cluster: Ordinal, kind: &Kind) -> Result<Option<Watch>, Damaged> {
     for ordinal in ordinals(view, Tag::Name, crate::index::watch_hash(cluster, kind))? {
         if let Some(Record::Watch(watch)) = record(view, ordinal)?
-            && (watch.cluster, watch.kind) == (cluster, kind)
+            && (watch.cluster, &watch.kind) == (cluster, kind)
         {
             return Ok(Some(watch));
         }
@@ -144,15 +146,44 @@ pub fn watch(view: &dyn View, cluster: Ordinal, kind: Kind) -> Result<Option<Wat
 /// # Errors
 /// [`Damaged`].
 pub fn tracked(view: &dyn View, cluster: Ordinal) -> Result<Vec<Kind>, Damaged> {
-    let mut kinds = Vec::new();
-    for kind in Kind::ALL {
-        let key = |ordinal| Key::lookup(Tag::Tracked, lookup::tracked(cluster, kind), ordinal);
-        let has_some = || view.page(key(Ordinal(0)), key(Ordinal(u64::MAX)), 1);
-        if kind.is_everywhere() || !has_some()?.is_empty() {
-            kinds.push(kind);
+    let mut kinds: Vec<Kind> = Kind::KNOWN.into_iter().filter(Kind::is_everywhere).collect();
+    let to = Key::lookup(Tag::Tracked, lookup::tracked(Ordinal(cluster.0 + 1), 0), Ordinal(0));
+    let mut value = lookup::tracked(cluster, 0);
+    while kinds.len() < limits::TRACKED_KINDS_MAX {
+        let from = Key::lookup(Tag::Tracked, value, Ordinal(0));
+        let page = view.page(from, to, KIND_HOLDERS_MAX)?;
+        let Some(first) = page.first().map(|(key, _)| key.a) else { break };
+        for (key, _) in page.iter().filter(|(key, _)| key.a == first) {
+            let held: Vec<Kind> = match record(view, key.ordinal())? {
+                Some(Record::Runnable(run)) => run.planned.into_iter().map(|plan| plan.kind).collect(),
+                Some(Record::Installation(one)) => one.objects.into_iter().map(|one| one.kind).collect(),
+                _ => continue,
+            };
+            let coded = held.into_iter().filter(|kind| lookup::tracked(cluster, kind.code()) == first);
+            for kind in coded {
+                if !kinds.contains(&kind) {
+                    kinds.push(kind);
+                }
+            }
+        }
+        value = first + 1;
+    }
+    kinds.sort_unstable();
+    Ok(kinds)
+}
+
+/// The cursors of all kinds that are or were watched on a cluster.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn watches(view: &dyn View, cluster: Ordinal) -> Result<Vec<Watch>, Damaged> {
+    let mut watches = Vec::new();
+    for ordinal in ordinals(view, Tag::Watches, cluster.0)? {
+        if let Some(Record::Watch(watch)) = record(view, ordinal)? {
+            watches.push(watch);
         }
     }
-    Ok(kinds)
+    Ok(watches)
 }
 
 /// A runnable's manifests, joined.
@@ -215,7 +246,7 @@ pub fn on_cluster(
 pub fn claimants(
     view: &dyn View,
     cluster: Ordinal,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     name: &str,
 ) -> Result<Vec<Runnable>, Damaged> {
@@ -223,8 +254,9 @@ pub fn claimants(
     for ordinal in ordinals(view, Tag::Claim, lookup::claim_hash(cluster, kind, namespace, name))? {
         let Some(Record::Runnable(run)) = record(view, ordinal)? else { continue };
         let claims = |object: &crate::record::Object| {
-            let planned =
-                run.plan(object).is_some_and(|plan| plan.kind == kind && plan.namespace == namespace);
+            let planned = run
+                .plan(object)
+                .is_some_and(|plan| plan.kind.names_same(kind) && plan.namespace == namespace);
             planned && object.claims() && object.cluster == cluster && object.name == name
         };
         if run.objects.iter().any(claims) {

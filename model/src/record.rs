@@ -21,7 +21,7 @@ pub use cluster::{Cluster, Credentials, Stray, WrittenOff};
 pub use deployable::{Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Withdrawal};
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
 pub use installation::{Drifted, Health, Installation, SyncAction, SyncIntent, Synced};
-pub use kind::Kind;
+pub use kind::{Kind, OtherKind};
 pub use loss::{Leaving, Loss, Miss, OnLoss};
 pub use member::{Expected, JoinAs, Member, MemberState};
 pub use meta::{Lineage, Meta, Origin, Pace};

@@ -36,7 +36,7 @@ pub enum Verdict {
 ///
 /// `None` if it lacks what every object has: name, UID, resourceVersion.
 #[must_use]
-pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
+pub fn project(kind: &Kind, object: &Value) -> Option<Observation> {
     let metadata = object.get("metadata")?;
     let text = |field: &str| metadata.get(field).and_then(Value::as_str);
     let label =
@@ -47,7 +47,7 @@ pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
     let judged = match kind {
         Kind::Job => Some(job::judge(object)),
         Kind::Workflow => Some(workflow::judge(object)),
-        Kind::ConfigMap | Kind::WorkflowTemplate => None,
+        Kind::ConfigMap | Kind::WorkflowTemplate | Kind::Other(_) => None,
     };
     let (mut seen, verdict) = judged.map_or_else(Default::default, |(seen, verdict)| (seen, Some(verdict)));
     seen.resource_version = text("resourceVersion")?.to_owned();
@@ -59,7 +59,7 @@ pub fn project(kind: Kind, object: &Value) -> Option<Observation> {
     seen.finalizers = others.take(limits::FINALIZERS_MAX).map(str::to_owned).collect();
     truncate(&mut seen.message);
     Some(Observation {
-        kind,
+        kind: kind.clone(),
         namespace: text("namespace").unwrap_or_default().to_owned(),
         name: text("name")?.to_owned(),
         uid: text("uid")?.to_owned(),

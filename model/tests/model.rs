@@ -17,6 +17,8 @@ mod deployables;
 mod diagnosis;
 #[path = "model/drain.rs"]
 mod drain;
+#[path = "model/kinds.rs"]
+mod kinds;
 #[path = "model/late.rs"]
 mod late;
 #[path = "model/lineage.rs"]

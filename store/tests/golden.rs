@@ -280,6 +280,7 @@ fn short_log() -> Vec<Command> {
         Command::Observe(Observe {
             cluster: cluster_ordinal,
             kind: tallyman_model::record::Kind::Job,
+            plural: "jobs".to_owned(),
             timeline: 1,
             cursor: Some("17".to_owned()),
             items: Vec::new(),

@@ -24,7 +24,7 @@ pub(super) fn document(
     kept: Option<&[u8]>,
     revision: Option<Revision>,
 ) -> Result<Value, Damaged> {
-    let kind = run.plan(object).map_or(Kind::Job, |plan| plan.kind);
+    let kind = run.plan(object).map_or(Kind::Job, |plan| plan.kind.clone());
     let cluster = match query::record(scene.view, object.cluster)? {
         Some(Record::Cluster(cluster)) => Some(cluster),
         _ => None,
@@ -36,7 +36,7 @@ pub(super) fn document(
     let sent = kept.and_then(|kept| manifest::as_sent(run, object, kept, &marks));
     let mut document = match sent {
         Some(Value::Object(document)) => document,
-        _ => bare(run, object, kind),
+        _ => bare(run, object, &kind),
     };
     let mut metadata = match document.remove("metadata") {
         Some(Value::Object(metadata)) => metadata,
@@ -60,14 +60,14 @@ pub(super) fn document(
     let status = object.seen.as_ref().and_then(|seen| match kind {
         Kind::Job => Some(job_status(seen)),
         Kind::Workflow => Some(workflow_status(seen)),
-        Kind::ConfigMap | Kind::WorkflowTemplate => None,
+        Kind::ConfigMap | Kind::WorkflowTemplate | Kind::Other(_) => None,
     });
     document.extend(status.map(|status| ("status".to_owned(), status)));
     Ok(Value::Object(document))
 }
 
 /// Where the manifest is not kept any more.
-fn bare(run: &Runnable, object: &Object, kind: Kind) -> Map<String, Value> {
+fn bare(run: &Runnable, object: &Object, kind: &Kind) -> Map<String, Value> {
     let namespace = run.plan(object).map_or("", |plan| plan.namespace.as_str());
     let metadata = json!({"name": object.name, "namespace": namespace});
     let mut document = Map::new();

@@ -3,6 +3,7 @@
 use super::document::document;
 use super::scope::Scope;
 use super::selection::{Selection, is_first, live};
+use super::served::Served;
 use super::table;
 use crate::answer;
 use crate::ask::Ask;
@@ -17,7 +18,7 @@ use crate::view;
 use axum::http::StatusCode;
 use axum::response::Response;
 use tallyman_model::query;
-use tallyman_model::record::{Kind, Object, Record, Runnable};
+use tallyman_model::record::{Object, Record, Runnable};
 use tallyman_model::{Damaged, Ordinal, Revision};
 
 /// Runs that are looked at at a time: others get their turn in between.
@@ -213,14 +214,14 @@ pub(crate) fn item(
         return Ok(Some(bytes(&document)));
     }
     let all = selection.scope == Scope::All;
-    table::row(scene, selection.kind, all, object, &document).map(Some)
+    table::row(scene, &selection.served.kind, all, object, &document).map(Some)
 }
 
 /// Answers one object.
 pub(super) async fn get(
     ask: &Ask,
     scope: &Scope,
-    kind: Kind,
+    served: &Served,
     namespace: &str,
     name: &str,
 ) -> Result<Response, Failure> {
@@ -230,6 +231,7 @@ pub(super) async fn get(
     let include = Include::of(&ask.params)?;
     let table = ask.wants_table();
     let all = *scope == Scope::All;
+    let kind = &served.kind;
     view::with(ask.api.backend(), exact, |view, revision| {
         let clusters = match scope.cluster(view)? {
             Ok(Some(cluster)) => vec![cluster],
@@ -247,7 +249,7 @@ pub(super) async fn get(
         }
         let [(_, run, object)] = found.as_slice() else {
             let clusters: Vec<&str> = found.iter().map(|(cluster, ..)| *cluster).collect();
-            return Ok(Err(not_one(kind, name, &clusters)));
+            return Ok(Err(not_one(served, name, &clusters)));
         };
         let scene = Scene::new(view, &status, now_ms).with_include(include);
         let kept = query::manifests(view, run)?;
@@ -255,7 +257,7 @@ pub(super) async fn get(
         let bytes = if table {
             let mut items = Items::default();
             items.push(&table::row(&scene, kind, all, object, &document)?);
-            envelope(Listed::Observed { kind, all }, true, revision, None, &items)
+            envelope(Listed::Observed { kind: kind.clone(), all }, true, revision, None, &items)
         } else {
             bytes(&document)
         };
@@ -266,9 +268,9 @@ pub(super) async fn get(
 }
 
 /// There is no object of that name, or there are several.
-fn not_one(kind: Kind, name: &str, clusters: &[&str]) -> Failure {
+fn not_one(Served { kind, plural }: &Served, name: &str, clusters: &[&str]) -> Failure {
     let group = if kind.group().is_empty() { String::new() } else { format!(".{}", kind.group()) };
-    let what = format!("{}{group} {name:?}", kind.plural());
+    let what = format!("{plural}{group} {name:?}");
     if clusters.is_empty() {
         return Failure::new(StatusCode::NOT_FOUND, "NotFound", format!("{what} not found"));
     }

@@ -1,6 +1,7 @@
 //! Which objects a list or watch is of.
 
 use super::scope::Scope;
+use super::served::Served;
 use crate::ask::Ask;
 use crate::filter;
 use crate::listed::Listed;
@@ -15,7 +16,7 @@ use tallyman_model::{Damaged, Ordinal, View};
 /// Objects of one kind.
 pub(crate) struct Selection {
     pub(crate) scope: Scope,
-    pub(crate) kind: Kind,
+    pub(crate) served: Served,
     namespace: Option<String>,
     labels: Selector,
     /// Names that they must, or must not, have.
@@ -29,7 +30,12 @@ impl Selection {
     ///
     /// # Errors
     /// A selector that cannot be read, or a field that cannot be selected by.
-    pub(super) fn of(ask: &Ask, scope: Scope, kind: Kind, namespace: Option<&str>) -> Result<Self, Failure> {
+    pub(super) fn of(
+        ask: &Ask,
+        scope: Scope,
+        served: Served,
+        namespace: Option<&str>,
+    ) -> Result<Self, Failure> {
         let labels = Selector::parse(ask.params.get("labelSelector").unwrap_or_default())
             .map_err(|why| Failure::bad_request(format!("labelSelector: {why}")))?;
         let (mut names, mut namespaces) = (Vec::new(), Vec::new());
@@ -38,7 +44,7 @@ impl Selection {
                 "metadata.name" => names.push((value, equal)),
                 "metadata.namespace" => namespaces.push((value, equal)),
                 _ => {
-                    let plural = kind.plural();
+                    let plural = &served.plural;
                     return Err(Failure::bad_request(format!(
                         "fieldSelector: {plural} cannot be selected by {field:?}, only by metadata.name and \
                          metadata.namespace"
@@ -47,16 +53,18 @@ impl Selection {
             }
         }
         let namespace = namespace.map(str::to_owned);
-        Ok(Self { scope, kind, namespace, labels, names, namespaces })
+        Ok(Self { scope, served, namespace, labels, names, namespaces })
     }
 
     pub(crate) fn listed(&self) -> Listed {
-        Listed::Observed { kind: self.kind, all: self.scope == Scope::All }
+        Listed::Observed { kind: self.served.kind.clone(), all: self.scope == Scope::All }
     }
 
     /// What its list is of, beside the selectors.
     pub(super) fn within(&self) -> String {
-        format!("{}/{}/{}", self.scope, self.kind.plural(), self.namespace.as_deref().unwrap_or("*"))
+        let Served { kind, plural } = &self.served;
+        let namespace = self.namespace.as_deref().unwrap_or("*");
+        format!("{}/{}/{plural}/{namespace}", self.scope, kind.api_version())
     }
 
     /// The runs that have them; `cluster` is that of the scope.
@@ -75,7 +83,7 @@ impl Selection {
             tests.iter().all(|(value, equal)| (value.as_str() == text) == *equal)
         };
         object.state == ObjectState::Live
-            && plan.kind == self.kind
+            && plan.kind == self.served.kind
             && cluster.is_none_or(|cluster| cluster == object.cluster)
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == plan.namespace)
             && passes(&self.namespaces, &plan.namespace)
@@ -97,17 +105,18 @@ impl Selection {
 /// True if no older run shows the object: members of equal bytes are shared.
 pub(super) fn is_first(view: &dyn View, run: &Runnable, object: &Object) -> Result<bool, Damaged> {
     let Some(plan) = run.plan(object).filter(|_| !run.is_main(object)) else { return Ok(true) };
-    let holders = query::claimants(view, object.cluster, plan.kind, &plan.namespace, &object.name)?;
-    let first = holders.iter().find(|holder| live(holder, object.cluster, plan.kind, &object.name).is_some());
+    let holders = query::claimants(view, object.cluster, &plan.kind, &plan.namespace, &object.name)?;
+    let first =
+        holders.iter().find(|holder| live(holder, object.cluster, &plan.kind, &object.name).is_some());
     Ok(first.is_none_or(|first| first.head.ordinal >= run.head.ordinal))
 }
 
 /// The live object of that name.
-pub(super) fn live<'a>(run: &'a Runnable, cluster: Ordinal, kind: Kind, name: &str) -> Option<&'a Object> {
+pub(super) fn live<'a>(run: &'a Runnable, cluster: Ordinal, kind: &Kind, name: &str) -> Option<&'a Object> {
     run.objects.iter().find(|object| {
         object.state == ObjectState::Live
             && object.cluster == cluster
             && object.name == name
-            && run.plan(object).is_some_and(|plan| plan.kind == kind)
+            && run.plan(object).is_some_and(|plan| plan.kind == *kind)
     })
 }

@@ -31,12 +31,12 @@ const WORKFLOW: [Column; 3] = [
 const CONFIG_MAP: [Column; 1] = [("Data", false, "How many keys it has.")];
 
 /// The columns of a kind, as Kubernetes describes columns.
-pub(crate) fn columns(kind: Kind, all: bool) -> Value {
+pub(crate) fn columns(kind: &Kind, all: bool) -> Value {
     let (own, wide): (&[Column], &[Column]) = match kind {
         Kind::Job => (&JOB, &JOB_WIDE),
         Kind::ConfigMap => (&CONFIG_MAP, &[]),
         Kind::Workflow => (&WORKFLOW, &[]),
-        Kind::WorkflowTemplate => (&[], &[]),
+        Kind::WorkflowTemplate | Kind::Other(_) => (&[], &[]),
     };
     let cluster: &[Column] = if all { &[CLUSTER] } else { &[] };
     let parts = [&[NAME], cluster, own, &[AGE, OBSERVED], wide, &[RUNNABLE]];
@@ -50,7 +50,7 @@ pub(crate) fn columns(kind: Kind, all: bool) -> Value {
 /// The row of an object whose document is given.
 pub(super) fn row(
     scene: &Scene<'_>,
-    kind: Kind,
+    kind: &Kind,
     all: bool,
     object: &Object,
     document: &Value,
@@ -80,13 +80,13 @@ pub(super) fn row(
             cells.push(json!(seen.map_or_else(String::new, |seen| duration(seen, scene.now_ms))));
             cells.push(json!(seen.map_or("", |seen| &seen.message)));
         }
-        Kind::WorkflowTemplate => {}
+        Kind::WorkflowTemplate | Kind::Other(_) => {}
     }
     let since =
         |at_ms: Option<u64>| at_ms.map_or_else(|| NONE.to_owned(), |at| age(scene.now_ms.saturating_sub(at)));
     cells.push(json!(since(seen.and_then(|seen| seen.created_ms))));
     cells.push(json!(since(observed_ms)));
-    if kind == Kind::Job {
+    if *kind == Kind::Job {
         cells.push(json!(containers(document, "name")));
         cells.push(json!(containers(document, "image")));
     }

@@ -16,7 +16,7 @@ pub(super) fn document(
 ) -> Result<Vec<u8>, Damaged> {
     let observed_ms = scene.observed_ms(cluster.head.ordinal)?;
     let stray = |stray: &tallyman_model::record::Stray| {
-        let (kind, namespace) = (stray.kind.as_str(), stray.namespace.clone());
+        let (kind, namespace) = (stray.kind.to_string(), stray.namespace.clone());
         Stray { kind, namespace, name: stray.name.clone(), uid: stray.uid.clone() }
     };
     Ok(bytes(&Document {
@@ -135,7 +135,7 @@ struct Draining<'a> {
 
 #[derive(Serialize)]
 struct Stray {
-    kind: &'static str,
+    kind: String,
     namespace: String,
     name: String,
     uid: String,

@@ -100,7 +100,7 @@ struct Attempts {
 
 #[derive(Serialize)]
 struct Main<'a> {
-    kind: &'static str,
+    kind: &'a str,
     name: &'a str,
 }
 
@@ -191,8 +191,8 @@ struct AttemptState<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ObjectState<'a> {
-    api_version: &'static str,
-    kind: &'static str,
+    api_version: &'a str,
+    kind: &'a str,
     namespace: &'a str,
     name: &'a str,
     state: &'static str,

@@ -142,7 +142,7 @@ impl<S: Source> Feed<S> {
             self.terms.from = Some(reached);
             if self.terms.announces_end {
                 self.told = reached;
-                self.ready.push_back(self.form.bookmark(self.listed, reached, true).into());
+                self.ready.push_back(self.form.bookmark(&self.listed, reached, true).into());
             }
         }
     }
@@ -156,7 +156,7 @@ impl<S: Source> Feed<S> {
             // A form that has heartbeats needs no bookmark to say that nothing is new.
             if self.form.heartbeat().is_none() || reached > self.told {
                 self.told = reached;
-                self.ready.push_back(self.form.bookmark(self.listed, reached, false).into());
+                self.ready.push_back(self.form.bookmark(&self.listed, reached, false).into());
             }
         }
         if let Some(heartbeat) = self.form.heartbeat()

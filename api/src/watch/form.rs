@@ -84,7 +84,7 @@ impl Form {
     }
 
     /// A bookmark: everything up to `revision` has been told.
-    pub(super) fn bookmark(self, listed: Listed, revision: Revision, ends_initial: bool) -> Vec<u8> {
+    pub(super) fn bookmark(self, listed: &Listed, revision: Revision, ends_initial: bool) -> Vec<u8> {
         let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
         if ends_initial {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});

@@ -64,6 +64,7 @@ fn observe(memory: &Memory, name: &str, seen: Seen) {
     memory.run(Command::Observe(Observe {
         cluster,
         kind: Kind::Job,
+        plural: String::new(),
         timeline: 1,
         cursor,
         items: vec![item],
@@ -349,6 +350,7 @@ fn gone(memory: &Memory, name: &str) {
     memory.run(Command::Observe(Observe {
         cluster,
         kind: Kind::Job,
+        plural: String::new(),
         timeline: 1,
         cursor: None,
         items: vec![item],

@@ -102,6 +102,7 @@ impl Memory {
         self.run(Command::Observe(Observe {
             cluster: object.cluster,
             kind: Kind::Job,
+            plural: String::new(),
             timeline: 1,
             cursor: Some("8817".to_owned()),
             items: vec![item],

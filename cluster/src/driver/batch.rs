@@ -64,10 +64,10 @@ impl Pending {
     }
 
     /// The batch, and the number of its last emission.
-    pub(super) fn take(&mut self, kind: Kind) -> (Batch, u64) {
+    pub(super) fn take(&mut self, kind: &Kind) -> (Batch, u64) {
         let taken = std::mem::take(self);
         let mut batch = Batch {
-            kind,
+            kind: kind.clone(),
             items: Vec::new(),
             deleted: Vec::new(),
             listed: taken.listed,

@@ -31,7 +31,7 @@ impl Io {
     pub(super) fn new(api: Arc<dyn ClusterApi>, options: &WatchOptions) -> Self {
         Self {
             api,
-            kind: options.kind,
+            kind: options.kind.clone(),
             selector: options.selector.as_str().into(),
             permits: Arc::clone(&options.list_permits),
             list: None,
@@ -43,22 +43,22 @@ impl Io {
     }
 
     pub(super) fn start_list(&mut self, listing: u64, continue_token: Option<String>, limit: u32) {
-        let (api, kind, selector) = (Arc::clone(&self.api), self.kind, Arc::clone(&self.selector));
+        let (api, kind, selector) = (Arc::clone(&self.api), self.kind.clone(), Arc::clone(&self.selector));
         self.arrived = None;
         let permits = Arc::clone(&self.permits);
         let call = async move {
             // Nobody closes it, so it is only ever waited for.
             let _permit = permits.acquire().await.ok();
-            api.list(kind, &selector, continue_token.as_deref(), limit).await
+            api.list(&kind, &selector, continue_token.as_deref(), limit).await
         };
         self.list = Some((listing, Box::pin(call)));
     }
 
     pub(super) fn start_watch(&mut self, watch: u64, from: String) {
         self.close_watch();
-        let (api, kind, selector) = (Arc::clone(&self.api), self.kind, Arc::clone(&self.selector));
-        let probe = newest(Arc::clone(&self.api), kind);
-        let open = async move { api.watch(kind, &selector, &from).await };
+        let (api, kind, selector) = (Arc::clone(&self.api), self.kind.clone(), Arc::clone(&self.selector));
+        let probe = newest(Arc::clone(&self.api), kind.clone());
+        let open = async move { api.watch(&kind, &selector, &from).await };
         self.opening = Some((watch, Box::pin(open)));
         self.probe = Some((watch, Box::pin(probe)));
     }
@@ -110,7 +110,7 @@ async fn finish<T>(slot: &mut Option<(u64, BoxFuture<'static, T>)>) -> Option<(u
 async fn newest(api: Arc<dyn ClusterApi>, kind: Kind) -> String {
     let mut wait_ms = WATCH_DELAY_MS_MIN;
     loop {
-        match api.newest(kind).await {
+        match api.newest(&kind).await {
             Ok(version) => return version,
             Err(error) => tracing::debug!(%error, %kind, "the newest version cannot be read"),
         }

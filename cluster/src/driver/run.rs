@@ -159,7 +159,7 @@ impl Driver {
         if self.commit.is_some() || self.due_at().is_none_or(|due| due > Instant::now()) {
             return;
         }
-        let (batch, through) = self.pending.take(self.options.kind);
+        let (batch, through) = self.pending.take(&self.options.kind);
         let cursor = batch.cursor.clone();
         let sink = Arc::clone(&self.sink);
         let answer = Box::pin(async move { sink.commit(batch).await });

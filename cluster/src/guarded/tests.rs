@@ -32,7 +32,7 @@ impl Scripted {
 
 fn seen() -> Observation {
     let object = json!({"metadata": {"namespace": "n", "name": "a", "uid": "u", "resourceVersion": "1"}});
-    project(Kind::Job, &object).unwrap()
+    project(&Kind::Job, &object).unwrap()
 }
 
 impl ClusterApi for Scripted {
@@ -40,7 +40,11 @@ impl ClusterApi for Scripted {
         self.answer(Identity { kube_system_uid: "k".to_owned(), version: "v".to_owned() })
     }
 
-    fn list<'a>(&'a self, _: Kind, _: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
+    fn plural<'a>(&'a self, _: &'a Kind) -> Call<'a, String> {
+        Box::pin(async { Ok("jobs".to_owned()) })
+    }
+
+    fn list<'a>(&'a self, _: &'a Kind, _: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
         self.answer(Page {
             items: Vec::new(),
             skipped: 0,
@@ -49,11 +53,11 @@ impl ClusterApi for Scripted {
         })
     }
 
-    fn watch<'a>(&'a self, _: Kind, _: &'a str, _: &'a str) -> Call<'a, WatchStream> {
+    fn watch<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str) -> Call<'a, WatchStream> {
         self.answer(Box::pin(futures::stream::empty()))
     }
 
-    fn get<'a>(&'a self, _: Kind, _: &'a str, _: &'a str) -> Call<'a, Option<Observation>> {
+    fn get<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str) -> Call<'a, Option<Observation>> {
         self.answer(None)
     }
 
@@ -69,17 +73,17 @@ impl ClusterApi for Scripted {
         self.answer(None)
     }
 
-    fn create<'a>(&'a self, _: Kind, _: &'a str, _: &'a [u8]) -> Call<'a, Observation> {
+    fn create<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a [u8]) -> Call<'a, Observation> {
         self.answer(seen())
     }
 
-    fn delete<'a>(&'a self, _: Kind, _: &'a str, _: &'a str, _: &'a str) -> Call<'a, ()> {
+    fn delete<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str, _: &'a str) -> Call<'a, ()> {
         self.answer(())
     }
 
     fn patch<'a>(
         &'a self,
-        _: Kind,
+        _: &'a Kind,
         _: &'a str,
         _: &'a str,
         _: &'a str,
@@ -89,11 +93,11 @@ impl ClusterApi for Scripted {
         self.answer(seen())
     }
 
-    fn look<'a>(&'a self, _: Kind, _: &'a str, _: &'a str) -> Call<'a, Option<Look>> {
+    fn look<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str) -> Call<'a, Option<Look>> {
         self.answer(None)
     }
 
-    fn apply<'a>(&'a self, _: Kind, _: &'a str, _: &'a str, _: &'a [u8], _: Apply) -> Call<'a, Look> {
+    fn apply<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str, _: &'a [u8], _: Apply) -> Call<'a, Look> {
         self.answer(Look { item: seen(), owned: Owned::default() })
     }
 }
@@ -106,9 +110,9 @@ fn guarded(fence: Fence) -> (Arc<Scripted>, Guarded) {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_for_a_leadership_that_is_over() {
     let (inner, api) = guarded(Arc::new(|| false));
-    let error = api.create(Kind::Job, "n", b"{}").await.unwrap_err();
+    let error = api.create(&Kind::Job, "n", b"{}").await.unwrap_err();
     assert!(matches!(error, CallError::NotSent { why: NotSent::Fenced, .. }));
-    assert!(api.get(Kind::Job, "n", "a").await.unwrap().is_none(), "reads go on");
+    assert!(api.get(&Kind::Job, "n", "a").await.unwrap().is_none(), "reads go on");
     assert_eq!(inner.calls.load(Ordering::SeqCst), 1);
 }
 
@@ -118,7 +122,7 @@ async fn a_dead_cluster_is_not_called_in_vain_and_is_found_again() {
     inner.is_dead.store(true, Ordering::SeqCst);
     for _ in 0..100 {
         api.identity().await.unwrap_err();
-        api.create(Kind::Job, "n", b"{}").await.unwrap_err();
+        api.create(&Kind::Job, "n", b"{}").await.unwrap_err();
     }
     assert_eq!(
         inner.calls.load(Ordering::SeqCst),
@@ -127,24 +131,24 @@ async fn a_dead_cluster_is_not_called_in_vain_and_is_found_again() {
     );
     inner.is_dead.store(false, Ordering::SeqCst);
     tokio::time::advance(Duration::from_secs(60)).await;
-    let write = api.delete(Kind::Job, "n", "a", "u").await.unwrap_err();
+    let write = api.delete(&Kind::Job, "n", "a", "u").await.unwrap_err();
     assert!(
         matches!(write, CallError::NotSent { why: NotSent::BreakerOpen, .. }),
         "a write is never the probe"
     );
     api.identity().await.unwrap();
-    api.create(Kind::Job, "n", b"{}").await.unwrap();
+    api.create(&Kind::Job, "n", b"{}").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_overloaded_cluster_gets_fewer_writes_and_none_before_the_time_it_named() {
     let (inner, api) = guarded(Arc::new(|| true));
     inner.status.store(429, Ordering::SeqCst);
-    api.create(Kind::Job, "n", b"{}").await.unwrap_err();
+    api.create(&Kind::Job, "n", b"{}").await.unwrap_err();
     assert_eq!(api.limiter.limit(), WRITES_START / 2);
     inner.status.store(0, Ordering::SeqCst);
     let started = tokio::time::Instant::now();
-    api.create(Kind::Job, "n", b"{}").await.unwrap();
+    api.create(&Kind::Job, "n", b"{}").await.unwrap();
     assert_eq!(started.elapsed(), Duration::from_secs(5));
 }
 
@@ -154,9 +158,9 @@ async fn the_fence_is_asked_after_the_wait_for_a_slot() {
     let asked = Arc::clone(&leads);
     let (inner, api) = guarded(Arc::new(move || asked.load(Ordering::SeqCst)));
     inner.status.store(429, Ordering::SeqCst);
-    api.create(Kind::Job, "n", b"{}").await.unwrap_err();
+    api.create(&Kind::Job, "n", b"{}").await.unwrap_err();
     inner.status.store(0, Ordering::SeqCst);
-    let call = api.create(Kind::Job, "n", b"{}");
+    let call = api.create(&Kind::Job, "n", b"{}");
     leads.store(false, Ordering::SeqCst);
     assert!(matches!(call.await, Err(CallError::NotSent { why: NotSent::Fenced, .. })));
 }

@@ -1,6 +1,7 @@
 //! Server-side apply, and reading what became of it.
 
 use super::exchange::{Ask, exchange};
+use super::served::{learn, place};
 use super::{KubeApi, path};
 use crate::api::{Apply, Look};
 use crate::error::{CallError, RefusedKind, Unknown};
@@ -15,12 +16,14 @@ const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 pub(super) async fn look(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Look>, CallError> {
-    let path = path::object(kind, namespace, name);
-    match exchange(&api.write, Ask::get(&path), api.timing.read).await {
+    let place = place(api, kind).await?;
+    let path = path::object(&place, namespace, name);
+    let answer = exchange(&api.write, Ask::get(&path).at(&place), api.timing.read).await;
+    match learn(api, kind, answer).await {
         Ok(body) => read(kind, &body).map(Some),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Ok(None),
         Err(error) => Err(error),
@@ -29,22 +32,23 @@ pub(super) async fn look(
 
 pub(super) async fn apply(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     name: &str,
     body: &[u8],
     how: Apply,
 ) -> Result<Look, CallError> {
-    let mut path = path::object(kind, namespace, name);
+    let place = place(api, kind).await?;
+    let mut path = path::object(&place, namespace, name);
     let force = if how.force { "true" } else { "" };
     let dry_run = if how.dry_run { "All" } else { "" };
     path::query(&mut path, &[("fieldManager", marks::MANAGER), ("force", force), ("dryRun", dry_run)]);
-    let body = Bytes::copy_from_slice(body);
-    let ask = Ask { method: Method::PATCH, path: &path, content_type: Some(APPLY_PATCH), body };
-    read(kind, &exchange(&api.write, ask, api.timing.write).await?)
+    let ask = Ask::write(Method::PATCH, &path, APPLY_PATCH, Bytes::copy_from_slice(body)).at(&place);
+    let answer = exchange(&api.write, ask, api.timing.write).await;
+    read(kind, &learn(api, kind, answer).await?)
 }
 
-fn read(kind: Kind, body: &[u8]) -> Result<Look, CallError> {
+fn read(kind: &Kind, body: &[u8]) -> Result<Look, CallError> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))?;
     let item = rule::project(kind, &value).ok_or(CallError::lost(Unknown::Body))?;

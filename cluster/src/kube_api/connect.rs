@@ -3,6 +3,7 @@
 use super::{KubeApi, client, kubeconfig};
 use crate::limits;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -156,5 +157,6 @@ async fn build(options: &ConnectOptions) -> Result<KubeApi, ConnectError> {
         write: transport()?,
         timing: options.timing,
         server: config.cluster_url.to_string(),
+        served: Arc::default(),
     })
 }

@@ -2,6 +2,7 @@
 
 use super::client::Transport;
 use super::retry_after;
+use super::served::Place;
 use crate::error::{CallError, NotSent, Unknown, classify};
 use crate::limits;
 use crate::rights;
@@ -24,11 +25,24 @@ pub(super) struct Ask<'a> {
     pub(super) path: &'a str,
     pub(super) content_type: Option<&'static str>,
     pub(super) body: Bytes,
+    /// The group and the resource, of a kind that is not known here.
+    pub(super) other: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, content_type: None, body: Bytes::new() }
+        Self { method: Method::GET, path, content_type: None, body: Bytes::new(), other: None }
+    }
+
+    /// A write of JSON.
+    pub(super) fn write(method: Method, path: &'a str, content_type: &'static str, body: Bytes) -> Self {
+        Self { method, path, content_type: Some(content_type), body, other: None }
+    }
+
+    /// The same, of objects at `place`.
+    pub(super) fn at(self, place: &'a Place<'_>) -> Self {
+        let other = place.kind.is_other().then(|| (place.kind.group(), place.plural.as_ref()));
+        Self { other, ..self }
     }
 }
 
@@ -48,7 +62,7 @@ pub(super) async fn exchange(
 
 /// Sends and waits for the head of the answer.
 pub(super) async fn send(transport: &Transport, ask: Ask<'_>) -> Result<Response<Incoming>, CallError> {
-    if !rights::allow(&ask.method, ask.path) {
+    if !rights::allow(&ask.method, ask.path, ask.other) {
         tracing::error!(method = %ask.method, path = ask.path, "no right covers this request");
         return Err(CallError::unsent(NotSent::Request));
     }
@@ -94,7 +108,7 @@ fn failed(error: BoxError) -> CallError {
 }
 
 /// Decodes an answer that is one object of `kind`.
-pub(super) fn object(kind: Kind, body: &[u8]) -> Result<Observation, CallError> {
+pub(super) fn object(kind: &Kind, body: &[u8]) -> Result<Observation, CallError> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))?;
     project(kind, &value).ok_or(CallError::lost(Unknown::Body))

@@ -1,6 +1,7 @@
 //! From when anybody may release our hold on an object: what its annotation says, which projections leave out.
 
 use super::exchange::{Ask, exchange};
+use super::served::{learn, place};
 use super::{KubeApi, path};
 use crate::error::{CallError, RefusedKind, Unknown};
 use serde::Deserialize;
@@ -24,13 +25,15 @@ struct Meta {
 /// ms since 1970; `None` if the object of this UID is gone or does not say.
 pub(super) async fn until(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     name: &str,
     uid: &str,
 ) -> Result<Option<u64>, CallError> {
-    let path = path::object(kind, namespace, name);
-    let body = match exchange(&api.write, Ask::get(&path), api.timing.read).await {
+    let place = place(api, kind).await?;
+    let path = path::object(&place, namespace, name);
+    let answer = exchange(&api.write, Ask::get(&path).at(&place), api.timing.read).await;
+    let body = match learn(api, kind, answer).await {
         Ok(body) => body,
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => return Ok(None),
         Err(error) => return Err(error),

@@ -1,6 +1,7 @@
 //! Reads: identity, one object, one page.
 
 use super::exchange::{Ask, exchange, object};
+use super::served::{learn, place};
 use super::{KubeApi, path};
 use crate::api::{Identity, Page};
 use crate::error::{CallError, RefusedKind, Unknown};
@@ -59,12 +60,14 @@ pub(super) async fn identity(api: &KubeApi) -> Result<Identity, CallError> {
 
 pub(super) async fn get(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Observation>, CallError> {
-    let path = path::object(kind, namespace, name);
-    match exchange(&api.write, Ask::get(&path), api.timing.read).await {
+    let place = place(api, kind).await?;
+    let path = path::object(&place, namespace, name);
+    let answer = exchange(&api.write, Ask::get(&path).at(&place), api.timing.read).await;
+    match learn(api, kind, answer).await {
         Ok(body) => object(kind, &body).map(Some),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Ok(None),
         Err(error) => Err(error),
@@ -73,26 +76,29 @@ pub(super) async fn get(
 
 pub(super) async fn page(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     selector: &str,
     continue_token: Option<&str>,
     limit: u32,
 ) -> Result<Page, CallError> {
-    let mut path = path::collection(kind, None);
+    let place = place(api, kind).await?;
+    let mut path = path::collection(&place, None);
     let limit = limit.to_string();
     let pairs =
         [("labelSelector", selector), ("limit", &limit), ("continue", continue_token.unwrap_or_default())];
     path::query(&mut path, &pairs);
-    let body = exchange(&api.watch, Ask::get(&path), api.timing.list).await?;
+    let answer = exchange(&api.watch, Ask::get(&path).at(&place), api.timing.list).await;
+    let body = learn(api, kind, answer).await?;
     if body.len() <= INLINE_DECODE_BYTES_MAX {
         return decode_page(kind, &body);
     }
-    let decoded = tokio::task::spawn_blocking(move || decode_page(kind, &body)).await;
+    let kind = kind.clone();
+    let decoded = tokio::task::spawn_blocking(move || decode_page(&kind, &body)).await;
     decoded.map_err(|error| CallError::unknown(Unknown::Body, error))?
 }
 
 /// One object at a time is held as a tree.
-fn decode_page(kind: Kind, body: &[u8]) -> Result<Page, CallError> {
+fn decode_page(kind: &Kind, body: &[u8]) -> Result<Page, CallError> {
     let listed: Listed<'_> = decode(body)?;
     let raw = listed.items.unwrap_or_default();
     let project = |raw: &&RawValue| project(kind, &serde_json::from_str::<Value>(raw.get()).ok()?);
@@ -122,20 +128,20 @@ mod tests {
             "metadata": {"resourceVersion": "9", "continue": ""},
             "items": [good, {"metadata": {}}, 5],
         });
-        let page = decode_page(Kind::Job, body.to_string().as_bytes()).unwrap();
+        let page = decode_page(&Kind::Job, body.to_string().as_bytes()).unwrap();
         assert_eq!((page.items.len(), page.skipped, page.continue_token), (1, 2, None));
     }
 
     #[test]
     fn an_empty_page_may_say_null() {
-        let page = decode_page(Kind::Job, br#"{"metadata":{"resourceVersion":"9"},"items":null}"#).unwrap();
+        let page = decode_page(&Kind::Job, br#"{"metadata":{"resourceVersion":"9"},"items":null}"#).unwrap();
         assert_eq!((page.items.len(), page.resource_version.as_str()), (0, "9"));
     }
 
     #[test]
     fn a_page_that_is_none_is_not_an_empty_one() {
         for body in ["", "{}", "<html>", r#"{"metadata":{}}"#] {
-            assert!(decode_page(Kind::Job, body.as_bytes()).is_err(), "{body}");
+            assert!(decode_page(&Kind::Job, body.as_bytes()).is_err(), "{body}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Paths and queries.
 
+use super::served::Place;
 use std::fmt::Write as _;
-use tallyman_model::record::Kind;
 
 /// `/apis/GROUP/VERSION/...`, in one namespace or in all.
-pub(super) fn collection(kind: Kind, namespace: Option<&str>) -> String {
+pub(super) fn collection(place: &Place<'_>, namespace: Option<&str>) -> String {
+    let kind = place.kind;
     let root = if kind.group().is_empty() { "/api" } else { "/apis" };
     let mut path = format!("{root}/{}", kind.api_version());
     if let Some(namespace) = namespace {
@@ -12,7 +13,7 @@ pub(super) fn collection(kind: Kind, namespace: Option<&str>) -> String {
         encode(&mut path, namespace);
     }
     path.push('/');
-    path.push_str(kind.plural());
+    path.push_str(&place.plural);
     path
 }
 
@@ -26,8 +27,8 @@ pub(super) fn within(root: &str, namespace: &str, resource: &str) -> String {
 }
 
 /// The path of one object.
-pub(super) fn object(kind: Kind, namespace: &str, name: &str) -> String {
-    let mut path = collection(kind, Some(namespace));
+pub(super) fn object(place: &Place<'_>, namespace: &str, name: &str) -> String {
+    let mut path = collection(place, Some(namespace));
     path.push('/');
     encode(&mut path, name);
     path
@@ -60,18 +61,27 @@ fn encode(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
+    use tallyman_model::record::Kind;
+
+    fn place<'a>(kind: &'a Kind, plural: &'static str) -> Place<'a> {
+        Place { kind, plural: Cow::Borrowed(plural) }
+    }
 
     #[test]
     fn paths_follow_group_and_namespace() {
-        assert_eq!(collection(Kind::Job, None), "/apis/batch/v1/jobs");
-        assert_eq!(collection(Kind::ConfigMap, Some("a")), "/api/v1/namespaces/a/configmaps");
-        assert_eq!(object(Kind::Job, "a", "b"), "/apis/batch/v1/namespaces/a/jobs/b");
+        assert_eq!(collection(&place(&Kind::Job, "jobs"), None), "/apis/batch/v1/jobs");
+        assert_eq!(
+            collection(&place(&Kind::ConfigMap, "configmaps"), Some("a")),
+            "/api/v1/namespaces/a/configmaps"
+        );
+        assert_eq!(object(&place(&Kind::Job, "jobs"), "a", "b"), "/apis/batch/v1/namespaces/a/jobs/b");
     }
 
     #[test]
     fn nothing_in_a_name_can_change_the_path() {
         assert_eq!(
-            object(Kind::Job, "a/../b", "c?d#e"),
+            object(&place(&Kind::Job, "jobs"), "a/../b", "c?d#e"),
             "/apis/batch/v1/namespaces/a%2F..%2Fb/jobs/c%3Fd%23e"
         );
         let mut path = String::new();

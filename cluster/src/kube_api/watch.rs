@@ -4,6 +4,7 @@ mod event;
 mod lines;
 
 use super::exchange::{Ask, read, send};
+use super::served::{learn, place};
 use super::{KubeApi, path};
 use crate::api::{WatchEvent, WatchStream};
 use crate::error::{CallError, NotSent, Unknown};
@@ -14,12 +15,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use lines::Lines;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::record::Kind;
 
 pub(super) async fn open(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     selector: &str,
     from: &str,
 ) -> Result<WatchStream, CallError> {
@@ -27,7 +29,8 @@ pub(super) async fn open(
         return Err(CallError::unsent(NotSent::Request));
     }
     let seconds = timeout_s(api.timing.watch_s, &api.server, from);
-    let mut path = path::collection(kind, None);
+    let place = place(api, kind).await?;
+    let mut path = path::collection(&place, None);
     let asked = seconds.to_string();
     let pairs = [
         ("watch", "true"),
@@ -38,13 +41,14 @@ pub(super) async fn open(
     ];
     path::query(&mut path, &pairs);
     let work = async {
-        let answer = send(&api.watch, Ask::get(&path)).await?;
+        let answer = send(&api.watch, Ask::get(&path).at(&place)).await?;
         if answer.status().is_success() { Ok(answer) } else { Err(refused(read(answer).await)) }
     };
     let answer = tokio::time::timeout(api.timing.watch_open, work).await;
-    let answer = answer.unwrap_or_else(|_| Err(CallError::lost(Unknown::Deadline)))?;
+    let answer = answer.unwrap_or_else(|_| Err(CallError::lost(Unknown::Deadline)));
+    let answer = learn(api, kind, answer).await?;
     let idle = Duration::from_secs(seconds) + api.timing.watch_grace;
-    Ok(events(kind, chunks(answer.into_body()), idle).boxed())
+    Ok(events(kind.clone(), chunks(answer.into_body()), idle).boxed())
 }
 
 fn refused(answer: Result<Bytes, CallError>) -> CallError {
@@ -77,18 +81,22 @@ where
     S: Stream<Item = Bytes> + Send + Unpin + 'static,
 {
     let reader = Reader { chunks, lines: Lines::default(), ended: false };
-    stream::unfold(reader, move |mut reader| async move {
-        if reader.ended {
-            return None;
+    let kind = Arc::new(kind);
+    stream::unfold(reader, move |mut reader| {
+        let kind = Arc::clone(&kind);
+        async move {
+            if reader.ended {
+                return None;
+            }
+            let event = reader.next(&kind, idle).await;
+            reader.ended = matches!(event, WatchEvent::Eof | WatchEvent::Error { .. });
+            Some((event, reader))
         }
-        let event = reader.next(kind, idle).await;
-        reader.ended = matches!(event, WatchEvent::Eof | WatchEvent::Error { .. });
-        Some((event, reader))
     })
 }
 
 impl<S: Stream<Item = Bytes> + Unpin> Reader<S> {
-    async fn next(&mut self, kind: Kind, idle: Duration) -> WatchEvent {
+    async fn next(&mut self, kind: &Kind, idle: Duration) -> WatchEvent {
         loop {
             if let Some(line) = self.lines.next() {
                 match event::decode(kind, &line) {

@@ -1,6 +1,7 @@
 //! Writes. Each is sent once.
 
 use super::exchange::{Ask, exchange, object};
+use super::served::{learn, place};
 use super::{KubeApi, path};
 use crate::error::{CallError, NotSent};
 use bytes::Bytes;
@@ -14,24 +15,26 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 
 pub(super) async fn create(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     body: &[u8],
 ) -> Result<Observation, CallError> {
-    let path = path::collection(kind, Some(namespace));
-    let body = Bytes::copy_from_slice(body);
-    let ask = Ask { method: Method::POST, path: &path, content_type: Some(JSON), body };
-    object(kind, &exchange(&api.write, ask, api.timing.write).await?)
+    let place = place(api, kind).await?;
+    let path = path::collection(&place, Some(namespace));
+    let ask = Ask::write(Method::POST, &path, JSON, Bytes::copy_from_slice(body)).at(&place);
+    let answer = exchange(&api.write, ask, api.timing.write).await;
+    object(kind, &learn(api, kind, answer).await?)
 }
 
 pub(super) async fn delete(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     name: &str,
     uid: &str,
 ) -> Result<(), CallError> {
-    let path = path::object(kind, namespace, name);
+    let place = place(api, kind).await?;
+    let path = path::object(&place, namespace, name);
     let options = json!({
         "apiVersion": "v1",
         "kind": "DeleteOptions",
@@ -39,13 +42,14 @@ pub(super) async fn delete(
         "preconditions": {"uid": uid},
     });
     let body = Bytes::from(options.to_string());
-    let ask = Ask { method: Method::DELETE, path: &path, content_type: Some(JSON), body };
-    exchange(&api.write, ask, api.timing.write).await.map(drop)
+    let ask = Ask::write(Method::DELETE, &path, JSON, body).at(&place);
+    let answer = exchange(&api.write, ask, api.timing.write).await;
+    learn(api, kind, answer).await.map(drop)
 }
 
 pub(super) async fn patch(
     api: &KubeApi,
-    kind: Kind,
+    kind: &Kind,
     namespace: &str,
     name: &str,
     uid: &str,
@@ -53,10 +57,11 @@ pub(super) async fn patch(
     patch: &Value,
 ) -> Result<Observation, CallError> {
     let body = guarded(patch, uid, resource_version).ok_or(CallError::unsent(NotSent::Request))?;
-    let path = path::object(kind, namespace, name);
-    let body = Bytes::from(body.to_string());
-    let ask = Ask { method: Method::PATCH, path: &path, content_type: Some(MERGE_PATCH), body };
-    object(kind, &exchange(&api.write, ask, api.timing.write).await?)
+    let place = place(api, kind).await?;
+    let path = path::object(&place, namespace, name);
+    let ask = Ask::write(Method::PATCH, &path, MERGE_PATCH, Bytes::from(body.to_string())).at(&place);
+    let answer = exchange(&api.write, ask, api.timing.write).await;
+    object(kind, &learn(api, kind, answer).await?)
 }
 
 /// The patch with its preconditions: a kube-apiserver answers 409 to a patch that would change a UID or names an

@@ -11,7 +11,7 @@ pub(super) fn item(name: &str, uid: &str, version: u64) -> Observation {
     let object = serde_json::json!({"metadata": {
         "namespace": "n", "name": name, "uid": uid, "resourceVersion": version.to_string(),
     }});
-    let Some(item) = tallyman_model::rule::project(Kind::Job, &object) else {
+    let Some(item) = tallyman_model::rule::project(&Kind::Job, &object) else {
         panic!("not an object: {object}")
     };
     item

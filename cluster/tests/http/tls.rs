@@ -83,7 +83,7 @@ async fn both_sides_prove_who_they_are() {
     let port = serve(&pki).await;
     let dir = tempfile::tempdir().unwrap();
     let api = KubeApi::connect(ConnectOptions::new(kubeconfig(dir.path(), port, &pki, &pki))).await.unwrap();
-    assert!(api.get(Kind::Job, "n", "a").await.unwrap().is_some());
+    assert!(api.get(&Kind::Job, "n", "a").await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -93,6 +93,6 @@ async fn a_server_of_another_authority_is_told_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let api =
         KubeApi::connect(ConnectOptions::new(kubeconfig(dir.path(), port, &Pki::new(), &pki))).await.unwrap();
-    let error = api.create(Kind::Job, "n", b"{}").await.unwrap_err();
+    let error = api.create(&Kind::Job, "n", b"{}").await.unwrap_err();
     assert!(matches!(error, CallError::NotSent { why: NotSent::Connect, .. }), "{error:?}");
 }

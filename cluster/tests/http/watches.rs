@@ -8,7 +8,7 @@ fn line(kind: &str, object: &serde_json::Value) -> String {
 }
 
 async fn read_all(api: &KubeApi) -> Vec<WatchEvent> {
-    api.watch(Kind::Job, "a=b", "7").await.unwrap().collect().await
+    api.watch(&Kind::Job, "a=b", "7").await.unwrap().collect().await
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn a_410_is_told_as_status_and_in_the_stream() {
     let object: serde_json::Value = serde_json::from_str(&gone).unwrap();
     let in_stream = Say::chunks(&[line("ERROR", &object)]) + "0\r\n\r\n";
     let (_server, api) = start([Say::json(410, &gone), Say::Bytes(in_stream)]).await;
-    let error = api.watch(Kind::Job, "a=b", "7").await.map(drop).unwrap_err();
+    let error = api.watch(&Kind::Job, "a=b", "7").await.map(drop).unwrap_err();
     assert_eq!(error.refused_kind(), Some(RefusedKind::Expired));
     assert!(matches!(&read_all(&api).await[..], [WatchEvent::Error { code: 410, .. }]));
 }
@@ -61,7 +61,7 @@ async fn a_410_is_told_as_status_and_in_the_stream() {
 async fn a_watch_from_nowhere_is_not_opened() {
     let (server, api) = start([]).await;
     for from in ["", "0"] {
-        let error = api.watch(Kind::Job, "", from).await.map(drop).unwrap_err();
+        let error = api.watch(&Kind::Job, "", from).await.map(drop).unwrap_err();
         assert!(matches!(error, CallError::NotSent { why: NotSent::Request, .. }));
     }
     assert!(server.requests().is_empty());
@@ -70,6 +70,6 @@ async fn a_watch_from_nowhere_is_not_opened() {
 #[tokio::test]
 async fn a_server_that_never_answers_does_not_hold_a_watch() {
     let (server, api) = start([Say::Hang(String::new())]).await;
-    assert!(matches!(api.watch(Kind::Job, "", "7").await.map(drop), Err(CallError::Unknown { .. })));
+    assert!(matches!(api.watch(&Kind::Job, "", "7").await.map(drop), Err(CallError::Unknown { .. })));
     assert_eq!(server.unsaid(), 0);
 }

@@ -4,13 +4,13 @@ use tallyman_cluster::{CallError, ClusterApi, NotSent, RefusedKind, Unknown};
 use tallyman_model::record::Kind;
 
 async fn create(api: &KubeApi) -> Result<(), CallError> {
-    api.create(Kind::Job, "n", br#"{"kind":"Job"}"#).await.map(drop)
+    api.create(&Kind::Job, "n", br#"{"kind":"Job"}"#).await.map(drop)
 }
 
 #[tokio::test]
 async fn a_create_is_one_post_with_the_bytes_as_given() {
     let (server, api) = start([Say::json(201, &job("7").to_string())]).await;
-    let made = api.create(Kind::Job, "n", br#"{"kind":  "Job"}"#).await.unwrap();
+    let made = api.create(&Kind::Job, "n", br#"{"kind":  "Job"}"#).await.unwrap();
     assert_eq!((made.uid.as_str(), made.resource_version.as_str()), ("u", "7"));
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
@@ -23,7 +23,7 @@ async fn a_create_is_one_post_with_the_bytes_as_given() {
 #[tokio::test]
 async fn a_delete_names_the_uid_and_waits_for_what_is_owned() {
     let (server, api) = start([Say::json(200, &job("7").to_string())]).await;
-    api.delete(Kind::Job, "n", "a", "u").await.unwrap();
+    api.delete(&Kind::Job, "n", "a", "u").await.unwrap();
     let request = server.requests().remove(0);
     assert!(request.starts_with("DELETE /apis/batch/v1/namespaces/n/jobs/a HTTP/1.1"), "{request}");
     assert!(request.contains(r#""preconditions":{"uid":"u"}"#) && request.contains(r#""Foreground""#));
@@ -33,7 +33,7 @@ async fn a_delete_names_the_uid_and_waits_for_what_is_owned() {
 async fn a_patch_is_a_merge_patch_with_its_preconditions() {
     let (server, api) = start([Say::json(200, &job("8").to_string())]).await;
     let patch = json!({"metadata": {"finalizers": null}});
-    let patched = api.patch(Kind::Job, "n", "a", "u", Some("7"), &patch).await.unwrap();
+    let patched = api.patch(&Kind::Job, "n", "a", "u", Some("7"), &patch).await.unwrap();
     assert_eq!(patched.resource_version, "8");
     let request = server.requests().remove(0);
     assert!(request.contains("content-type: application/merge-patch+json"));

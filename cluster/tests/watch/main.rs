@@ -178,7 +178,7 @@ async fn bookmarks_alone_move_the_cursor() {
     world.until_equal().await;
     // Another label: it moves the cluster's version and is not selected.
     let body = job("other", "other");
-    let other = world.api.create(KIND, "n", body.to_string().as_bytes()).await.unwrap();
+    let other = world.api.create(&KIND, "n", body.to_string().as_bytes()).await.unwrap();
     until("the cursor to pass it", || {
         let books = world.log.books.lock().unwrap();
         books
@@ -192,18 +192,18 @@ async fn bookmarks_alone_move_the_cursor() {
 #[tokio::test]
 async fn writes_keep_their_preconditions_against_a_cluster_that_checks_them() {
     let world = World::with(1).await;
-    let found = world.api.get(KIND, "n", "o0").await.unwrap().unwrap();
+    let found = world.api.get(&KIND, "n", "o0").await.unwrap().unwrap();
     let patch = serde_json::json!({"data": {"a": "b"}});
     let refused = |error: CallError| error.refused_kind();
-    let other = world.api.patch(KIND, "n", "o0", "another", None, &patch).await.map(drop).unwrap_err();
+    let other = world.api.patch(&KIND, "n", "o0", "another", None, &patch).await.map(drop).unwrap_err();
     assert_eq!(refused(other), Some(RefusedKind::Conflict));
-    let old = world.api.patch(KIND, "n", "o0", &found.uid, Some("1"), &patch).await.map(drop).unwrap_err();
+    let old = world.api.patch(&KIND, "n", "o0", &found.uid, Some("1"), &patch).await.map(drop).unwrap_err();
     assert_eq!(refused(old), Some(RefusedKind::Conflict));
-    let other = world.api.delete(KIND, "n", "o0", "another").await.unwrap_err();
+    let other = world.api.delete(&KIND, "n", "o0", "another").await.unwrap_err();
     assert_eq!(refused(other), Some(RefusedKind::Conflict));
-    world.api.delete(KIND, "n", "o0", &found.uid).await.unwrap();
-    assert_eq!(world.api.get(KIND, "n", "o0").await.unwrap(), None);
-    let gone = world.api.delete(KIND, "n", "o0", &found.uid).await.unwrap_err();
+    world.api.delete(&KIND, "n", "o0", &found.uid).await.unwrap();
+    assert_eq!(world.api.get(&KIND, "n", "o0").await.unwrap(), None);
+    let gone = world.api.delete(&KIND, "n", "o0", &found.uid).await.unwrap_err();
     assert_eq!(refused(gone), Some(RefusedKind::NotFound));
     let identity = world.api.identity().await.unwrap();
     assert_eq!(identity.kube_system_uid, world.cluster.uid());

@@ -115,23 +115,23 @@ impl World {
 
     pub(crate) async fn create(&self, name: &str) {
         let body = job(name, "g");
-        self.api.create(KIND, "n", body.to_string().as_bytes()).await.unwrap();
+        self.api.create(&KIND, "n", body.to_string().as_bytes()).await.unwrap();
     }
 
     pub(crate) async fn touch(&self, name: &str) {
-        let found = self.api.get(KIND, "n", name).await.unwrap().unwrap();
+        let found = self.api.get(&KIND, "n", name).await.unwrap().unwrap();
         let patch = json!({"metadata": {"annotations": {"version": found.resource_version}}});
-        self.api.patch(KIND, "n", name, &found.uid, None, &patch).await.unwrap();
+        self.api.patch(&KIND, "n", name, &found.uid, None, &patch).await.unwrap();
     }
 
     pub(crate) async fn delete(&self, name: &str) {
-        let found = self.api.get(KIND, "n", name).await.unwrap().unwrap();
-        self.api.delete(KIND, "n", name, &found.uid).await.unwrap();
+        let found = self.api.get(&KIND, "n", name).await.unwrap().unwrap();
+        self.api.delete(&KIND, "n", name, &found.uid).await.unwrap();
     }
 
     /// What the cluster has, asked for in one page.
     async fn truth(&self) -> BTreeMap<ObjectKey, String> {
-        let page = self.api.list(KIND, "group=g", None, 500).await.unwrap();
+        let page = self.api.list(&KIND, "group=g", None, 500).await.unwrap();
         assert_eq!(page.continue_token, None);
         page.items.iter().map(|item| (ObjectKey::of(item), item.resource_version.clone())).collect()
     }

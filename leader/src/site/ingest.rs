@@ -16,6 +16,7 @@ use tokio::time::Instant;
 /// Takes what one watch saw.
 pub(super) struct Ingest {
     site: Arc<Site>,
+    api: Arc<dyn ClusterApi>,
     /// When a cursor was committed last.
     moved: Mutex<Option<Instant>>,
 }
@@ -27,8 +28,8 @@ impl Sink for Ingest {
 }
 
 impl Ingest {
-    pub(super) fn new(site: Arc<Site>) -> Self {
-        Self { site, moved: Mutex::new(None) }
+    pub(super) fn new(site: Arc<Site>, api: Arc<dyn ClusterApi>) -> Self {
+        Self { site, api, moved: Mutex::new(None) }
     }
 
     async fn take(&self, batch: Batch) -> Result<(), SinkError> {
@@ -47,7 +48,7 @@ impl Ingest {
             // Our own writes coming back, mostly. The next batch or bookmark takes the cursor along.
             return Ok(());
         }
-        self.propose(batch.kind, batch.timeline, items, batch.cursor).await?;
+        self.propose(&batch.kind, batch.timeline, items, batch.cursor).await?;
         if batch.listed.is_some() {
             // What the listing did not name is read one by one there.
             self.site.sweep_now.notify_one();
@@ -58,7 +59,7 @@ impl Ingest {
     /// The cursor goes with the last items: it is never ahead of what it has passed.
     async fn propose(
         &self,
-        kind: Kind,
+        kind: &Kind,
         timeline: u32,
         items: Vec<Observation>,
         cursor: Option<String>,
@@ -71,7 +72,11 @@ impl Ingest {
             let cursor = cursor.clone().filter(|_| last);
             if !items.is_empty() || cursor.is_some() {
                 let moves = cursor.is_some();
-                self.put(Command::Observe(Observe { cluster, kind, timeline, cursor, items })).await?;
+                // Whoever listed it has learnt that.
+                let plural = self.api.plural(kind).await.unwrap_or_default();
+                let kind = kind.clone();
+                self.put(Command::Observe(Observe { cluster, kind, plural, timeline, cursor, items }))
+                    .await?;
                 if moves {
                     *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 }
@@ -130,7 +135,7 @@ impl Ingest {
             return Some(gone);
         }
         let reader = self.site.reader()?;
-        match reader.get(gone.kind, &gone.namespace, &gone.name).await {
+        match reader.get(&gone.kind, &gone.namespace, &gone.name).await {
             Ok(Some(alive)) if alive.uid == gone.uid => {
                 tracing::info!(cluster = self.site.name, kind = %alive.kind, name = alive.name, "labels were taken off");
                 Some(alive)

@@ -17,7 +17,7 @@ pub(super) fn of_write(error: &CallError) -> Outcome {
 }
 
 /// Of a create that failed: as [`of_write`], and in clear words where the cluster does not serve the kind.
-pub(super) fn of_create(kind: Kind, error: &CallError) -> Outcome {
+pub(super) fn of_create(kind: &Kind, error: &CallError) -> Outcome {
     let mut outcome = of_write(error);
     if let Outcome::Refused { message, .. } = &mut outcome
         && error.refused_kind() == Some(RefusedKind::KindMissing)
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_not_installed_is_waited_for_and_named() {
-        match of_create(Kind::Workflow, &refused(404, RefusedKind::KindMissing)) {
+        match of_create(&Kind::Workflow, &refused(404, RefusedKind::KindMissing)) {
             Outcome::Refused { permanent: false, message, .. } => {
                 assert!(message.contains("does not serve argoproj.io/v1alpha1 Workflow"), "{message}");
             }

@@ -76,5 +76,5 @@ async fn read(site: &Site, desk: &Desk, object: &Object) -> Result<Option<Observ
     let unsent = || CallError::NotSent { why: tallyman_cluster::NotSent::Credentials, source: None };
     let reader = site.reader().ok_or_else(unsent)?;
     let plan = desk.run.plan(object).ok_or_else(unsent)?;
-    reader.get(plan.kind, &plan.namespace, &object.name).await
+    reader.get(&plan.kind, &plan.namespace, &object.name).await
 }

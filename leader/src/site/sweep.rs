@@ -63,14 +63,16 @@ async fn sweep(site: &Site, reader: &Guarded, ended_after: &mut Ordinal) {
     // Nothing of ours is known to be there any more.
     let is_off = record.written_off.is_some();
     let tracked = site.tracked.borrow().clone();
-    let has_strays = |kind| record.strays.iter().any(|stray| stray.kind == kind);
-    for kind in Kind::ALL.into_iter().filter(|kind| tracked.contains(kind) || has_strays(*kind) || is_off) {
-        let findings = one(site, reader, kind, group, started_ms, &runs).await;
+    let strays = record.strays.iter().map(|stray| stray.kind.clone());
+    let known = Kind::KNOWN.into_iter().filter(|_| is_off);
+    let kinds: BTreeSet<Kind> = tracked.into_iter().chain(strays).chain(known).collect();
+    for kind in kinds {
+        let findings = one(site, reader, &kind, group, started_ms, &runs).await;
         all.push((kind, findings));
     }
     let strays_count = all.iter().map(|(_, findings)| findings.strays_count).sum();
     for (kind, findings) in all.into_iter().filter(|(_, findings)| findings.kind_listed) {
-        tell(site, &record, kind, findings, strays_count).await;
+        tell(site, &record, &kind, findings, strays_count).await;
     }
 }
 
@@ -92,7 +94,7 @@ fn runs(site: &Site, ended_after: &mut Ordinal) -> Vec<Ordinal> {
 async fn one(
     site: &Site,
     reader: &Guarded,
-    kind: Kind,
+    kind: &Kind,
     group: GroupId,
     started_ms: u64,
     runs: &[Ordinal],
@@ -169,7 +171,7 @@ fn take(findings: &mut Findings, finding: Finding) {
 /// A listing proves nothing about one object: it is read by name.
 async fn read(site: &Site, reader: &Guarded, suspect: Suspect) -> Option<Observation> {
     let Suspect { gone, stripped } = suspect;
-    match reader.get(gone.kind, &gone.namespace, &gone.name).await {
+    match reader.get(&gone.kind, &gone.namespace, &gone.name).await {
         Ok(Some(alive)) if alive.uid == gone.uid => (alive.group.is_none() && !stripped).then_some(alive),
         Ok(_) => {
             tracing::info!(cluster = site.name, kind = %gone.kind, namespace = gone.namespace, name = gone.name, "ghost");
@@ -180,8 +182,8 @@ async fn read(site: &Site, reader: &Guarded, suspect: Suspect) -> Option<Observa
 }
 
 /// Proposes what there is to say; that there is nothing is said now and then.
-async fn tell(site: &Site, record: &Cluster, kind: Kind, findings: Findings, strays_count: u64) {
-    let known: Vec<Stray> = record.strays.iter().filter(|stray| stray.kind == kind).cloned().collect();
+async fn tell(site: &Site, record: &Cluster, kind: &Kind, findings: Findings, strays_count: u64) {
+    let known: Vec<Stray> = record.strays.iter().filter(|stray| stray.kind == *kind).cloned().collect();
     // A record that is full shows only the first ones.
     let full = record.strays.len() == STRAYS_MAX;
     let all_known = known == findings.strays || (full && findings.strays.starts_with(&known));
@@ -197,12 +199,12 @@ async fn tell(site: &Site, record: &Cluster, kind: Kind, findings: Findings, str
     let mut items = findings.items;
     let rest = items.split_off(items.len().min(OBSERVE_ITEMS_MAX));
     for items in rest.chunks(OBSERVE_ITEMS_MAX).map(<[Observation]>::to_vec) {
+        let (kind, plural) = (kind.clone(), String::new());
+        let observe = Observe { cluster, kind, plural, timeline, cursor: None, items };
         // Not taken: the next sweep finds it again.
-        let _ = site
-            .term
-            .propose(Command::Observe(Observe { cluster, kind, timeline, cursor: None, items }))
-            .await;
+        let _ = site.term.propose(Command::Observe(observe)).await;
     }
+    let kind = kind.clone();
     let sweep = Sweep { cluster, kind, timeline, items, strays: findings.strays, strays_count };
     let _ = site.term.propose(Command::Sweep(sweep)).await;
 }

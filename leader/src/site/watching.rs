@@ -2,8 +2,10 @@
 
 use super::ingest::Ingest;
 use super::{Site, sweep};
-use crate::limits::UNTRACKED_MS;
-use futures::future::join_all;
+use crate::limits::{REST_MS, UNTRACKED_MS};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_cluster::driver::{self, WatchOptions};
@@ -43,42 +45,76 @@ pub(super) async fn run(site: &Arc<Site>) {
 
 async fn watch_and_sweep(site: &Arc<Site>, reader: Arc<Guarded>) {
     let (timeline, known) = watch::channel(site.record.borrow().timeline);
-    let watches = Kind::ALL.into_iter().filter(|kind| kind.is_watched()).map(|kind| {
-        let (site, api, known) =
-            (Arc::clone(site), Arc::clone(&reader) as Arc<dyn ClusterApi>, known.clone());
-        async move {
-            let mut tracked = site.tracked.clone();
-            while tracked.wait_for(|tracked| tracked.contains(&kind)).await.is_ok() {
-                tokio::select! {
-                    () = watch_kind(&site, kind, &api, known.clone()) => return,
-                    () = untracked(&mut tracked, kind) => {}
-                }
-            }
-        }
-    });
-    tokio::join!(follow_timeline(site, timeline), join_all(watches), sweep::run(site, reader.as_ref()));
+    tokio::join!(
+        follow_timeline(site, timeline),
+        watch_tracked(site, reader.clone() as Arc<dyn ClusterApi>, known),
+        sweep::run(site, reader.as_ref())
+    );
 }
 
-async fn watch_kind(site: &Arc<Site>, kind: Kind, api: &Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
+/// Watches each kind while something of it is tracked.
+async fn watch_tracked(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
+    let mut tracked = site.tracked.clone();
+    let mut watches = FuturesUnordered::new();
+    let mut watched: BTreeSet<Kind> = BTreeSet::new();
+    loop {
+        let kinds = tracked.borrow_and_update().clone();
+        for kind in kinds.into_iter().filter(Kind::is_watched) {
+            if watched.insert(kind.clone()) {
+                watches.push(watch_while_tracked(site, kind, &api, known.clone()));
+            }
+        }
+        tokio::select! {
+            changed = tracked.changed() => if changed.is_err() {
+                return std::future::pending().await;
+            },
+            Some(ended) = watches.next(), if !watches.is_empty() => {
+                watched.remove(&ended);
+            }
+        }
+    }
+}
+
+/// Gives the kind back when nothing of it is tracked any more.
+async fn watch_while_tracked(
+    site: &Arc<Site>,
+    kind: Kind,
+    api: &Arc<dyn ClusterApi>,
+    known: watch::Receiver<u32>,
+) -> Kind {
+    let mut tracked = site.tracked.clone();
+    tokio::select! {
+        () = watch_kind(site, &kind, api, known) => {}
+        () = untracked(&mut tracked, &kind) => {}
+    }
+    kind
+}
+
+async fn watch_kind(site: &Arc<Site>, kind: &Kind, api: &Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
     let found = site.term.look(|view| {
         let stored = query::watch(view, site.cluster, kind)?;
         Ok((stored, query::meta(view)?.group))
     });
-    let Some((stored, group)) = found else { return };
+    let Some((stored, group)) = found else {
+        // Not to be asked again and again.
+        return tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+    };
     let stored = stored.map(|watch| Stored { cursor: watch.cursor, timeline: watch.timeline });
     let seed = site.term.options.env.number();
-    let options = WatchOptions::new(kind, marks::selector(group), seed);
-    let sink = Arc::new(Ingest::new(Arc::clone(site)));
+    let options = WatchOptions::new(kind.clone(), marks::selector(group), seed);
+    let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api)));
     driver::run(Arc::clone(api), sink, options, stored, known).await;
+    // The leadership is over.
+    std::future::pending().await
 }
 
 /// Ends when nothing of the kind has been tracked for a while.
-async fn untracked(tracked: &mut watch::Receiver<Vec<Kind>>, kind: Kind) {
+async fn untracked(tracked: &mut watch::Receiver<Vec<Kind>>, kind: &Kind) {
     loop {
-        if tracked.wait_for(|tracked| !tracked.contains(&kind)).await.is_err() {
+        if tracked.wait_for(|tracked| !tracked.contains(kind)).await.is_err() {
             return std::future::pending().await;
         }
-        let again = tracked.wait_for(|tracked| tracked.contains(&kind));
+        let again = tracked.wait_for(|tracked| tracked.contains(kind));
         if tokio::time::timeout(Duration::from_millis(UNTRACKED_MS), again).await.is_err() {
             return;
         }

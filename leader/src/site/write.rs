@@ -51,7 +51,7 @@ async fn intend(site: &Site, desk: &Desk, position: u16, action: Action) -> Opti
     let object = run.objects.get(usize::from(position))?.clone();
     let intent = object.pending.filter(|intent| intent.action == action && intent.permit == permit)?;
     let plan = run.plan(&object)?;
-    let (kind, namespace) = (plan.kind, plan.namespace.clone());
+    let (kind, namespace) = (plan.kind.clone(), plan.namespace.clone());
     Some(Job { run, object, intent, kind, namespace, group: desk.group })
 }
 
@@ -60,12 +60,12 @@ async fn create(site: &Site, desk: &Desk, writer: &Guarded, job: &Job) -> Outcom
         tracing::error!(run = %job.run.head.ordinal, "the kept manifests are not what was accepted");
         return Outcome::NotSent { message: "the kept manifests are not what was accepted".to_owned() };
     };
-    match writer.create(job.kind, &job.namespace, &body).await {
+    match writer.create(&job.kind, &job.namespace, &body).await {
         Ok(item) => Outcome::Done(Box::new(item)),
         Err(error) if error.refused_kind() == Some(RefusedKind::AlreadyExists) => {
             exists(writer, job, &error).await
         }
-        Err(error) => outcome::of_create(job.kind, &error),
+        Err(error) => outcome::of_create(&job.kind, &error),
     }
 }
 
@@ -78,7 +78,7 @@ fn body(site: &Site, desk: &Desk, job: &Job) -> Option<Vec<u8>> {
 
 /// The name is in use: by ourselves, from an earlier request, or by somebody else.
 async fn exists(writer: &Guarded, job: &Job, refusal: &CallError) -> Outcome {
-    match writer.get(job.kind, &job.namespace, &job.object.name).await {
+    match writer.get(&job.kind, &job.namespace, &job.object.name).await {
         Ok(Some(item)) if proof::is_exactly(&item, job.group, &job.run, &job.object) => {
             Outcome::Done(Box::new(item))
         }
@@ -91,7 +91,7 @@ async fn exists(writer: &Guarded, job: &Job, refusal: &CallError) -> Outcome {
 
 async fn delete(writer: &Guarded, job: &Job) -> Outcome {
     let Some(uid) = job.object.uid.as_deref() else { return Outcome::Gone };
-    match writer.delete(job.kind, &job.namespace, &job.object.name, uid).await {
+    match writer.delete(&job.kind, &job.namespace, &job.object.name, uid).await {
         Ok(()) => after_delete(writer, job, uid).await,
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Outcome::Gone,
         // Another object has the name now, or a concurrent change won.
@@ -125,7 +125,7 @@ async fn after_delete(writer: &Guarded, job: &Job, uid: &str) -> Outcome {
 
 /// The object of that UID; `None` if there is none, or another one under its name.
 async fn read(api: &Guarded, job: &Job, uid: &str) -> Result<Option<Observation>, CallError> {
-    let item = api.get(job.kind, &job.namespace, &job.object.name).await?;
+    let item = api.get(&job.kind, &job.namespace, &job.object.name).await?;
     Ok(item.filter(|item| item.uid == uid))
 }
 
@@ -156,7 +156,7 @@ async fn release(writer: &Guarded, job: &Job) -> Outcome {
         }
         let patch = json!({"metadata": {"finalizers": others}});
         let version = Some(item.resource_version.as_str());
-        match writer.patch(job.kind, &job.namespace, &job.object.name, uid, version, &patch).await {
+        match writer.patch(&job.kind, &job.namespace, &job.object.name, uid, version, &patch).await {
             Ok(item) => return Outcome::Done(Box::new(item)),
             Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => return Outcome::Gone,
             // Somebody changed it in between, and nothing was patched.
@@ -171,7 +171,7 @@ async fn release(writer: &Guarded, job: &Job) -> Outcome {
 async fn stop(writer: &Guarded, job: &Job) -> Outcome {
     let Some(uid) = job.object.uid.as_deref() else { return Outcome::Gone };
     let patch = json!({"spec": {"shutdown": "Stop"}});
-    match writer.patch(job.kind, &job.namespace, &job.object.name, uid, None, &patch).await {
+    match writer.patch(&job.kind, &job.namespace, &job.object.name, uid, None, &patch).await {
         Ok(item) => Outcome::Done(Box::new(item)),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Outcome::Gone,
         Err(error) => outcome::of_write(&error),
@@ -189,7 +189,7 @@ async fn relabel(writer: &Guarded, desk: &Desk, job: &Job) -> Outcome {
     };
     let patch = json!({"metadata": marks_of(desk, job, &item)});
     let version = Some(item.resource_version.as_str());
-    match writer.patch(job.kind, &job.namespace, &job.object.name, uid, version, &patch).await {
+    match writer.patch(&job.kind, &job.namespace, &job.object.name, uid, version, &patch).await {
         Ok(item) => Outcome::Done(Box::new(item)),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Outcome::Gone,
         Err(error) => outcome::of_write(&error),
@@ -221,7 +221,7 @@ fn marks_of(desk: &Desk, job: &Job, item: &Observation) -> Value {
 fn tell(site: &Site, job: &Job, outcome: &Outcome) {
     let (term, cluster, name) = (job.intent.permit.term, site.name.as_str(), job.object.name.as_str());
     let (run, attempt, action) = (job.run.head.uid, job.object.attempt, job.intent.action);
-    let (kind, namespace) = (job.kind, job.namespace.as_str());
+    let (kind, namespace) = (&job.kind, job.namespace.as_str());
     match outcome {
         Outcome::Done(_) | Outcome::Gone | Outcome::Absent => {
             tracing::debug!(term, cluster, %run, attempt, ?action, %kind, namespace, name, "kube write done");

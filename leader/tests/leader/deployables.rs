@@ -206,9 +206,9 @@ async fn lost_answers_and_a_new_leader_make_nothing_twice_and_an_orphaned_deploy
     wired.ok(Command::Withdraw(Withdraw { target: Target::named("risk", NAME), orphan: true }));
     wired.until("the record is gone", |wired| wired.deployable().is_none()).await;
     let api = wired.somebody(0).await;
-    let left = api.get(Kind::ConfigMap, "risk", "one").await.unwrap().unwrap();
+    let left = api.get(&Kind::ConfigMap, "risk", "one").await.unwrap().unwrap();
     assert_eq!((left.group, left.submission), (None, None));
     let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "uid": left.uid}});
     let dry = Apply { dry_run: true, force: false };
-    api.apply(Kind::ConfigMap, "risk", "one", body.to_string().as_bytes(), dry).await.unwrap();
+    api.apply(&Kind::ConfigMap, "risk", "one", body.to_string().as_bytes(), dry).await.unwrap();
 }

@@ -97,7 +97,7 @@ impl Sim {
     }
 
     pub(crate) fn created(&self, kind: Kind, name: &str) -> usize {
-        self.with(|inner| inner.created.iter().filter(|(k, n, _)| (*k, n.as_str()) == (kind, name)).count())
+        self.with(|inner| inner.created.iter().filter(|(k, n, _)| (k, n.as_str()) == (&kind, name)).count())
     }
 
     pub(crate) fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<Value> {
@@ -122,7 +122,7 @@ impl Sim {
                 Some(object) => inner.objects.insert(name.clone(), object.clone()),
                 None => inner.objects.remove(name),
             };
-            inner.events.push(Event { version, kind: name.0, before, after });
+            inner.events.push(Event { version, kind: name.0.clone(), before, after });
             version
         });
         self.changed.send_replace(version);
@@ -131,13 +131,13 @@ impl Sim {
 
     pub(crate) fn create(
         self: &Arc<Self>,
-        kind: Kind,
+        kind: &Kind,
         namespace: &str,
         body: &[u8],
     ) -> Result<Observation, CallError> {
         let mut object: Value = serde_json::from_slice(body).expect("a body is JSON");
         let name = object["metadata"]["name"].as_str().expect("it has a name").to_owned();
-        let key = (kind, namespace.to_owned(), name.clone());
+        let key = (kind.clone(), namespace.to_owned(), name.clone());
         let uid = self.with(|inner| {
             if !inner.namespaces.contains(namespace) {
                 return Err(refused(404, RefusedKind::NamespaceMissing));
@@ -147,7 +147,7 @@ impl Sim {
             }
             inner.uids += 1;
             let uid = format!("{}-{}", inner.identity, inner.uids);
-            inner.created.push((kind, name.clone(), uid.clone()));
+            inner.created.push((kind.clone(), name.clone(), uid.clone()));
             Ok(uid)
         })?;
         object["metadata"]["uid"] = json!(uid);
@@ -156,13 +156,13 @@ impl Sim {
         match kind {
             Kind::Job => drop(tokio::spawn(run_job(Arc::clone(self), key, uid))),
             Kind::Workflow => drop(tokio::spawn(run_workflow(Arc::clone(self), key, uid))),
-            Kind::ConfigMap | Kind::WorkflowTemplate => {}
+            Kind::ConfigMap | Kind::WorkflowTemplate | Kind::Other(_) => {}
         }
         Ok(rule::project(kind, &stored).expect("it can be projected"))
     }
 
     pub(crate) fn delete(self: &Arc<Self>, name: &Name, uid: Option<&str>) -> Result<(), CallError> {
-        let Some(mut object) = self.get(name.0, &name.1, &name.2) else {
+        let Some(mut object) = self.get(name.0.clone(), &name.1, &name.2) else {
             return Err(refused(404, RefusedKind::NotFound));
         };
         if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) {
@@ -186,7 +186,7 @@ impl Sim {
 
     /// Takes a finalizer off; an object that was asked to go and has none left goes.
     pub(crate) fn finalize(&self, name: &Name, finalizer: &str) {
-        let Some(mut object) = self.get(name.0, &name.1, &name.2) else { return };
+        let Some(mut object) = self.get(name.0.clone(), &name.1, &name.2) else { return };
         let left: Vec<_> = finalizers(&object).into_iter().filter(|one| one != finalizer).collect();
         object["metadata"]["finalizers"] = json!(left);
         self.settle(name, object);
@@ -204,7 +204,7 @@ impl Sim {
         version: Option<&str>,
         patch: &Value,
     ) -> Result<Observation, CallError> {
-        let Some(mut object) = self.get(name.0, &name.1, &name.2) else {
+        let Some(mut object) = self.get(name.0.clone(), &name.1, &name.2) else {
             return Err(refused(404, RefusedKind::NotFound));
         };
         let metadata = &object["metadata"];
@@ -214,7 +214,7 @@ impl Sim {
         merge(&mut object, patch);
         let last = object.clone();
         let stored = self.settle(name, object).unwrap_or(last);
-        Ok(rule::project(name.0, &stored).expect("it can be projected"))
+        Ok(rule::project(&name.0, &stored).expect("it can be projected"))
     }
 
     /// The history is that of a backup, at this version and without objects.
@@ -259,7 +259,7 @@ pub(crate) fn merge(value: &mut Value, patch: &Value) {
 
 /// A controller says something of an object that is still there.
 fn update(sim: &Sim, name: &Name, uid: &str, status: Value) {
-    let Some(mut object) = sim.get(name.0, &name.1, &name.2) else { return };
+    let Some(mut object) = sim.get(name.0.clone(), &name.1, &name.2) else { return };
     if object["metadata"]["uid"] == uid && !object["metadata"]["deletionTimestamp"].is_string() {
         object["status"] = status;
         sim.put(name, Some(object));
@@ -273,7 +273,8 @@ async fn run_workflow(sim: Arc<Sim>, name: Name, uid: String) {
     let mut changed = sim.changed.subscribe();
     let shut_down = async {
         let stops = |_: &u64| {
-            sim.get(name.0, &name.1, &name.2).is_some_and(|object| object["spec"]["shutdown"].is_string())
+            sim.get(name.0.clone(), &name.1, &name.2)
+                .is_some_and(|object| object["spec"]["shutdown"].is_string())
         };
         changed.wait_for(stops).await.map(drop)
     };

@@ -97,13 +97,17 @@ impl ClusterApi for Api {
         }))
     }
 
-    fn list<'a>(&'a self, kind: Kind, selector: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
+    fn plural<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
+        Box::pin(async move { Ok(kind.plural().unwrap_or("others").to_owned()) })
+    }
+
+    fn list<'a>(&'a self, kind: &'a Kind, selector: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
         Box::pin(self.read(move |sim| {
             sim.with(|inner| {
                 let objects = inner
                     .objects
                     .iter()
-                    .filter(|((of, _, _), object)| *of == kind && selects(selector, object));
+                    .filter(|((of, _, _), object)| of == kind && selects(selector, object));
                 let items = objects.filter_map(|(_, object)| rule::project(kind, object)).collect();
                 let resource_version = inner.version.to_string();
                 Ok(Page { items, skipped: 0, resource_version, continue_token: None })
@@ -111,7 +115,7 @@ impl ClusterApi for Api {
         }))
     }
 
-    fn watch<'a>(&'a self, kind: Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
         Box::pin(self.read(move |sim| {
             let from: u64 = from.parse().expect("versions are numbers here");
             if sim.with(|inner| inner.unwatched) {
@@ -121,25 +125,28 @@ impl ClusterApi for Api {
                 return Err(refused(410, RefusedKind::Expired));
             }
             let restores = sim.with(|inner| {
-                inner.watched.insert(kind);
+                inner.watched.insert(kind.clone());
                 inner.restores
             });
-            let state = (Arc::clone(&self.sim), self.sim.changed.subscribe(), from, selector.to_owned());
+            let wanted = (kind.clone(), selector.to_owned());
+            let state = (Arc::clone(&self.sim), self.sim.changed.subscribe(), from, wanted);
             let stream =
-                futures::stream::unfold(state, move |(sim, mut changed, mut at, selector)| async move {
+                futures::stream::unfold(state, move |(sim, mut changed, mut at, wanted)| async move {
                     loop {
                         changed.mark_unchanged();
                         if sim.with(|inner| inner.restores != restores) {
                             return None;
                         }
                         let next = sim.with(|inner| {
-                            let event =
-                                inner.events.iter().find(|event| event.version > at && event.kind == kind)?;
+                            let event = inner
+                                .events
+                                .iter()
+                                .find(|event| event.version > at && event.kind == wanted.0)?;
                             at = event.version;
-                            Some(seen(kind, &selector, event.before.as_ref(), event.after.as_ref(), at))
+                            Some(seen(&wanted.0, &wanted.1, event.before.as_ref(), event.after.as_ref(), at))
                         });
                         match next {
-                            Some(Some(event)) => return Some((event, (sim, changed, at, selector))),
+                            Some(Some(event)) => return Some((event, (sim, changed, at, wanted))),
                             Some(None) => {}
                             None => changed.changed().await.ok()?,
                         }
@@ -149,9 +156,9 @@ impl ClusterApi for Api {
         }))
     }
 
-    fn get<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
+    fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(self.read(move |sim| {
-            Ok(sim.get(kind, namespace, name).and_then(|object| rule::project(kind, &object)))
+            Ok(sim.get(kind.clone(), namespace, name).and_then(|object| rule::project(kind, &object)))
         }))
     }
 
@@ -185,22 +192,23 @@ impl ClusterApi for Api {
         }))
     }
 
-    fn create<'a>(&'a self, kind: Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
+    fn create<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
         let object: Value = serde_json::from_slice(body).expect("a body is JSON");
         let what = format!("create {kind} {}", object["metadata"]["name"].as_str().unwrap_or_default());
         let (sim, namespace, body) = (Arc::clone(&self.sim), namespace.to_owned(), body.to_vec());
-        Box::pin(self.write(what, move || sim.create(kind, &namespace, &body)))
+        let kind = kind.clone();
+        Box::pin(self.write(what, move || sim.create(&kind, &namespace, &body)))
     }
 
-    fn delete<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
         let (sim, key, uid) =
-            (Arc::clone(&self.sim), (kind, namespace.to_owned(), name.to_owned()), uid.to_owned());
+            (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()), uid.to_owned());
         Box::pin(self.write(format!("delete {kind} {name}"), move || sim.delete(&key, Some(&uid))))
     }
 
     fn patch<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         uid: &'a str,
@@ -208,7 +216,7 @@ impl ClusterApi for Api {
         patch: &'a Value,
     ) -> Call<'a, Observation> {
         let (sim, key, uid) =
-            (Arc::clone(&self.sim), (kind, namespace.to_owned(), name.to_owned()), uid.to_owned());
+            (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()), uid.to_owned());
         let (version, patch) = (version.map(str::to_owned), patch.clone());
         Box::pin(
             self.write(format!("patch {kind} {name}"), move || {
@@ -217,21 +225,21 @@ impl ClusterApi for Api {
         )
     }
 
-    fn look<'a>(&'a self, kind: Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
+    fn look<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
         Box::pin(self.read(move |sim| {
-            Ok(sim.get(kind, namespace, name).and_then(|object| sim_apply::look(kind, &object)))
+            Ok(sim.get(kind.clone(), namespace, name).and_then(|object| sim_apply::look(kind, &object)))
         }))
     }
 
     fn apply<'a>(
         &'a self,
-        kind: Kind,
+        kind: &'a Kind,
         namespace: &'a str,
         name: &'a str,
         body: &'a [u8],
         how: Apply,
     ) -> Call<'a, Look> {
-        let (sim, key) = (Arc::clone(&self.sim), (kind, namespace.to_owned(), name.to_owned()));
+        let (sim, key) = (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()));
         let body: Value = serde_json::from_slice(body).expect("a body is JSON");
         Box::pin(self.write(format!("apply {kind} {name}"), move || sim_apply::apply(&sim, &key, &body, how)))
     }
@@ -239,7 +247,7 @@ impl ClusterApi for Api {
 
 /// What a watch with that selector says of a change.
 fn seen(
-    kind: Kind,
+    kind: &Kind,
     selector: &str,
     before: Option<&Value>,
     after: Option<&Value>,

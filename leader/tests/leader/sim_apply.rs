@@ -7,12 +7,12 @@ use tallyman_cluster::{Apply, CallError, Look, RefusedKind};
 use tallyman_model::record::Kind;
 use tallyman_model::rule;
 
-pub(crate) fn look(kind: Kind, object: &Value) -> Option<Look> {
+pub(crate) fn look(kind: &Kind, object: &Value) -> Option<Look> {
     Some(Look { item: rule::project(kind, object)?, owned: rule::owned(object) })
 }
 
 pub(crate) fn apply(sim: &Sim, name: &Name, body: &Value, how: Apply) -> Result<Look, CallError> {
-    let found = sim.get(name.0, &name.1, &name.2);
+    let found = sim.get(name.0.clone(), &name.1, &name.2);
     let Some(mut object) = found.filter(|object| object["metadata"]["uid"] == body["metadata"]["uid"]) else {
         return Err(refused(409, RefusedKind::Conflict));
     };
@@ -25,7 +25,7 @@ pub(crate) fn apply(sim: &Sim, name: &Name, body: &Value, how: Apply) -> Result<
     if !how.dry_run && object != before {
         object = sim.put(name, Some(object)).expect("it was put");
     }
-    Ok(look(name.0, &object).expect("it can be projected"))
+    Ok(look(&name.0, &object).expect("it can be projected"))
 }
 
 fn fields(value: &Value) -> Value {

@@ -254,3 +254,19 @@ async fn workflows_are_watched_only_where_there_are_some_and_jobs_everywhere() {
     assert_eq!(watched("east"), BTreeSet::from([Kind::Job, Kind::Workflow]));
     assert_eq!(watched("west"), BTreeSet::from([Kind::Job]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_object_of_any_kind_is_made_before_the_job_and_watched_while_it_is_there() {
+    let world = World::led();
+    world.raise();
+    let widget = Kind::parse("example.com/v1", "Widget").unwrap();
+    world.submit("report", |value| {
+        let manifest = json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}});
+        value["spec"]["manifests"].as_array_mut().unwrap().push(manifest);
+    });
+    world.until_phase("report", Phase::Succeeded).await;
+    let writes = world.east().writes();
+    let at = |what: &str| writes.iter().position(|write| write == what);
+    assert!(at("create Widget w").unwrap() < at("create Job report").unwrap(), "{writes:?}");
+    assert!(world.east().with(|inner| inner.watched.contains(&widget)));
+}

@@ -53,11 +53,12 @@ impl Adopt {
         }
         sent(&mut run, number, txn.now_ms());
         settle::write(txn, run)?;
-        let (kind, items) = (self.item.kind, vec![Observation::clone(&self.item)]);
+        let (kind, items) = (self.item.kind.clone(), vec![Observation::clone(&self.item)]);
         let (cluster, timeline) = (self.cluster, self.timeline);
-        let seen = Observe { cluster, kind, timeline, cursor: None, items }.apply(txn)?;
-        let Observation { namespace, name, .. } = &*self.item;
-        txn.say(format!("attempt {number} was sent after the backup: {kind} {namespace}/{name}"));
+        let said = format!("{kind} {}/{}", self.item.namespace, self.item.name);
+        let plural = String::new();
+        let seen = Observe { cluster, kind, plural, timeline, cursor: None, items }.apply(txn)?;
+        txn.say(format!("attempt {number} was sent after the backup: {said}"));
         Ok(seen)
     }
 }
@@ -106,7 +107,7 @@ impl Runnable {
     ) -> Option<u32> {
         let number = item.attempt.filter(|number| (1..=limits::ATTEMPTS_MAX).contains(number))?;
         let plan = self.planned.get(usize::from(self.main))?;
-        let named = (item.kind, &item.namespace) == (plan.kind, &plan.namespace)
+        let named = (&item.kind, &item.namespace) == (&plan.kind, &plan.namespace)
             && item.name == of_attempt(&plan.name, number);
         let marked = item.group == Some(group)
             && item.submission == Some(self.head.uid)

@@ -90,7 +90,7 @@ fn retarget(installation: &mut Installation, deployable: &Deployable, bundle: &B
     let mut objects = Vec::with_capacity(bundle.planned.len());
     for (planned, plan) in (0..).zip(&bundle.planned) {
         let is_it = |object: &Synced| {
-            (object.kind, &object.namespace, &object.name) == (plan.kind, &plan.namespace, &plan.name)
+            (&object.kind, &object.namespace, &object.name) == (&plan.kind, &plan.namespace, &plan.name)
         };
         let mut object = match installation.objects.iter().position(is_it) {
             Some(at) => installation.objects.remove(at),
@@ -111,7 +111,7 @@ fn retarget(installation: &mut Installation, deployable: &Deployable, bundle: &B
 
 fn absent(plan: &crate::record::Planned) -> Synced {
     Synced {
-        kind: plan.kind,
+        kind: plan.kind.clone(),
         namespace: plan.namespace.clone(),
         name: plan.name.clone(),
         planned: 0,

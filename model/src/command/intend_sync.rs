@@ -110,11 +110,13 @@ fn begin(object: &mut Synced, intent: SyncIntent) {
 fn holder(txn: &Txn<'_>, installation: &Installation, position: usize) -> Result<Option<String>, Damaged> {
     let Some(object) = installation.objects.get(position) else { return Ok(None) };
     let Synced { kind, namespace, name, .. } = object;
-    let claim = lookup::claim_hash(installation.cluster, *kind, namespace, name);
+    let claim = lookup::claim_hash(installation.cluster, kind, namespace, name);
     txn.find(Tag::Claim, claim, |record| match record {
         Record::Runnable(run) => {
             let holds = run.objects.iter().any(|theirs| {
-                let plan = run.plan(theirs).filter(|plan| (plan.kind, &plan.namespace) == (*kind, namespace));
+                let plan = run
+                    .plan(theirs)
+                    .filter(|plan| plan.kind.names_same(kind) && plan.namespace == *namespace);
                 plan.is_some()
                     && theirs.claims()
                     && theirs.cluster == installation.cluster
@@ -123,7 +125,7 @@ fn holder(txn: &Txn<'_>, installation: &Installation, position: usize) -> Result
             holds.then(|| format!("runnable {}/{}", run.head.namespace, run.head.name))
         }
         Record::Installation(other) if other.ordinal != installation.ordinal => {
-            other.holds(installation.cluster, *kind, namespace, name).then(|| "another deployable".to_owned())
+            other.holds(installation.cluster, kind, namespace, name).then(|| "another deployable".to_owned())
         }
         _ => None,
     })
@@ -132,10 +134,11 @@ fn holder(txn: &Txn<'_>, installation: &Installation, position: usize) -> Result
 impl Installation {
     /// True if the name of that object is claimed by it.
     #[must_use]
-    pub fn holds(&self, cluster: Ordinal, kind: crate::record::Kind, namespace: &str, name: &str) -> bool {
+    pub fn holds(&self, cluster: Ordinal, kind: &crate::record::Kind, namespace: &str, name: &str) -> bool {
         let is_it = |object: &Synced| {
             object.claims()
-                && (object.kind, object.namespace.as_str(), object.name.as_str()) == (kind, namespace, name)
+                && object.kind.names_same(kind)
+                && (object.namespace.as_str(), object.name.as_str()) == (namespace, name)
         };
         self.cluster == cluster && self.objects.iter().any(is_it)
     }

@@ -48,6 +48,8 @@ pub struct Observe {
     pub cluster: Ordinal,
     /// The kind that was watched or read.
     pub kind: Kind,
+    /// What the cluster calls it in paths; of a read it may be empty.
+    pub plural: String,
     /// The cluster's timeline as the leader knew it.
     pub timeline: u32,
     /// The resourceVersion that the watch has reached with these; `None`: not from a watch.
@@ -64,7 +66,7 @@ impl Observe {
         if cluster.timeline != self.timeline {
             return Ok(Err(Refusal::outdated("the cluster's timeline has moved on")));
         }
-        let mut words = format!("{} of {} on {}", self.items.len(), self.kind.plural(), cluster.head.name);
+        let mut words = format!("{} of {} on {}", self.items.len(), self.called(), cluster.head.name);
         for item in &self.items {
             if let Some(overlap) = self.take(txn, item)? {
                 words.push_str("; ");
@@ -112,7 +114,7 @@ impl Observe {
                 return Ok(run);
             }
         }
-        let claim = crate::lookup::claim_hash(self.cluster, item.kind, &item.namespace, &item.name);
+        let claim = crate::lookup::claim_hash(self.cluster, &item.kind, &item.namespace, &item.name);
         txn.find(Tag::Claim, claim, |record| match record {
             Record::Runnable(run) => {
                 run.objects.iter().any(|object| is_it(&run, object, self.cluster, item)).then_some(run)
@@ -121,8 +123,12 @@ impl Observe {
         })
     }
 
+    fn called(&self) -> &str {
+        if self.plural.is_empty() { self.kind.plural().unwrap_or(self.kind.as_str()) } else { &self.plural }
+    }
+
     fn move_cursor(&self, txn: &mut Txn<'_>, cursor: &str) -> Result<(), Damaged> {
-        let hash = crate::index::watch_hash(self.cluster, self.kind);
+        let hash = crate::index::watch_hash(self.cluster, &self.kind);
         let known = txn.find(Tag::Name, hash, |record| match record {
             Record::Watch(watch) if watch.cluster == self.cluster && watch.kind == self.kind => Some(watch),
             _ => None,
@@ -135,7 +141,8 @@ impl Observe {
             ordinal,
             revision: crate::Revision(0),
             cluster: self.cluster,
-            kind: self.kind,
+            kind: self.kind.clone(),
+            plural: self.called().to_owned(),
             cursor: cursor.to_owned(),
             timeline: self.timeline,
             observed_ms: txn.now_ms(),
@@ -150,7 +157,7 @@ impl Observe {
 fn is_it(run: &Runnable, object: &Object, cluster: Ordinal, item: &Observation) -> bool {
     let Some(plan) = run.plan(object) else { return false };
     let named = object.cluster == cluster
-        && plan.kind == item.kind
+        && plan.kind.names_same(&item.kind)
         && plan.namespace == item.namespace
         && object.name == item.name;
     if !named || object.given_up {

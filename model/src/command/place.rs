@@ -150,17 +150,17 @@ const CLUSTER_DELAY_MS: u64 = 300_000;
 pub(super) fn holder(txn: &Txn<'_>, run: &Runnable, objects: &[Object]) -> Result<Option<String>, Damaged> {
     for object in objects {
         let Some(plan) = run.plan(object) else { continue };
-        let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
+        let claim = lookup::claim_hash(object.cluster, &plan.kind, &plan.namespace, &object.name);
         let holder = txn.find(Tag::Claim, claim, |record| match record {
             Record::Runnable(other) => blocks(&other, run, object, plan)
                 .then(|| format!("runnable {}/{}", other.head.namespace, other.head.name)),
             Record::Installation(other) => other
-                .holds(object.cluster, plan.kind, &plan.namespace, &object.name)
+                .holds(object.cluster, &plan.kind, &plan.namespace, &object.name)
                 .then(|| "a deployable".to_owned()),
             _ => None,
         })?;
         if let Some(holder) = holder {
-            let (kind, namespace, name) = (plan.kind, &plan.namespace, &object.name);
+            let (kind, namespace, name) = (&plan.kind, &plan.namespace, &object.name);
             return Ok(Some(format!("{kind} {namespace}/{name} is held by {holder}")));
         }
     }
@@ -172,7 +172,8 @@ fn blocks(other: &Runnable, run: &Runnable, object: &Object, plan: &crate::recor
         let Some(their_plan) = other.plan(theirs) else { return false };
         let same_name = theirs.cluster == object.cluster
             && theirs.name == object.name
-            && (their_plan.kind, &their_plan.namespace) == (plan.kind, &plan.namespace);
+            && their_plan.kind.names_same(&plan.kind)
+            && their_plan.namespace == plan.namespace;
         let shared = their_plan.digest == plan.digest
             && theirs.wanted
             && !other.is_main(theirs)

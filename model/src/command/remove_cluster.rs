@@ -5,8 +5,8 @@
 //! to be orphaned (`Conflict`). Orphaned objects are written off: they stay on the cluster, and their runs forget them
 //! when they are next written.
 
-use crate::record::{Kind, Record, Resource};
-use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Tag, Txn};
+use crate::record::{Record, Resource};
+use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Tag, Txn, limits};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -51,15 +51,8 @@ impl RemoveCluster {
                 self.name
             ));
         }
-        for kind in Kind::ALL {
-            let hash = crate::index::watch_hash(ordinal, kind);
-            let watch = txn.find(Tag::Name, hash, |record| match record {
-                Record::Watch(watch) if (watch.cluster, watch.kind) == (ordinal, kind) => Some(watch.ordinal),
-                _ => None,
-            })?;
-            if let Some(watch) = watch {
-                txn.remove(watch, 0)?;
-            }
+        for watch in txn.ordinals(Tag::Watches, ordinal.0, limits::WATCHES_MAX)? {
+            txn.remove(watch, 0)?;
         }
         txn.remove(ordinal, 0)?;
         Ok(Ok(Done::with(txn, Arc::new(Record::Cluster(cluster)))))

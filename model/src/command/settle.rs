@@ -376,7 +376,7 @@ fn release_shared(txn: &Txn<'_>, run: &mut Runnable) -> Result<(), Damaged> {
 
 fn is_shared(txn: &Txn<'_>, run: &Runnable, object: &Object) -> Result<bool, Damaged> {
     let Some(plan) = run.plan(object) else { return Ok(false) };
-    let claim = lookup::claim_hash(object.cluster, plan.kind, &plan.namespace, &object.name);
+    let claim = lookup::claim_hash(object.cluster, &plan.kind, &plan.namespace, &object.name);
     let other = txn.find(Tag::Claim, claim, |record| match record {
         Record::Runnable(other) if other.head.ordinal != run.head.ordinal => {
             let same = |theirs: &Object| {

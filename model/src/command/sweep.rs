@@ -29,7 +29,8 @@ impl Sweep {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
         let observe = Observe {
             cluster: self.cluster,
-            kind: self.kind,
+            kind: self.kind.clone(),
+            plural: String::new(),
             timeline: self.timeline,
             cursor: None,
             items: self.items.clone(),

@@ -175,7 +175,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 17] = [
+const TAGS: [Tag; 18] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -192,6 +192,7 @@ const TAGS: [Tag; 17] = [
     Tag::Label,
     Tag::LabelKey,
     Tag::DeadLetter,
+    Tag::Watches,
     Tag::Lane,
 ];
 

@@ -7,7 +7,7 @@ use super::object;
 use super::placement::placement_of;
 use super::{marks, names};
 use crate::command::{ManifestName, Submit, SubmitManifest};
-use crate::record::{OnLate, OnLoss, Placement, RunSpec};
+use crate::record::{Kind, OnLate, OnLoss, Placement, RunSpec};
 use crate::{Cause, Digest, Uid, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -189,7 +189,9 @@ pub(super) fn manifests_of(
     let planned: Vec<SubmitManifest> = list.into_iter().enumerate().filter_map(check).collect();
     for (i, one) in planned.iter().enumerate() {
         let same = |other: &SubmitManifest| {
-            matches!(one.name, ManifestName::Fixed(_)) && (other.kind, &other.name) == (one.kind, &one.name)
+            matches!(one.name, ManifestName::Fixed(_))
+                && other.kind.names_same(&one.kind)
+                && other.name == one.name
         };
         if planned.iter().take(i).any(same) {
             faults.add(format!("spec.manifests[{i}]"), "has the kind and name of an earlier one");
@@ -209,7 +211,7 @@ fn main_of(main: Option<Value>, planned: &[SubmitManifest], faults: &mut Faults)
             [only] => Some(*only),
             [] if planned.is_empty() => None,
             [] => {
-                faults.add("spec.manifests", "one of them must run to completion (a Job)");
+                faults.add("spec.manifests", no_main(planned));
                 None
             }
             _ => {
@@ -250,6 +252,18 @@ fn main_of(main: Option<Value>, planned: &[SubmitManifest], faults: &mut Faults)
         }
     };
     u16::try_from(position.unwrap_or(0)).unwrap_or(0)
+}
+
+/// Nothing of it says when the run has ended.
+fn no_main(planned: &[SubmitManifest]) -> String {
+    let known: Vec<&Kind> = planned.iter().map(|one| &one.kind).filter(|kind| kind.is_other()).collect();
+    match known.as_slice() {
+        [] => "one of them must run to completion (a Job)".to_owned(),
+        [kind, ..] => format!(
+            "one of them must run to completion (a Job, a Workflow); when {} {kind} has ended is not known",
+            kind.api_version()
+        ),
+    }
 }
 
 /// What an approval must name: the bytes that are sent and where they may go.

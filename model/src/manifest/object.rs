@@ -1,7 +1,7 @@
 //! One manifest of a submission: what may be in it, and the form in which it is kept.
 
 use super::fields::{Faults, kind_of};
-use super::{marks, names};
+use super::{kinds, marks, names};
 use crate::command::{ManifestName, SubmitManifest};
 use crate::record::Kind;
 use crate::{Digest, limits};
@@ -52,7 +52,7 @@ pub(super) fn check(
             format!("is {other}; it must be the submission's, {namespace:?}"),
         );
     }
-    let name = name(path, kind, metadata, attempts_max, faults);
+    let name = name(path, &kind, metadata, attempts_max, faults);
     if faults.0.len() > before {
         return None;
     }
@@ -71,19 +71,15 @@ fn kind(path: Arguments<'_>, map: &Map<String, Value>, faults: &mut Faults) -> O
         faults.add(path.to_string(), "must have apiVersion and kind");
         return None;
     }
-    if kind == "Secret" {
-        faults.add(path.to_string(), "Secrets are not taken: make it on the cluster and refer to it by name");
+    let Some(kind) = Kind::parse(api_version, kind) else {
+        faults.add(path.to_string(), format!("{api_version:?} {kind:?} cannot be the names of a kind"));
+        return None;
+    };
+    if let Some(why) = kinds::refused(&kind) {
+        faults.add(path.to_string(), why);
         return None;
     }
-    let known = Kind::parse(api_version, kind);
-    if known.is_none() {
-        let kinds: Vec<_> = Kind::ALL.iter().map(|kind| format!("{} {kind}", kind.api_version())).collect();
-        faults.add(
-            path.to_string(),
-            format!("{api_version} {kind} cannot be sent; these can: {}", kinds.join(", ")),
-        );
-    }
-    known
+    Some(kind)
 }
 
 fn strip(metadata: &mut Map<String, Value>) {
@@ -136,13 +132,15 @@ fn own_marks(path: Arguments<'_>, metadata: &Map<String, Value>, faults: &mut Fa
 
 fn name(
     path: Arguments<'_>,
-    kind: Kind,
+    kind: &Kind,
     metadata: &Map<String, Value>,
     attempts_max: u32,
     faults: &mut Faults,
 ) -> Option<ManifestName> {
     // Attempt n > 1 of a main object is called NAME-aN.
-    let suffix = if kind.completes() && attempts_max > 1 { format!("-a{attempts_max}").len() } else { 0 };
+    // Of a kind that is not known here it may be one.
+    let main = kind.completes() || kind.is_other();
+    let suffix = if main && attempts_max > 1 { format!("-a{attempts_max}").len() } else { 0 };
     let bytes_max = kind.name_bytes_max() - suffix;
     let told = |why: String| match suffix {
         0 => why,

@@ -65,7 +65,7 @@ pub fn installations(view: &dyn View, of: Ordinal) -> Result<Vec<Installation>, 
 /// # Errors
 /// [`Damaged`].
 pub fn is_kept_in_sync(view: &dyn View, cluster: Ordinal, item: &Observation) -> Result<bool, Damaged> {
-    let claim = lookup::claim_hash(cluster, item.kind, &item.namespace, &item.name);
+    let claim = lookup::claim_hash(cluster, &item.kind, &item.namespace, &item.name);
     for ordinal in ordinals(view, Tag::Claim, claim)? {
         if let Some(Record::Installation(installation)) = record(view, ordinal)?
             && installation.cluster == cluster

@@ -15,6 +15,8 @@ pub struct Watch {
     pub cluster: Ordinal,
     /// The kind that is watched.
     pub kind: Kind,
+    /// What the cluster calls the kind in paths.
+    pub plural: String,
     /// The resourceVersion reached; empty: everything must be listed.
     pub cursor: String,
     /// The timeline that the cursor belongs to.

@@ -113,7 +113,7 @@ fn members_that_were_made_again_give_a_retry_its_turn() {
 fn the_finalizers_of_others_are_projected_and_our_hold_is_not_one_of_them() {
     let object = json!({"metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "1",
         "finalizers": ["a.example/one", "tallyman.dev/hold", "foregroundDeletion"]}});
-    let item = rule::project(Kind::Job, &object).unwrap();
+    let item = rule::project(&Kind::Job, &object).unwrap();
     assert!(item.held);
     assert_eq!(item.seen.finalizers, ["a.example/one", "foregroundDeletion"]);
 }

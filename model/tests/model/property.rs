@@ -130,8 +130,9 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
             let (cluster, timeline) = (sent.cluster, 1);
             let cursor = Some(version.to_string());
             let _ = world.run(Command::Observe(Observe {
+                plural: String::new(),
                 cluster,
-                kind: item.kind,
+                kind: item.kind.clone(),
                 timeline,
                 cursor,
                 items: vec![item],

@@ -34,7 +34,14 @@ fn say(world: &mut World, version: &str, status: Value) {
     let cluster = world.cluster("east");
     let (cluster, timeline) = (cluster.head.ordinal, cluster.timeline);
     let (kind, cursor) = (Kind::Workflow, Some(version.to_owned()));
-    world.ok(Command::Observe(Observe { cluster, kind, timeline, cursor, items: vec![item] }));
+    world.ok(Command::Observe(Observe {
+        cluster,
+        kind,
+        plural: String::new(),
+        timeline,
+        cursor,
+        items: vec![item],
+    }));
 }
 
 fn cancel(world: &mut World) {
@@ -103,7 +110,7 @@ fn a_kind_that_not_all_clusters_serve_is_looked_at_while_something_of_it_is_or_m
     world.submit("report", workflow);
     assert_eq!(tracked(&world, east), [Kind::Job, Kind::ConfigMap]);
     world.place("report", "east");
-    assert_eq!(tracked(&world, east), Kind::ALL);
+    assert_eq!(tracked(&world, east), Kind::KNOWN);
     assert_eq!(tracked(&world, west), [Kind::Job, Kind::ConfigMap]);
     cancel(&mut world);
     assert_eq!(tracked(&world, east), [Kind::Job, Kind::ConfigMap]);

@@ -202,7 +202,7 @@ impl World {
         value["metadata"]["uid"] = json!(format!("{name}-{object}"));
         value["metadata"]["resourceVersion"] = json!("100");
         value["status"] = status;
-        let mut item = rule::project(run.plan(sent).unwrap().kind, &value).unwrap();
+        let mut item = rule::project(&run.plan(sent).unwrap().kind, &value).unwrap();
         change(&mut item);
         item
     }
@@ -217,7 +217,8 @@ impl World {
         let cluster = self.cluster(cluster);
         let cursor = Some("200".to_owned());
         let (cluster, timeline) = (cluster.head.ordinal, cluster.timeline);
-        self.ok(Command::Observe(Observe { cluster, kind: Kind::Job, timeline, cursor, items }));
+        let plural = String::new();
+        self.ok(Command::Observe(Observe { cluster, kind: Kind::Job, plural, timeline, cursor, items }));
     }
 
     pub(crate) fn observe_verdict(&mut self, name: &str, object: u16, verdict: Verdict, version: u32) {

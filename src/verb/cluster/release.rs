@@ -57,7 +57,7 @@ pub(super) struct Release {
 
 /// The kinds that are held: those that run to completion.
 fn kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| kind.completes())
+    Kind::KNOWN.into_iter().filter(Kind::completes)
 }
 
 /// What became of the holds.
@@ -85,12 +85,12 @@ impl Release {
         })?;
         let mut told = Told::default();
         for kind in kinds() {
-            self.release_kind(&api, kind, &mut told).await?;
+            self.release_kind(&api, &kind, &mut told).await?;
         }
         self.conclude(&told)
     }
 
-    async fn release_kind(&self, api: &KubeApi, kind: Kind, told: &mut Told) -> Result<(), Failure> {
+    async fn release_kind(&self, api: &KubeApi, kind: &Kind, told: &mut Told) -> Result<(), Failure> {
         let selector = match &self.group {
             Some(group) => format!("{}={group}", marks::GROUP),
             None => marks::GROUP.to_owned(),
@@ -120,7 +120,7 @@ impl Release {
     async fn release_one(&self, api: &KubeApi, item: &Observation, told: &mut Told) {
         let screen = Screen::stdout();
         let name = format!("{} {}/{}", item.kind, item.namespace, item.name);
-        let until_ms = api.hold_until(item.kind, &item.namespace, &item.name, &item.uid).await;
+        let until_ms = api.hold_until(&item.kind, &item.namespace, &item.name, &item.uid).await;
         let until = until_ms.as_ref().ok().copied().flatten();
         if !self.force && until.is_none_or(|until_ms| until_ms > Machine.now_ms()) {
             told.early += 1;
@@ -134,7 +134,7 @@ impl Release {
         // Others may hold the object too; the patch holds only for what was read.
         let patch = json!({"metadata": {"finalizers": item.seen.finalizers}});
         let version = Some(item.resource_version.as_str());
-        match api.patch(item.kind, &item.namespace, &item.name, &item.uid, version, &patch).await {
+        match api.patch(&item.kind, &item.namespace, &item.name, &item.uid, version, &patch).await {
             Ok(_) => {
                 told.released += 1;
                 screen.line(&format!("{name}   released"));

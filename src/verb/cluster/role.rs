@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use crate::output::yaml;
 use crate::screen::Screen;
 use serde_json::{Value, json};
-use tallyman_cluster::{Right, Scope, VERSION_PATH, rights};
+use tallyman_cluster::{Right, Scope, VERSION_PATH, rights, rights_of};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -24,6 +24,10 @@ pub(super) struct Role {
     /// A namespace that work may go to (default: all)
     #[arg(short, long = "namespace", value_name = "NS")]
     namespaces: Vec<String>,
+    /// A resource beside Jobs, ConfigMaps and Workflows that runs bring, such as
+    /// sparkapplications.sparkoperator.k8s.io
+    #[arg(long = "resource", value_name = "PLURAL.GROUP", value_parser = resource)]
+    resources: Vec<Resource>,
     /// The name of the account and its roles
     #[arg(long, value_name = "NAME", default_value = "tallyman")]
     account: String,
@@ -35,6 +39,22 @@ pub(super) struct Role {
     without_optional: bool,
 }
 
+/// What a cluster calls a kind: `PLURAL.GROUP`, of the core group `PLURAL`.
+#[derive(Clone, Debug)]
+struct Resource {
+    plural: String,
+    group: String,
+}
+
+fn resource(text: &str) -> Result<Resource, String> {
+    let (plural, group) = text.split_once('.').unwrap_or((text, ""));
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    if plural.is_empty() || !is_name(plural) || !is_name(group) {
+        return Err("it must be PLURAL.GROUP, as `kubectl api-resources -o name` lists them".to_owned());
+    }
+    Ok(Resource { plural: plural.to_owned(), group: group.to_owned() })
+}
+
 impl Role {
     pub(super) fn run(self) -> Result<(), Failure> {
         let documents: Result<Vec<String>, Failure> = self.documents().iter().map(yaml).collect();
@@ -42,13 +62,16 @@ impl Role {
         Ok(())
     }
 
-    fn rights(&self) -> impl Iterator<Item = Right> {
+    fn rights(&self) -> impl Iterator<Item = Right<'_>> {
         rights().filter(|right| !(self.without_optional && right.is_optional))
     }
 
     fn documents(&self) -> Vec<Value> {
-        let (everywhere, work): (Vec<Right>, Vec<Right>) =
-            self.rights().partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
+        let more = self.resources.iter().flat_map(|one| rights_of(&one.group, &one.plural));
+        let (everywhere, work): (Vec<Right<'_>>, Vec<Right<'_>>) = self
+            .rights()
+            .chain(more)
+            .partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
         let mut rules: Vec<Value> = everywhere.iter().map(rule).collect();
         rules.push(json!({"nonResourceURLs": [VERSION_PATH], "verbs": ["get"]}));
         let mut documents = vec![
@@ -91,7 +114,7 @@ impl Role {
     }
 }
 
-fn rule(right: &Right) -> Value {
+fn rule(right: &Right<'_>) -> Value {
     let mut rule = json!({"apiGroups": [right.group], "resources": [right.resource], "verbs": right.verbs});
     if let (Scope::Object(name), Some(rule)) = (right.scope, rule.as_object_mut()) {
         rule.insert("resourceNames".to_owned(), json!([name]));
@@ -109,6 +132,7 @@ mod tests {
             account: "tallyman".to_owned(),
             account_namespace: "ops".to_owned(),
             without_optional: false,
+            resources: Vec::new(),
         }
     }
 
@@ -146,6 +170,15 @@ mod tests {
             assert!(has(&all, resource) && !has(&needed, resource), "{resource}");
         }
         assert!(has(&needed, "\"jobs\""));
+    }
+
+    #[test]
+    fn a_resource_that_is_named_is_watched_and_written() {
+        let resources = resource("sparkapplications.sparkoperator.k8s.io").into_iter().collect();
+        let role = Role { resources, ..role(&[]) };
+        let rules = role.documents().get(1).map(Value::to_string).unwrap_or_default();
+        assert!(rules.contains(r#""apiGroups":["sparkoperator.k8s.io"],"resources":["sparkapplications"]"#));
+        assert!(resource("*").is_err() && resource(".apps").is_err());
     }
 
     #[test]

@@ -42,7 +42,7 @@ struct Details {
 }
 
 /// `None` if the line is no event.
-pub(super) fn decode(kind: Kind, line: &[u8]) -> Option<WatchEvent> {
+pub(super) fn decode(kind: &Kind, line: &[u8]) -> Option<WatchEvent> {
     let line: Line<'_> = serde_json::from_slice(line).ok()?;
     let object = line.object.get();
     match line.kind {
@@ -63,7 +63,7 @@ pub(super) fn decode(kind: Kind, line: &[u8]) -> Option<WatchEvent> {
     }
 }
 
-fn seen(kind: Kind, object: &str, gone: bool) -> Option<WatchEvent> {
+fn seen(kind: &Kind, object: &str, gone: bool) -> Option<WatchEvent> {
     let value: Value = serde_json::from_str(object).ok()?;
     let Some(mut item) = project(kind, &value) else {
         return Some(WatchEvent::Skipped { resource_version: version(object)? });

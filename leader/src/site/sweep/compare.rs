@@ -54,7 +54,7 @@ fn is_of_template(item: &Observation) -> bool {
 
 /// Who may account for an object: by the label, and by the claims on its name.
 fn owners(view: &dyn View, cluster: Ordinal, item: &Observation) -> Result<Vec<Runnable>, Damaged> {
-    let mut owners = query::claimants(view, cluster, item.kind, &item.namespace, &item.name)?;
+    let mut owners = query::claimants(view, cluster, &item.kind, &item.namespace, &item.name)?;
     if let Some(uid) = item.submission
         && let Some(Record::Runnable(run)) = query::by_uid(view, uid)?
     {
@@ -97,7 +97,7 @@ fn judge(
 
 pub(super) fn stray(item: &Observation) -> Stray {
     let (namespace, name, uid) = (item.namespace.clone(), item.name.clone(), item.uid.clone());
-    Stray { kind: item.kind, namespace, name, uid }
+    Stray { kind: item.kind.clone(), namespace, name, uid }
 }
 
 /// The objects of `runs` that are alive as far as the state knows since before `started_ms`, and are not among the
@@ -105,7 +105,7 @@ pub(super) fn stray(item: &Observation) -> Stray {
 pub(super) fn missing(
     view: &dyn View,
     cluster: Ordinal,
-    kind: Kind,
+    kind: &Kind,
     started_ms: u64,
     listed: &BTreeSet<String>,
     runs: &[Ordinal],
@@ -126,10 +126,10 @@ pub(super) fn missing(
     Ok(suspects)
 }
 
-fn suspect(run: &Runnable, object: &Object, kind: Kind) -> Option<Suspect> {
-    let plan = run.plan(object).filter(|plan| plan.kind == kind)?;
+fn suspect(run: &Runnable, object: &Object, kind: &Kind) -> Option<Suspect> {
+    let plan = run.plan(object).filter(|plan| plan.kind == *kind)?;
     let gone = Observation {
-        kind,
+        kind: kind.clone(),
         namespace: plan.namespace.clone(),
         name: object.name.clone(),
         uid: object.uid.clone()?,

@@ -22,7 +22,7 @@ fn is_news(found: &[Finding]) -> bool {
 fn suspects(fixture: &Fixture, kind: Kind, listed: &[&str]) -> Vec<Suspect> {
     let listed = listed.iter().map(|uid| (*uid).to_owned()).collect();
     let runs = [fixture.run().head.ordinal];
-    missing(&fixture.view, fixture.cluster(), kind, fixture.now_ms + 1, &listed, &runs).unwrap()
+    missing(&fixture.view, fixture.cluster(), &kind, fixture.now_ms + 1, &listed, &runs).unwrap()
 }
 
 #[test]
@@ -70,7 +70,14 @@ fn a_second_object_beside_a_living_one_is_a_stray_and_after_a_gone_one_is_news()
     assert!(is_stray(&findings(&fixture, &second)));
     let (cluster, kind) = (fixture.cluster(), Kind::ConfigMap);
     let items = vec![Observation { gone: true, ..first }];
-    fixture.take(Command::Observe(Observe { cluster, kind, timeline: 1, cursor: None, items }));
+    fixture.take(Command::Observe(Observe {
+        cluster,
+        kind,
+        plural: String::new(),
+        timeline: 1,
+        cursor: None,
+        items,
+    }));
     assert!(is_news(&findings(&fixture, &second)));
 }
 
@@ -95,7 +102,7 @@ fn a_living_object_that_was_not_listed_is_a_suspect_unless_it_is_younger_than_th
     assert_eq!(suspects(&fixture, Kind::Job, &[]), []);
     let runs = [fixture.run().head.ordinal];
     let young =
-        missing(&fixture.view, fixture.cluster(), Kind::ConfigMap, fixture.now_ms, &BTreeSet::new(), &runs);
+        missing(&fixture.view, fixture.cluster(), &Kind::ConfigMap, fixture.now_ms, &BTreeSet::new(), &runs);
     assert_eq!(young.unwrap(), []);
 }
 

@@ -50,7 +50,7 @@ async fn one(site: &Site, reader: &Guarded, installation: &Installation) {
 /// `None`: it is as it was, or could not be read.
 async fn sight(reader: &Guarded, object: Synced) -> Option<Sight> {
     let uid = object.uid.clone()?;
-    let found = reader.look(object.kind, &object.namespace, &object.name).await.ok()?;
+    let found = reader.look(&object.kind, &object.namespace, &object.name).await.ok()?;
     let Some(look) = found.filter(|look| look.item.uid == uid) else {
         return Some(Sight { uid, looked: None });
     };

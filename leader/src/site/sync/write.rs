@@ -21,7 +21,7 @@ pub(super) async fn write(site: &Site, desk: &Desk, position: usize, action: Syn
     let Some(Record::Installation(now)) = done.record.as_deref() else { return true };
     let Some(planned) = desk.installation.objects.get(position) else { return false };
     let is_it = |one: &&Synced| {
-        (one.kind, &one.namespace, &one.name) == (planned.kind, &planned.namespace, &planned.name)
+        (&one.kind, &one.namespace, &one.name) == (&planned.kind, &planned.namespace, &planned.name)
     };
     let Some(object) = now.objects.iter().find(is_it) else { return true };
     let ours = |intent: &SyncIntent| intent.action == action && intent.permit == permit && !intent.unknown;
@@ -63,7 +63,7 @@ fn damaged() -> SyncOutcome {
 
 async fn create(desk: &Desk, writer: &Guarded, object: &Synced, intent: SyncIntent) -> SyncOutcome {
     let Some(body) = body(desk, object, intent, None) else { return damaged() };
-    match writer.create(object.kind, &object.namespace, &body).await {
+    match writer.create(&object.kind, &object.namespace, &body).await {
         Ok(item) => SyncOutcome::Done(Box::new(Looked {
             uid: item.uid,
             resource_version: item.resource_version,
@@ -74,7 +74,7 @@ async fn create(desk: &Desk, writer: &Guarded, object: &Synced, intent: SyncInte
             health_message: String::new(),
         })),
         Err(error) if error.refused_kind() == Some(RefusedKind::AlreadyExists) => {
-            match writer.look(object.kind, &object.namespace, &object.name).await {
+            match writer.look(&object.kind, &object.namespace, &object.name).await {
                 Ok(Some(look)) => whose(desk, object, &look),
                 Ok(None) => of_error(&error),
                 Err(error) => SyncOutcome::Unknown { message: words(&error) },
@@ -99,7 +99,7 @@ fn whose(desk: &Desk, object: &Synced, look: &Look) -> SyncOutcome {
 
 /// Read, then applied to just that: what somebody changes in between is read again.
 async fn apply(desk: &Desk, writer: &Guarded, object: &Synced, intent: SyncIntent) -> SyncOutcome {
-    let (kind, namespace, name) = (object.kind, object.namespace.as_str(), object.name.as_str());
+    let (kind, namespace, name) = (&object.kind, object.namespace.as_str(), object.name.as_str());
     let spec = &desk.bundle.spec;
     // What we applied and somebody changed is taken back as the policy says; fields that never were ours are not.
     let corrects =
@@ -142,14 +142,14 @@ async fn apply(desk: &Desk, writer: &Guarded, object: &Synced, intent: SyncInten
 
 async fn delete(writer: &Guarded, object: &Synced) -> SyncOutcome {
     let Some(uid) = object.uid.as_deref() else { return SyncOutcome::Gone };
-    let refused = match writer.delete(object.kind, &object.namespace, &object.name, uid).await {
+    let refused = match writer.delete(&object.kind, &object.namespace, &object.name, uid).await {
         Ok(()) => None,
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => return SyncOutcome::Gone,
         // Another object has the name now, or a concurrent change won.
         Err(error) if error.refused_kind() == Some(RefusedKind::Conflict) => Some(error),
         Err(error) => return of_error(&error),
     };
-    match (writer.look(object.kind, &object.namespace, &object.name).await, refused) {
+    match (writer.look(&object.kind, &object.namespace, &object.name).await, refused) {
         (Ok(Some(look)), refused) if look.item.uid == uid => match refused {
             None => SyncOutcome::Done(Box::new(looking::looked(&look))),
             Some(refused) => of_error(&refused),
@@ -166,7 +166,7 @@ async fn release(writer: &Guarded, object: &Synced) -> SyncOutcome {
         "labels": {marks::GROUP: null, marks::SUBMISSION_UID: null},
         "annotations": {marks::DIGEST: null, marks::CLUSTER_UID: null},
     }});
-    match writer.patch(object.kind, &object.namespace, &object.name, uid, None, &patch).await {
+    match writer.patch(&object.kind, &object.namespace, &object.name, uid, None, &patch).await {
         Ok(_) => SyncOutcome::Released,
         Err(error) if matches!(error.refused_kind(), Some(RefusedKind::NotFound | RefusedKind::Conflict)) => {
             SyncOutcome::Gone
@@ -190,7 +190,7 @@ pub(super) async fn resolved(
     let Some(reader) = site.reader() else {
         return Some(SyncOutcome::Unknown { message: "there is no client".to_owned() });
     };
-    match reader.look(object.kind, &object.namespace, &object.name).await {
+    match reader.look(&object.kind, &object.namespace, &object.name).await {
         Err(error) => Some(SyncOutcome::Unknown { message: words(&error) }),
         Ok(None) if intent.is_some() && object.wanted && object.state != ObjectState::Live => None,
         Ok(None) => Some(SyncOutcome::Absent),

@@ -1,0 +1,116 @@
+//! Objects of kinds that nothing here knows, on simulated clusters that have their definitions.
+
+use crate::dev::{Dev, answer, path, until};
+use serde_json::{Value, json};
+
+const GROUP: &str = "tests.example.com";
+
+/// A definition of a kind whose plural nobody would guess.
+fn definition(scope: &str) -> Value {
+    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("widgetry.{GROUP}")},
+        "spec": {
+            "group": GROUP, "scope": scope, "names": {"kind": "Widget", "plural": "widgetry"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}],
+        },
+    })
+}
+
+fn widget(name: &str) -> Value {
+    let api_version = format!("{GROUP}/v1");
+    json!({"apiVersion": api_version, "kind": "Widget", "metadata": {"name": name}, "spec": {"size": 3}})
+}
+
+/// A run of a short Job that needs a Widget.
+fn run(name: &str) -> Value {
+    let pod = json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "busybox"}]});
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
+        "spec": {"template": {"spec": pod}}});
+    json!({
+        "apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": name},
+        "spec": {"placement": {"clusters": ["east"]}, "manifests": [widget(name), job]},
+    })
+}
+
+fn created(run: &Value) -> String {
+    let conditions = run["status"]["conditions"].as_array();
+    let is_it = |one: &&Value| one["type"] == "Created";
+    conditions
+        .and_then(|all| all.iter().find(is_it))
+        .map(|one| one["message"].to_string())
+        .unwrap_or_default()
+}
+
+struct Stage {
+    dev: Dev,
+    url: String,
+    east: String,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        let dev = Dev::start(&[]).await;
+        let url = dev.leader().await.url;
+        let east = dev.clusters().into_iter().find(|(name, _)| name == "east").unwrap().1;
+        Self { dev, url, east }
+    }
+
+    async fn submit(&self, document: &Value) {
+        until("the group has seen that all its replicas know any kind", async || {
+            let answer = self.dev.submit(&self.url, "risk", document).await?;
+            assert!(matches!(answer.status, 201 | 503), "{answer:?}");
+            (answer.status == 201).then_some(())
+        })
+        .await;
+    }
+
+    async fn define(&self, definition: &Value) {
+        let url = format!("{}/apis/apiextensions.k8s.io/v1/customresourcedefinitions", self.east);
+        let made = answer(self.dev.http.post(url).json(definition)).await.unwrap();
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+
+    async fn run(&self, name: &str) -> Option<Value> {
+        let run = path(&format!("namespaces/risk/runnables/{name}"));
+        self.dev.get(&self.url, &run).await.map(|answer| answer.body)
+    }
+
+    async fn shown(&self, path: &str) -> Option<Value> {
+        let path = format!("/k8s/clusters/east/apis/{GROUP}/v1{path}");
+        self.dev.get(&self.url, &path).await.filter(|answer| answer.status == 200).map(|answer| answer.body)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_object_of_a_kind_that_appears_later_is_waited_for_made_and_shown_under_its_own_plural() {
+    let stage = Stage::start().await;
+    stage.submit(&run("report")).await;
+    until("it says what is not served", async || {
+        let run = stage.run("report").await?;
+        created(&run).contains(&format!("does not serve {GROUP}/v1 Widget")).then_some(())
+    })
+    .await;
+    stage.define(&definition("Namespaced")).await;
+    stage.dev.until_phase("risk", "report", "Succeeded").await;
+    let listed = until("it is shown", async || {
+        let list = stage.shown("/namespaces/risk/widgetry").await?;
+        (!list["items"].as_array()?.is_empty()).then_some(list)
+    })
+    .await;
+    assert_eq!(listed["kind"], "WidgetList");
+    assert_eq!(listed["items"][0]["spec"], json!({"size": 3}), "{listed:#}");
+    let resources = stage.shown("").await.unwrap();
+    assert_eq!(resources["resources"][0]["name"], "widgetry", "{resources:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kind_that_is_not_in_namespaces_on_its_cluster_ends_the_run_with_words() {
+    let stage = Stage::start().await;
+    stage.define(&definition("Cluster")).await;
+    stage.submit(&run("report")).await;
+    stage.dev.until_phase("risk", "report", "Failed").await;
+    let run = stage.run("report").await.unwrap();
+    assert!(run["status"].to_string().contains("is not in namespaces there"), "{run:#}");
+}
