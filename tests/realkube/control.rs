@@ -120,7 +120,17 @@ impl Cluster {
 
     /// One object; `None` if it is not there.
     pub(crate) async fn find(&self, namespace: &str, resource: &str, name: &str) -> Option<Value> {
-        let arguments = ["get", resource, name, "-n", namespace, "-o", "json", "--ignore-not-found"];
+        let arguments = [
+            "get",
+            resource,
+            name,
+            "-n",
+            namespace,
+            "-o",
+            "json",
+            "--ignore-not-found",
+            "--show-managed-fields",
+        ];
         let json = self.kubectl(&arguments).await;
         (!json.trim().is_empty()).then(|| serde_json::from_str(&json).unwrap())
     }
