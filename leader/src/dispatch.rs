@@ -99,7 +99,7 @@ pub(crate) async fn run(term: Arc<Term>, bells: Bells) {
 /// What is due first of each lane and cluster that has any work.
 fn heads(view: &dyn View) -> Result<Vec<(Lane, Ordinal, u64)>, Damaged> {
     let mut heads = Vec::new();
-    for lane in LANES {
+    for lane in Lane::ALL.into_iter().filter(is_timed) {
         let end = Key::lane(lane, Ordinal(CLUSTER_MASK), u64::MAX, Ordinal(u64::MAX));
         let mut from = Key::lane(lane, Ordinal(0), 0, Ordinal(0));
         while let Some((key, _)) = view.page(from, end, 1)?.first() {
@@ -114,17 +114,10 @@ fn heads(view: &dyn View) -> Result<Vec<(Lane, Ordinal, u64)>, Damaged> {
     Ok(heads)
 }
 
-/// The lanes that are due at a time, whatever becomes of their clusters.
-const LANES: [Lane; 8] = [
-    Lane::Place,
-    Lane::Send,
-    Lane::Resolve,
-    Lane::Delete,
-    Lane::Release,
-    Lane::Diagnose,
-    Lane::Expire,
-    Lane::Sync,
-];
+/// False for lanes that are due by what becomes of their cluster, not at a time.
+fn is_timed(lane: &Lane) -> bool {
+    !matches!(lane, Lane::Loss | Lane::Return | Lane::GiveUp | Lane::Drain)
+}
 
 /// Where a lane's key has the cluster.
 const CLUSTER_MASK: u64 = (1 << 56) - 1;
