@@ -22,18 +22,7 @@ const MANIFESTS_BYTES_USUAL: usize = 1024;
 pub fn accept(value: Value, namespace: &str, uid: Uid) -> Result<Submit, Vec<Cause>> {
     let mut faults = Faults::default();
     let mut root = Fields::of("", value, &mut faults);
-    for (field, expected) in [("apiVersion", "tallyman.dev/v1"), ("kind", "Runnable")] {
-        let found = root.text(field, &mut faults);
-        if found.as_deref() != Some(expected) {
-            faults.add(field, format!("must be {expected:?}, not {:?}", found.unwrap_or_default()));
-        }
-    }
-    root.take("status");
-    if let Err(why) = names::label(namespace) {
-        faults.add("metadata.namespace", format!("{namespace:?}: {why}"));
-    }
-    let metadata = root.take("metadata").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    let metadata = metadata_of(metadata, namespace, &mut faults);
+    let metadata = head_of(&mut root, "Runnable", namespace, &mut faults);
     let spec = match root.take("spec") {
         Some(spec) => Some(spec_of(spec, namespace, &mut faults)),
         None => {
@@ -52,13 +41,32 @@ pub fn accept(value: Value, namespace: &str, uid: Uid) -> Result<Submit, Vec<Cau
     Ok(Submit { uid, namespace, name, labels, annotations, spec, digest, planned, main, manifests })
 }
 
-pub(super) type Strings = BTreeMap<String, String>;
+type Strings = BTreeMap<String, String>;
+/// A name, labels and annotations.
+type Named = (ManifestName, Strings, Strings);
 
-pub(super) fn metadata_of(
-    value: Value,
+/// What a document of `kind` says around its spec; its status is dropped.
+pub(super) fn head_of(
+    root: &mut Fields<'_>,
+    kind: &str,
     namespace: &str,
     faults: &mut Faults,
-) -> Option<(ManifestName, Strings, Strings)> {
+) -> Option<Named> {
+    for (field, expected) in [("apiVersion", "tallyman.dev/v1"), ("kind", kind)] {
+        let found = root.text(field, faults);
+        if found.as_deref() != Some(expected) {
+            faults.add(field, format!("must be {expected:?}, not {:?}", found.unwrap_or_default()));
+        }
+    }
+    root.take("status");
+    if let Err(why) = names::label(namespace) {
+        faults.add("metadata.namespace", format!("{namespace:?}: {why}"));
+    }
+    let metadata = root.take("metadata").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    metadata_of(metadata, namespace, faults)
+}
+
+fn metadata_of(value: Value, namespace: &str, faults: &mut Faults) -> Option<Named> {
     let mut metadata = Fields::of("metadata", value, faults);
     for server_field in
         ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"]

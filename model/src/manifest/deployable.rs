@@ -1,8 +1,7 @@
 //! From a deployable as a user writes it to what is proposed. A field whose work is not built is refused, never ignored.
 
-use super::accept::{manifests_of, metadata_of};
+use super::accept::{head_of, manifests_of};
 use super::fields::{Faults, Fields};
-use super::names;
 use crate::command::{Deployment, ManifestName, SubmitManifest};
 use crate::record::{DeploySpec, Drift, OnConflict, Placement, Planned};
 use crate::{Cause, Digest, limits};
@@ -29,18 +28,7 @@ pub struct Read {
 pub fn read(value: Value, namespace: &str) -> Result<Read, Vec<Cause>> {
     let mut faults = Faults::default();
     let mut root = Fields::of("", value, &mut faults);
-    for (field, expected) in [("apiVersion", "tallyman.dev/v1"), ("kind", "Deployable")] {
-        let found = root.text(field, &mut faults);
-        if found.as_deref() != Some(expected) {
-            faults.add(field, format!("must be {expected:?}, not {:?}", found.unwrap_or_default()));
-        }
-    }
-    root.take("status");
-    if let Err(why) = names::label(namespace) {
-        faults.add("metadata.namespace", format!("{namespace:?}: {why}"));
-    }
-    let metadata = root.take("metadata").unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    let metadata = metadata_of(metadata, namespace, &mut faults);
+    let metadata = head_of(&mut root, "Deployable", namespace, &mut faults);
     let asked = match root.take("spec") {
         Some(spec) => Some(spec_of(spec, namespace, &mut faults)),
         None => {
