@@ -2,6 +2,7 @@
 
 use crate::api::{Api, Shared};
 use crate::ask::Written;
+use crate::noun::Noun;
 use crate::overload::Admission;
 use crate::params;
 use crate::render::Stale;
@@ -11,6 +12,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, WARNING};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use tallyman_model::Revision;
 use tokio::time::Instant;
 
@@ -27,6 +29,16 @@ const STALE_REPLICA_MS_MAX: u64 = 10_000;
 /// Characters of one warning.
 const WARNING_CHARS_MAX: usize = 500;
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What was asked to go is not there any more: what was asked for is done. `uid` is that of what went; empty: not known.
+pub(crate) fn gone(noun: Noun, name: &str, uid: &str, revision: Revision) -> Response {
+    let mut details = json!({"group": "tallyman.dev", "kind": noun.plural(), "name": name});
+    if !uid.is_empty() {
+        details["uid"] = uid.into();
+    }
+    let document = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+    json(StatusCode::OK, document.to_string().into_bytes(), revision, 0)
+}
 
 /// A JSON answer that shows the state at `revision`; the oldest picture of a cluster in it is so old.
 pub(crate) fn json(

@@ -22,7 +22,7 @@ use crate::{list, view, watch};
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tallyman_model::command::{Deploy, Redeploy, Target};
 use tallyman_model::record::Resource;
 use tallyman_model::{Command, Revision, manifest};
@@ -174,7 +174,7 @@ async fn respond(
     manifests: Option<Vec<Value>>,
 ) -> Result<Response, Failure> {
     let Some(record) = written.done.record.as_deref() else {
-        return Ok(answer::written(gone("", written), written));
+        return Ok(answer::written(answer::gone(Noun::Deployables, "", "", written.done.revision), written));
     };
     if !ask.dry_run {
         // The manifests are in another row: this replica may be behind the write that it passed on.
@@ -195,13 +195,4 @@ async fn respond(
     let response = answer::json(status, bytes, written.done.revision, oldest_ms);
     let revision = written.shown_at.unwrap_or(record.revision());
     Ok(answer::written(answer::with_etag(response, revision), written))
-}
-
-/// It is not there any more: what was asked for is done.
-fn gone(name: &str, written: &Written) -> Response {
-    let document = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": {"group": "tallyman.dev", "kind": "deployables", "name": name},
-    });
-    answer::json(StatusCode::OK, document.to_string().into_bytes(), written.done.revision, 0)
 }

@@ -130,7 +130,7 @@ async fn respond(
     manifests: Option<&[u8]>,
 ) -> Result<Response, Failure> {
     let Some(record) = written.done.record.as_deref() else {
-        return Ok(answer::written(gone(name, "", written), written));
+        return Ok(answer::written(answer::gone(Noun::Runnables, name, "", written.done.revision), written));
     };
     if manifests.is_none() && !is_here(ask, record)? {
         // This replica is behind the write that it passed on. Without the manifests the answer is still right.
@@ -168,16 +168,4 @@ fn is_here(ask: &Ask, record: &Record) -> Result<bool, Failure> {
         let found = query::record(view, record.ordinal())?;
         Ok(found.is_some_and(|found| found.head().map(|head| head.uid) == uid))
     })
-}
-
-/// The run is not there any more: what was asked for is done.
-fn gone(name: &str, uid: &str, written: &Written) -> Response {
-    let mut details = serde_json::json!({"group": "tallyman.dev", "kind": "runnables", "name": name});
-    if !uid.is_empty() {
-        details["uid"] = uid.into();
-    }
-    let document = serde_json::json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
-    });
-    answer::json(StatusCode::OK, document.to_string().into_bytes(), written.done.revision, 0)
 }

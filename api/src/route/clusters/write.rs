@@ -151,12 +151,8 @@ pub(in crate::route) async fn delete(
     let command =
         Command::RemoveCluster(RemoveCluster { name: name.clone(), revision, orphan: asked.orphan });
     let written = ask.propose("", &bytes, command).await?;
-    let details = serde_json::json!({"group": "tallyman.dev", "kind": "clusters", "name": name});
-    let document = serde_json::json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
-    });
-    let bytes = document.to_string().into_bytes();
-    Ok(answer::written(answer::json(StatusCode::OK, bytes, written.done.revision, 0), &written))
+    let response = answer::gone(Noun::Clusters, &name, "", written.done.revision);
+    Ok(answer::written(response, &written))
 }
 
 /// `POST .../confirm {kubeSystemUID}`: the cluster is now the one with that identity; ends a quarantine.

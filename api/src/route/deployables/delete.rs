@@ -1,10 +1,11 @@
 //! `DELETE`: removes the objects from the clusters, or with `propagationPolicy: Orphan` releases them, then the record.
 
-use super::{Named, gone, respond};
+use super::{Named, respond};
 use crate::answer;
 use crate::api::Shared;
 use crate::ask::Ask;
 use crate::delete_options::DeleteOptions;
+use crate::noun::Noun;
 use crate::status::Failure;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -29,6 +30,9 @@ pub(in crate::route) async fn delete(
         Some(Record::Deployable(deployable)) if deployable.counts.clusters > 0 => {
             respond(&ask, StatusCode::OK, &written, None).await
         }
-        _ => Ok(answer::written(gone(&name, &written), &written)),
+        _ => {
+            let response = answer::gone(Noun::Deployables, &name, "", written.done.revision);
+            Ok(answer::written(response, &written))
+        }
     }
 }

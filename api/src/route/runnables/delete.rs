@@ -1,10 +1,11 @@
 //! `DELETE`: stops a run, removes its objects, then its record.
 
-use super::{Named, gone, respond};
+use super::{Named, respond};
 use crate::answer;
 use crate::api::Shared;
 use crate::ask::Ask;
 use crate::delete_options::DeleteOptions;
+use crate::noun::Noun;
 use crate::prefer::Prefer;
 use crate::status::Failure;
 use crate::wait::{Goal, Wait};
@@ -35,7 +36,10 @@ pub(in crate::route) async fn delete(
     }
     let response = match written.done.record.as_deref() {
         Some(record) if waits(record) => respond(&ask, &name, StatusCode::OK, &written, None).await?,
-        _ => answer::written(gone(&name, &uid.unwrap_or_default(), &written), &written),
+        _ => {
+            let uid = uid.unwrap_or_default();
+            answer::written(answer::gone(Noun::Runnables, &name, &uid, written.done.revision), &written)
+        }
     };
     Ok(Prefer { wait_s: wait.map(|wait| wait.seconds), ..Prefer::of(&ask.headers) }.applied(response))
 }
