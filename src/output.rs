@@ -11,7 +11,7 @@ use crate::client::text;
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tallyman_model::{Env as _, time};
 
 /// What every command that prints resources takes.
@@ -59,6 +59,17 @@ impl OutputOptions {
             form => self.write(form, document)?,
         }
         Ok(())
+    }
+
+    /// Prints what was read one by one: a single document as it is, others as a list.
+    ///
+    /// # Errors
+    /// As [`print`](Self::print).
+    pub(crate) fn print_all(&self, documents: &[Value], columns: &Columns) -> Result<(), Failure> {
+        match documents {
+            [one] => self.print(one, columns),
+            many => self.print(&json!({"apiVersion": "v1", "kind": "List", "items": many}), columns),
+        }
     }
 
     /// Prints a document that is no resource, and so has no name: anything else is the same as for one.

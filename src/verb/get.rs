@@ -4,7 +4,7 @@ use crate::client::{Client, Request, Where, request};
 use crate::exit::Failure;
 use crate::output::OutputOptions;
 use crate::runnable;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -46,11 +46,7 @@ impl Get {
         if client.is_curl() {
             return Ok(());
         }
-        let document = match found.as_slice() {
-            [one] => one.clone(),
-            many => json!({"apiVersion": "v1", "kind": "List", "items": many}),
-        };
-        self.output.print(&document, &runnable::COLUMNS)
+        self.output.print_all(&found, &runnable::COLUMNS)
     }
 
     async fn read(&self, client: &Client, namespace: &str, name: &str) -> Result<Value, Failure> {

@@ -5,7 +5,6 @@ use crate::client::{Client, Request, request};
 use crate::exit::Failure;
 use crate::output::OutputOptions;
 use crate::select;
-use serde_json::json;
 
 const LIST_HELP: &str = "\
 Examples:
@@ -65,10 +64,6 @@ impl Get {
                 Request::get(request::cluster(name)).query_some("consistency", self.stale.then_some("stale"));
             found.push(client.read(&request).await?.body);
         }
-        let document = match found.as_slice() {
-            [one] => one.clone(),
-            many => json!({"apiVersion": "v1", "kind": "List", "items": many}),
-        };
-        self.output.print(&document, &COLUMNS)
+        self.output.print_all(&found, &COLUMNS)
     }
 }

@@ -5,7 +5,7 @@ use crate::client::{Client, Request, Where, text};
 use crate::exit::Failure;
 use crate::output::{Columns, OutputOptions, age};
 use crate::select;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const LIST_HELP: &str = "\
 Examples:
@@ -104,11 +104,7 @@ impl Get {
         for (namespace, name) in self.place.split_all(&self.names)? {
             found.push(client.read(&Request::get(one(namespace, name))).await?.body);
         }
-        let document = match found.as_slice() {
-            [one] => one.clone(),
-            many => json!({"apiVersion": "v1", "kind": "List", "items": many}),
-        };
-        self.output.print(&document, &COLUMNS)
+        self.output.print_all(&found, &COLUMNS)
     }
 }
 
