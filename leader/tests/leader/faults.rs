@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     LostAfter,
     /// It never takes effect; nobody knows.
     LostBefore,
+    /// It never takes effect, and the name is somebody else's from then on; nobody knows.
+    Stolen,
     /// It takes effect this many ms later; nobody knows.
     Late(u64),
     /// It is refused.

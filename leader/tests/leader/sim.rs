@@ -49,6 +49,8 @@ pub(crate) struct Inner {
     /// Every read of Pods or Warnings, by what selected them.
     pub(crate) looks: Vec<String>,
     pub(crate) run_ms: u64,
+    /// How long after its end a Job is deleted by its cluster.
+    pub(crate) ttl_ms: Option<u64>,
     /// Reads and writes reach nobody.
     pub(crate) down: bool,
     /// Kinds that somebody watched.
@@ -305,4 +307,9 @@ async fn run_job(sim: Arc<Sim>, name: Name, uid: String) {
     let kind = if fails { "Failed" } else { "Complete" };
     let condition = json!({"type": kind, "status": "True", "reason": "Because"});
     update(&sim, &name, &uid, json!({"succeeded": 1, "conditions": [condition]}));
+    if let Some(ttl_ms) = sim.with(|inner| inner.ttl_ms) {
+        tokio::time::sleep(Duration::from_millis(ttl_ms)).await;
+        // It may be another object by now.
+        let _ = sim.delete(&name, Some(&uid));
+    }
 }

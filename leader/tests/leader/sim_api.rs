@@ -1,12 +1,13 @@
 //! The cluster in memory as one life of a leader reaches it.
 
 use crate::faults::{Fault, lost, refused, unsent};
-use crate::fuse::Fuse;
-use crate::sim::Sim;
+use crate::memory_log::MemoryLog;
+use crate::oracle::Sending;
+use crate::sim::{Name, Sim};
 use crate::sim_apply;
 use futures::StreamExt;
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,8 @@ use tallyman_model::rule::workload::Admission;
 
 pub(crate) struct Factory {
     pub(crate) sims: BTreeMap<String, Arc<Sim>>,
-    pub(crate) fuse: Arc<Fuse>,
+    /// The log as this life sees it.
+    pub(crate) log: Arc<MemoryLog>,
 }
 
 impl ClusterFactory for Factory {
@@ -32,27 +34,34 @@ impl ClusterFactory for Factory {
         cluster: &'a Cluster,
     ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>> {
         let sim = Arc::clone(&self.sims[&cluster.head.name]);
-        let api: Arc<dyn ClusterApi> = Arc::new(Api { sim, fuse: Arc::clone(&self.fuse) });
+        let (cluster, log) = (cluster.head.name.clone(), Arc::clone(&self.log));
+        let api: Arc<dyn ClusterApi> = Arc::new(Api { cluster, sim, log });
         Box::pin(async move { Ok(api) })
     }
 }
 
 struct Api {
+    cluster: String,
     sim: Arc<Sim>,
-    fuse: Arc<Fuse>,
+    log: Arc<MemoryLog>,
 }
 
 impl Api {
     /// One kube write with its boundaries and faults.
     async fn write<T>(
         &self,
-        what: String,
+        verb: &str,
+        (kind, namespace, name): Name,
         effect: impl FnOnce() -> Result<T, CallError> + Send + 'static,
     ) -> Result<T, CallError>
     where
         T: Send + 'static,
     {
-        self.fuse.pass(&format!("before {what}")).await;
+        let what = format!("{verb} {kind} {name}");
+        let creates = verb == "create";
+        Sending { cluster: &self.cluster, kind: &kind, namespace: &namespace, name: &name, creates }
+            .check(&self.log.state, &self.log.permit);
+        self.log.fuse.pass(&format!("before {what}")).await;
         tokio::time::sleep(Duration::from_millis(1)).await;
         if self.sim.with(|inner| inner.down) {
             return Err(unsent());
@@ -61,6 +70,14 @@ impl Api {
             None => effect(),
             Some(Fault::Unsent) => Err(unsent()),
             Some(Fault::LostBefore) => Err(lost()),
+            Some(Fault::Stolen) => {
+                let theirs = json!({"metadata": {"name": name, "namespace": namespace, "uid": "theirs"}});
+                let key = (kind, namespace, name);
+                if self.sim.get(key.0.clone(), &key.1, &key.2).is_none() {
+                    self.sim.put(&key, Some(theirs));
+                }
+                Err(lost())
+            }
             Some(Fault::Refused(status, kind)) => Err(refused(status, kind)),
             Some(Fault::LostAfter) => {
                 let _ = effect();
@@ -74,7 +91,7 @@ impl Api {
                 Err(lost())
             }
         };
-        self.fuse.pass(&format!("after {what}")).await;
+        self.log.fuse.pass(&format!("after {what}")).await;
         answer
     }
 
@@ -138,10 +155,8 @@ impl ClusterApi for Api {
                             return None;
                         }
                         let next = sim.with(|inner| {
-                            let event = inner
-                                .events
-                                .iter()
-                                .find(|event| event.version > at && event.kind == wanted.0)?;
+                            let after = inner.events.partition_point(|event| event.version <= at);
+                            let event = inner.events[after..].iter().find(|event| event.kind == wanted.0)?;
                             at = event.version;
                             Some(seen(&wanted.0, &wanted.1, event.before.as_ref(), event.after.as_ref(), at))
                         });
@@ -194,16 +209,17 @@ impl ClusterApi for Api {
 
     fn create<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation> {
         let object: Value = serde_json::from_slice(body).expect("a body is JSON");
-        let what = format!("create {kind} {}", object["metadata"]["name"].as_str().unwrap_or_default());
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let key = (kind.clone(), namespace.to_owned(), name);
         let (sim, namespace, body) = (Arc::clone(&self.sim), namespace.to_owned(), body.to_vec());
         let kind = kind.clone();
-        Box::pin(self.write(what, move || sim.create(&kind, &namespace, &body)))
+        Box::pin(self.write("create", key, move || sim.create(&kind, &namespace, &body)))
     }
 
     fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
         let (sim, key, uid) =
             (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()), uid.to_owned());
-        Box::pin(self.write(format!("delete {kind} {name}"), move || sim.delete(&key, Some(&uid))))
+        Box::pin(self.write("delete", key.clone(), move || sim.delete(&key, Some(&uid))))
     }
 
     fn patch<'a>(
@@ -218,11 +234,7 @@ impl ClusterApi for Api {
         let (sim, key, uid) =
             (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()), uid.to_owned());
         let (version, patch) = (version.map(str::to_owned), patch.clone());
-        Box::pin(
-            self.write(format!("patch {kind} {name}"), move || {
-                sim.patch(&key, &uid, version.as_deref(), &patch)
-            }),
-        )
+        Box::pin(self.write("patch", key.clone(), move || sim.patch(&key, &uid, version.as_deref(), &patch)))
     }
 
     fn look<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Look>> {
@@ -241,7 +253,7 @@ impl ClusterApi for Api {
     ) -> Call<'a, Look> {
         let (sim, key) = (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()));
         let body: Value = serde_json::from_slice(body).expect("a body is JSON");
-        Box::pin(self.write(format!("apply {kind} {name}"), move || sim_apply::apply(&sim, &key, &body, how)))
+        Box::pin(self.write("apply", key.clone(), move || sim_apply::apply(&sim, &key, &body, how)))
     }
 }
 

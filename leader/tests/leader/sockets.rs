@@ -1,6 +1,6 @@
 //! The leader against simulated clusters over real sockets, with the real client and real time.
 
-use crate::fuse::Fuse;
+use crate::fuse::{Blows, Fuse};
 use crate::memory_log::{MemoryLog, State};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ impl Wired {
         self.leader = None;
         self.term += 1;
         let permit = Permit { term: self.term, leader: ReplicaId(self.term), incarnation: self.term };
-        let log = MemoryLog::new(&self.state, permit, Arc::new(Fuse::new(None)));
+        let log = MemoryLog::new(&self.state, permit, Arc::new(Fuse::new(Blows::Never)));
         let mut options = Options::new(Arc::clone(&self.state.env) as Arc<dyn Env>);
         options.sweep_every = Duration::from_secs(2);
         let leader = Leader::start(Arc::clone(&log) as _, Arc::new(Kubeconfigs::default()), options);

@@ -1,6 +1,6 @@
 //! A group with one leader after another, and its clusters.
 
-use crate::fuse::Fuse;
+use crate::fuse::{Blows, Fuse};
 use crate::memory_log::{MemoryLog, State};
 use crate::sim::Sim;
 use crate::sim_api::Factory;
@@ -80,12 +80,17 @@ impl World {
 
     /// Ends the life there is and begins the next one, which ends at boundary `blows_at`.
     pub(crate) fn lead(&mut self, blows_at: Option<u64>) {
+        self.lead_until(blows_at.map_or(Blows::Never, Blows::At));
+    }
+
+    /// Ends the life there is and begins the next one, which ends where `blows` says.
+    pub(crate) fn lead_until(&mut self, blows: Blows) {
         self.life = None;
         self.term += 1;
         let permit = Permit { term: self.term, leader: ReplicaId(self.term), incarnation: self.term };
-        let fuse = Arc::new(Fuse::new(blows_at));
+        let fuse = Arc::new(Fuse::new(blows));
         let log = MemoryLog::new(&self.state, permit, Arc::clone(&fuse));
-        let factory = Arc::new(Factory { sims: self.sims.clone(), fuse: Arc::clone(&fuse) });
+        let factory = Arc::new(Factory { sims: self.sims.clone(), log: Arc::clone(&log) });
         let options = Options::new(Arc::clone(&self.state.env) as Arc<dyn Env>);
         let leader = Leader::start(Arc::clone(&log) as _, factory, options);
         self.life = Some(Life { log, fuse, leader });
