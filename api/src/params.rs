@@ -15,8 +15,9 @@ const READ_WAIT_MS: u64 = 5_000;
 const READ_WAIT_MS_MAX: u64 = 60_000;
 
 /// The parameters that are served, as they are spelt.
-const SERVED: [&str; 19] = [
+const SERVED: [&str; 20] = [
     "allowWatchBookmarks",
+    "cluster",
     "consistency",
     "continue",
     "dryRun",

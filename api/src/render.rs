@@ -7,6 +7,7 @@ mod cluster;
 mod conditions;
 mod deployable;
 mod diagnosis;
+mod diff;
 mod replica;
 mod runnable;
 
@@ -16,6 +17,7 @@ pub(crate) use cluster::ACTIVE_MAX;
 pub use conditions::CONDITIONS;
 pub(crate) use deployable::{Kept, cells as deployable_cells};
 pub(crate) use diagnosis::message;
+pub(crate) use diff::DiffDocument;
 
 use crate::backend::StateHash;
 use crate::table::Include;

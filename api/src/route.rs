@@ -57,6 +57,7 @@ pub(crate) const DEPLOYABLES_ALL: &str = "/apis/tallyman.dev/v1/deployables";
 pub(crate) const DEPLOYABLES: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables";
 pub(crate) const DEPLOYABLE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}";
 pub(crate) const ROLLBACK: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/rollback";
+pub(crate) const DIFF: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/diff";
 pub(crate) const REVISIONS: &str =
     "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/revisions";
 pub(crate) const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
@@ -81,12 +82,13 @@ pub(crate) const MEMBERS: &str = "/operator/members";
 pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 52] = [
+pub const ROUTES: [&str; 53] = [
     DEPLOYABLE,
     DEPLOYABLES,
     DEPLOYABLES_ALL,
     ROLLBACK,
     REVISIONS,
+    DIFF,
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -177,6 +179,7 @@ pub fn router(options: ApiOptions) -> Router {
         )
         .route(ROLLBACK, post(deployables::rollback))
         .route(REVISIONS, get(deployables::revisions))
+        .route(DIFF, get(deployables::diff))
         .route(CLUSTERS, get(clusters::list).post(clusters::create))
         .route(
             CLUSTER,

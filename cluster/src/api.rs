@@ -47,6 +47,8 @@ pub struct Look {
     pub item: Observation,
     /// What of it we own.
     pub owned: Owned,
+    /// All of it, as the kube-apiserver sent it.
+    pub object: Value,
 }
 
 /// How something is applied.

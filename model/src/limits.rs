@@ -119,6 +119,14 @@ pub const BUNDLES_MAX: usize = 10;
 pub const IGNORED_MAX: usize = 50;
 /// Bytes of a JSON pointer to such a field.
 pub const POINTER_BYTES_MAX: usize = 512;
+/// Differences that are kept, or shown, of one object.
+pub const DIFFERENCES_MAX: usize = 16;
+/// Bytes of one value of a difference.
+pub const DIFFERENCE_BYTES_MAX: usize = 256;
+/// Bytes of the differences that are kept of all objects of a deployable on one cluster.
+pub const DIFFERENCES_BYTES_MAX: usize = 16 * 1024;
+/// Objects that one diff of a deployable shows, over all clusters.
+pub const DIFF_OBJECTS_MAX: usize = 1_000;
 /// The delay before what somebody changed is applied again for the second time in a row; doubled each time.
 pub const CORRECT_DELAY_MS_MIN: u64 = 5_000;
 /// The longest such delay.

@@ -22,4 +22,4 @@ pub use compare::differences;
 pub use deployable::{Read, read};
 pub use duration::{parse as parse_duration, write as write_duration};
 pub use materialise::{Marks, as_sent, materialise};
-pub use sync::to_sync;
+pub use sync::{as_applied, in_bundle, to_sync};

@@ -1,10 +1,12 @@
 //! What readers ask of a view.
 
 mod deployables;
+mod diff;
 mod due;
 mod list;
 
 pub use deployables::{bundle, bundle_manifests, deployable, deployables, installations, is_kept_in_sync};
+pub use diff::{ClusterDiff, Diff, FieldDiff, ObjectDiff, diff};
 pub use due::{due, next_due};
 pub use list::{FieldTest, Filter, Page, list};
 

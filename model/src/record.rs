@@ -20,7 +20,9 @@ pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Credentials, Stray, WrittenOff};
 pub use deployable::{Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Withdrawal};
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
-pub use installation::{Drifted, Health, Installation, SyncAction, SyncIntent, Synced};
+pub use installation::{
+    Difference, Differences, Drifted, Health, Installation, SyncAction, SyncIntent, Synced,
+};
 pub use kind::{Kind, OtherKind};
 pub use loss::{Leaving, Loss, Miss, OnLoss};
 pub use member::{Expected, JoinAs, Member, MemberState};

@@ -1,6 +1,7 @@
 //! Status rules: what an object's status means for a run. One file per kind.
 
 pub mod diagnosis;
+mod differ;
 pub mod event;
 mod health;
 mod job;
@@ -9,6 +10,7 @@ pub mod pod;
 mod workflow;
 pub mod workload;
 
+pub use differ::{changes, departures};
 pub use health::health;
 pub use owned::{Owned, owned};
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod change;
+mod diff;
 mod get;
 
 use crate::client::{Client, request, text};
@@ -28,6 +29,7 @@ enum Verb {
     Apply(apply::Apply),
     List(get::List),
     Get(get::Get),
+    Diff(diff::Diff),
     Revisions(get::Revisions),
     Rollback(change::Rollback),
     Delete(change::Delete),
@@ -77,6 +79,7 @@ impl DeployableCommand {
             Verb::Apply(apply) => apply.run(client).await,
             Verb::List(list) => list.run(client).await,
             Verb::Get(get) => get.run(client).await,
+            Verb::Diff(diff) => diff.run(client).await,
             Verb::Revisions(revisions) => revisions.run(client).await,
             Verb::Rollback(rollback) => rollback.run(client).await,
             Verb::Delete(delete) => delete.run(client).await,

@@ -49,6 +49,7 @@ const DELETE: &[Param] = &[
         "Background or Foreground, which are the same here; Orphan for deployables and clusters only.",
     ),
 ];
+const DIFF: &[Param] = &[("cluster", "string", "Only this cluster.")];
 const PLAIN: &[Param] = &[];
 
 /// How a request's body is written.
@@ -238,6 +239,14 @@ const OPERATIONS: &[Operation] = &[
         &[READ],
         Nothing,
         "Lists the revisions that are kept, with their manifests, oldest first.",
+    ),
+    on(
+        Deployables,
+        route::DIFF,
+        GET,
+        &[READ, DIFF],
+        Nothing,
+        "Shows for each cluster where what is wanted, what was applied there, and what was observed there differ.",
     ),
     on(Clusters, route::CLUSTERS, LISTS, &[READ, LIST, WATCH], Nothing, "Lists or watches clusters."),
     on(Clusters, route::CLUSTERS, POST, &[WRITE], Object, "Registers a cluster."),

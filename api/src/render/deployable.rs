@@ -140,7 +140,7 @@ struct Shown<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Drifted<'a> {
+pub(super) struct Drifted<'a> {
     what: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     by: &'a str,
@@ -243,13 +243,19 @@ impl<'a> Shown<'a> {
             uid: object.uid.as_deref(),
             applied_revision: object.applied,
             health: object.health.as_str(),
-            drift: object.drift.as_ref().map(|drift| Drifted {
-                what: if drift.gone { "Deleted" } else { "Changed" },
-                by: &drift.by,
-                since: time::format(drift.since_ms),
-            }),
+            drift: object.drift.as_ref().map(Drifted::of),
             corrections: object.corrections,
             message: if object.message.is_empty() { &object.health_message } else { &object.message },
+        }
+    }
+}
+
+impl<'a> Drifted<'a> {
+    pub(super) fn of(drift: &'a tallyman_model::record::Drifted) -> Self {
+        Self {
+            what: if drift.gone { "Deleted" } else { "Changed" },
+            by: &drift.by,
+            since: time::format(drift.since_ms),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! `deployables`.
 
 mod delete;
+mod diff;
 mod patch;
 mod revisions;
 mod rollback;
 
 pub(super) use delete::delete;
+pub(super) use diff::diff;
 pub(super) use patch::patch;
 pub(super) use revisions::revisions;
 pub(super) use rollback::rollback;

@@ -136,3 +136,19 @@ async fn a_rehearsed_change_says_what_would_be() {
     assert_eq!(would["spec"]["manifests"][0]["data"]["level"], "debug");
     assert_eq!(server.get(&one()).await.done(200)["status"]["revision"], 1);
 }
+
+#[tokio::test]
+async fn a_diff_says_what_is_to_be_done_on_each_cluster() {
+    let server = deployed().await;
+    server.memory.cluster("west");
+    let path = format!("{}/diff", one());
+    let diff = server.get(&path).await.done(200);
+    assert_eq!((&diff["kind"], &diff["revision"]), (&json!("DeployableDiff"), &json!(1)));
+    let clusters: Vec<_> = diff["items"].as_array().unwrap().iter().map(|on| on["cluster"].clone()).collect();
+    assert_eq!(clusters, ["east", "west"]);
+    let object = &diff["items"][0]["objects"][0];
+    assert_eq!((&object["action"], &object["name"]), (&json!("Create"), &json!("settings")));
+    let one = server.get(&format!("{path}?cluster=west")).await.done(200);
+    assert_eq!(one["items"].as_array().unwrap().len(), 1);
+    server.get(&format!("{DEPLOYABLES}/none/diff")).await.refused(404, "NotFound");
+}

@@ -98,7 +98,7 @@ impl ClusterApi for Scripted {
     }
 
     fn apply<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str, _: &'a [u8], _: Apply) -> Call<'a, Look> {
-        self.answer(Look { item: seen(), owned: Owned::default() })
+        self.answer(Look { item: seen(), owned: Owned::default(), object: Value::Null })
     }
 }
 

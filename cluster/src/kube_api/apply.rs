@@ -52,5 +52,5 @@ fn read(kind: &Kind, body: &[u8]) -> Result<Look, CallError> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))?;
     let item = rule::project(kind, &value).ok_or(CallError::lost(Unknown::Body))?;
-    Ok(Look { item, owned: rule::owned(&value) })
+    Ok(Look { item, owned: rule::owned(&value), object: value })
 }

@@ -8,7 +8,9 @@ pub(super) use looking::{run as look_after, shows};
 use super::Site;
 use crate::limits::OBJECTS_AT_ONCE_MAX;
 use futures::{StreamExt, stream};
+use serde_json::Value;
 use tallyman_model::command::{ConcludeSync, SyncOutcome};
+use tallyman_model::manifest::{Marks, as_applied};
 use tallyman_model::record::{Bundle, Cluster, Installation, Permit, Record, SyncAction, SyncIntent, Synced};
 use tallyman_model::{Command, GroupId, Ordinal, query};
 
@@ -19,6 +21,20 @@ struct Desk {
     manifests: Vec<u8>,
     cluster: Cluster,
     group: GroupId,
+}
+
+impl Desk {
+    /// What is written on the objects that are made here; `None`: the cluster has not been reached.
+    fn marks(&self, at_ms: u64) -> Option<Marks> {
+        let cluster_uid = self.cluster.kube_system_uid.clone()?;
+        Some(Marks { group: self.group, cluster_uid, at_ms })
+    }
+
+    /// What is applied to an object, if the kept manifests are what was accepted.
+    fn as_applied(&self, object: &Synced) -> Option<Value> {
+        let marks = self.marks(0)?;
+        as_applied(&self.bundle, self.installation.uid, object, &self.manifests, &marks)
+    }
 }
 
 /// What to do about one object now.

@@ -212,3 +212,26 @@ async fn lost_answers_and_a_new_leader_make_nothing_twice_and_an_orphaned_deploy
     let dry = Apply { dry_run: true, force: false };
     api.apply(&Kind::ConfigMap, "risk", "one", body.to_string().as_bytes(), dry).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_change_is_shown_field_by_field_as_it_was_applied_and_as_it_is() {
+    let mut wired = Wired::upgraded(&["east"]).await;
+    wired.lead();
+    wired.deploy(|value| value["spec"]["drift"] = json!("Report"));
+    wired.until("it is there", |wired| wired.is_synced()).await;
+    let fields = |wired: &Wired| {
+        let deployable = wired.deployable().unwrap();
+        let diff = wired.state.look(|view| query::diff(view, &deployable, None).unwrap());
+        let objects = diff.clusters.into_iter().flat_map(|on| on.objects);
+        objects.flat_map(|object| object.fields).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(&wired), []);
+    for level in ["trace", "warn"] {
+        wired.edit(0, "one", json!({ "level": level })).await;
+        let observed = Some(format!("\"{level}\""));
+        wired.until("it is shown", |wired| fields(wired).iter().any(|one| one.observed == observed)).await;
+    }
+    let [field] = fields(&wired).try_into().expect("one field differs");
+    let query::FieldDiff { pointer, wanted, applied, .. } = field;
+    assert_eq!((pointer.as_str(), &wanted, wanted.as_deref()), ("/data/level", &applied, Some("\"info\"")));
+}

@@ -135,7 +135,7 @@ fn done(object: &mut Synced, looked: &Looked, pending: Option<SyncIntent>, now: 
     object.due_ms = now;
     let is_new = object.uid.as_deref() != Some(looked.uid.as_str());
     if is_new {
-        (object.applied, object.owned) = (None, None);
+        forget(object);
     }
     object.state = ObjectState::Live;
     object.uid = Some(looked.uid.clone());
@@ -152,6 +152,9 @@ fn done(object: &mut Synced, looked: &Looked, pending: Option<SyncIntent>, now: 
         _ => {}
     }
     see(object, looked, now);
+    if pending.is_some_and(|intent| intent.action == SyncAction::Apply) {
+        object.differences.admit();
+    }
 }
 
 /// Counts a correction: what somebody changes again at once is corrected ever more slowly.
@@ -179,7 +182,13 @@ pub(super) fn gone(object: &mut Synced, now: u64) {
         let by = String::new();
         object.drift = Some(crate::record::Drifted { gone: true, by, since_ms: now });
     }
+    forget(object);
+}
+
+/// Nothing of what is there was applied.
+fn forget(object: &mut Synced) {
     (object.applied, object.owned) = (None, None);
+    (object.differences, object.differences_digest) = Default::default();
 }
 
 fn absent(object: &mut Synced, pending: Option<SyncIntent>, now: u64) {

@@ -2,8 +2,10 @@
 //! and the clusters that there are.
 
 use super::deploy;
-use crate::record::{Bundle, Cluster, Counts, Deployable, Health, Installation, ObjectState, Record, Synced};
-use crate::{Damaged, Ordinal, Revision, Tag, Txn, limits};
+use crate::record::{
+    Bundle, Cluster, Counts, Deployable, Differences, Health, Installation, ObjectState, Record, Synced,
+};
+use crate::{Damaged, Digest, Ordinal, Revision, Tag, Txn, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -128,6 +130,8 @@ fn absent(plan: &crate::record::Planned) -> Synced {
         doubt_until_ms: 0,
         applied: None,
         owned: None,
+        differences: Differences::default(),
+        differences_digest: Digest::default(),
         drift: None,
         corrections: 0,
         corrected_ms: 0,
@@ -149,6 +153,17 @@ fn leave(installation: &mut Installation, deployable: &Deployable) {
 /// Drops what is neither wanted nor there, and notes what is all applied.
 pub(super) fn settle(installation: &mut Installation) {
     installation.objects.retain(|object| !object.is_void());
+    let mut room = limits::DIFFERENCES_BYTES_MAX;
+    for object in &mut installation.objects {
+        match room.checked_sub(object.differences.len_bytes()) {
+            Some(left) => room = left,
+            None => {
+                let cut = std::mem::take(&mut object.differences);
+                let count = u32::try_from(cut.fields.len()).unwrap_or(u32::MAX);
+                object.differences.more = cut.more.saturating_add(count);
+            }
+        }
+    }
     if installation.is_all_synced() {
         installation.applied = installation.generation;
     }

@@ -5,7 +5,7 @@
 
 use super::conclude_sync::gone;
 use super::install;
-use crate::record::{Drifted, Health, ObjectState, Record, Synced};
+use crate::record::{Differences, Drifted, Health, ObjectState, Record, Synced};
 use crate::{Damaged, Digest, Done, Ordinal, Refusal, Txn, rule};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,8 @@ pub struct Looked {
     pub health: Health,
     /// What it says of that.
     pub health_message: String,
+    /// Where it differs from what was applied; `None`: that was not looked at.
+    pub differences: Option<Differences>,
 }
 
 /// What a read of one object found.
@@ -93,6 +95,12 @@ pub(super) fn see(object: &mut Synced, looked: &Looked, now: u64) {
     object.health = looked.health;
     object.health_message.clone_from(&looked.health_message);
     rule::truncate(&mut object.health_message);
+    if let Some(seen) = &looked.differences {
+        let mut differences = seen.clone();
+        differences.admit_known(&object.differences);
+        object.differences_digest = seen.digest();
+        object.differences = differences;
+    }
     // Before the first apply nothing is ours in that way.
     let Some(owned) = object.owned else { return };
     if looked.owned == Some(owned) {

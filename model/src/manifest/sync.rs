@@ -18,7 +18,32 @@ pub fn to_sync(
     marks: &Marks,
     at: Option<(&str, &str)>,
 ) -> Option<Vec<u8>> {
-    let plan = bundle.planned.get(usize::from(object.planned))?;
+    serde_json::to_vec(&synced(bundle, owner, object.planned, manifests, marks, at)?).ok()
+}
+
+/// What is applied to an object, without what it is applied at.
+///
+/// `None` if the bytes are not what was accepted.
+#[must_use]
+pub fn as_applied(
+    bundle: &Bundle,
+    owner: Uid,
+    object: &Synced,
+    manifests: &[u8],
+    marks: &Marks,
+) -> Option<Value> {
+    synced(bundle, owner, object.planned, manifests, marks, Some(("", "")))
+}
+
+fn synced(
+    bundle: &Bundle,
+    owner: Uid,
+    planned: u16,
+    manifests: &[u8],
+    marks: &Marks,
+    at: Option<(&str, &str)>,
+) -> Option<Value> {
+    let plan = bundle.planned.get(usize::from(planned))?;
     let mut value = kept(plan, manifests)?;
     if at.is_some() {
         bundle.spec.ignore.iter().for_each(|pointer| remove(&mut value, pointer));
@@ -35,7 +60,17 @@ pub fn to_sync(
         [(marks::DIGEST, plan.digest.to_string()), (marks::CLUSTER_UID, marks.cluster_uid.clone())];
     materialise::add(metadata, "annotations", annotations);
     pods::label(&mut value, &labels);
-    serde_json::to_vec(&value).ok()
+    Some(value)
+}
+
+/// A manifest of a generation, without the fields that are left to others.
+///
+/// `None` if the bytes are not what was accepted.
+#[must_use]
+pub fn in_bundle(bundle: &Bundle, plan: &Planned, manifests: &[u8]) -> Option<Value> {
+    let mut value = kept(plan, manifests)?;
+    bundle.spec.ignore.iter().for_each(|pointer| remove(&mut value, pointer));
+    Some(value)
 }
 
 /// A manifest as it was accepted.

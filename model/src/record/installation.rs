@@ -80,6 +80,65 @@ pub struct Drifted {
     pub since_ms: u64,
 }
 
+/// One field of which two forms of an object differ. Values are JSON, cut at
+/// [`DIFFERENCE_BYTES_MAX`](crate::limits::DIFFERENCE_BYTES_MAX) bytes and then ending in `…`; `None`: it is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// A JSON pointer to it.
+    pub pointer: String,
+    /// As it was applied.
+    pub before: Option<String>,
+    /// As it is there, or is to be.
+    pub after: Option<String>,
+    /// So its cluster answered to the apply itself: a webhook or the kind's own rules made it, nobody changed it since.
+    pub admitted: bool,
+}
+
+impl Difference {
+    fn len_bytes(&self) -> usize {
+        let values = [&self.before, &self.after].into_iter().flatten().map(String::len);
+        self.pointer.len() + values.sum::<usize>()
+    }
+}
+
+/// The fields of which two forms of an object differ.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Differences {
+    /// At most [`DIFFERENCES_MAX`](crate::limits::DIFFERENCES_MAX).
+    pub fields: Vec<Difference>,
+    /// How many more there are.
+    pub more: u32,
+}
+
+impl Differences {
+    /// Bytes that they take.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.fields.iter().map(Difference::len_bytes).sum()
+    }
+
+    /// Of all that they say but what is [`admitted`](Difference::admitted).
+    #[must_use]
+    pub fn digest(&self) -> crate::Digest {
+        let said: Vec<_> = self.fields.iter().map(|one| (&one.pointer, &one.before, &one.after)).collect();
+        // A Vec takes all.
+        crate::Digest::of(&serde_json::to_vec(&(said, self.more)).unwrap_or_default())
+    }
+
+    /// Marks those that a kube-apiserver's answer to an apply shows.
+    pub fn admit(&mut self) {
+        self.fields.iter_mut().for_each(|one| one.admitted = true);
+    }
+
+    /// Marks those that were marked before and are as they were.
+    pub fn admit_known(&mut self, known: &Self) {
+        for one in &mut self.fields {
+            let is_it = |other: &&Difference| (&other.pointer, &other.after) == (&one.pointer, &one.after);
+            one.admitted = known.fields.iter().find(is_it).is_some_and(|other| other.admitted);
+        }
+    }
+}
+
 /// One object that is kept in sync on one cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Synced {
@@ -117,6 +176,10 @@ pub struct Synced {
     pub applied: Option<u32>,
     /// What was ours after that, see [`Owned`](crate::rule::Owned).
     pub owned: Option<crate::Digest>,
+    /// Where it differs from what was applied last.
+    pub differences: Differences,
+    /// Of all of them, as they were seen: kept ones may be cut.
+    pub differences_digest: crate::Digest,
     /// Somebody else changed it since.
     pub drift: Option<Drifted>,
     /// How often in a row it was applied again because of that.

@@ -87,6 +87,7 @@ fn looked(name: &str, owned: Option<Digest>) -> Looked {
         changed_by: Some("kubectl-edit".to_owned()),
         health: Health::Healthy,
         health_message: String::new(),
+        differences: None,
     }
 }
 
@@ -315,4 +316,53 @@ fn a_deployable_that_asks_for_what_is_not_built_is_refused_in_words() {
     let expected =
         ["spec.drift", "spec.rollout", "spec.ignore[0]", "spec.manifests[0].metadata.generateName"];
     assert_eq!(fields, expected);
+}
+
+#[test]
+fn a_diff_shows_wanted_applied_and_observed_and_what_the_cluster_itself_made_of_an_apply() {
+    let mut world = World::upgraded();
+    deploy(&mut world, |_| {});
+    let differs = |level: &str| {
+        let applied = json!({"data": {"level": "info", "size": "1000m"}});
+        Some(rule::departures(&applied, &json!({"data": {"level": level, "size": "1"}})))
+    };
+    let intent = intend(&mut world, "east", "first", SyncAction::Create).unwrap();
+    conclude(&mut world, "east", "first", intent, SyncOutcome::Done(Box::new(looked("first", None))));
+    let intent = intend(&mut world, "east", "first", SyncAction::Apply).unwrap();
+    let answer = Looked { differences: differs("info"), ..looked("first", Some(MINE)) };
+    conclude(&mut world, "east", "first", intent, SyncOutcome::Done(Box::new(answer)));
+    work(&mut world, "east");
+    let seen = Looked { differences: differs("trace"), ..looked("first", Some(THEIRS)) };
+    see(&mut world, "east", "first", Some(seen));
+    redeploy(&mut world, "debug", |value| {
+        value["spec"]["manifests"].as_array_mut().unwrap().remove(1);
+    });
+
+    let diff = query::diff(&world.view, &get(&world).unwrap(), None).unwrap();
+    let [on] = diff.clusters.as_slice() else { panic!("{diff:?}") };
+    let told = |at: usize| (on.objects[at].name.as_str(), on.objects[at].action);
+    assert_eq!((on.cluster.as_str(), on.applied, diff.more), ("east", 1, 0));
+    assert_eq!(told(0), ("first", Some(SyncAction::Apply)));
+    assert_eq!(told(1), ("second", Some(SyncAction::Delete)));
+    let field = |at: usize| {
+        let field = &on.objects[0].fields[at];
+        let values = [&field.wanted, &field.applied, &field.observed].map(|value| value.as_deref());
+        (field.pointer.as_str(), values, field.admitted)
+    };
+    let level = [Some("\"debug\""), Some("\"info\""), Some("\"trace\"")];
+    assert_eq!(field(0), ("/data/level", level, false));
+    let size = [Some("\"1000m\""), Some("\"1000m\""), Some("\"1\"")];
+    assert_eq!(field(1), ("/data/size", size, true));
+    assert_eq!(on.objects[0].drift.as_ref().map(|drift| drift.by.as_str()), Some("kubectl-edit"));
+}
+
+#[test]
+fn a_diff_of_what_is_all_in_sync_has_no_objects_and_of_a_new_cluster_has_all() {
+    let mut world = World::upgraded();
+    deploy(&mut world, |value| value["spec"]["placement"] = json!({}));
+    work(&mut world, "east");
+    let diff = query::diff(&world.view, &get(&world).unwrap(), None).unwrap();
+    assert_eq!(diff.clusters.iter().map(|on| on.objects.len()).collect::<Vec<_>>(), [0, 2]);
+    let east = query::diff(&world.view, &get(&world).unwrap(), Some("east")).unwrap();
+    assert_eq!(east.clusters.len(), 1);
 }

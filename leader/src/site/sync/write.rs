@@ -8,7 +8,7 @@ use serde_json::json;
 use tallyman_cluster::{Apply, CallError, ClusterApi, Guarded, Look, NotSent, RefusedKind, words};
 use tallyman_model::Command;
 use tallyman_model::command::{IntendSync, Looked, SyncOutcome};
-use tallyman_model::manifest::{Marks, marks, to_sync};
+use tallyman_model::manifest::{marks, to_sync};
 use tallyman_model::record::{Drift, ObjectState, OnConflict, Record, SyncAction, SyncIntent, Synced};
 
 /// True if the intent was committed, or it was noted why there is none.
@@ -48,8 +48,7 @@ pub(super) async fn write(site: &Site, desk: &Desk, position: usize, action: Syn
 }
 
 fn body(desk: &Desk, object: &Synced, intent: SyncIntent, at: Option<(&str, &str)>) -> Option<Vec<u8>> {
-    let cluster_uid = desk.cluster.kube_system_uid.clone()?;
-    let marks = Marks { group: desk.group, cluster_uid, at_ms: intent.at_ms };
+    let marks = desk.marks(intent.at_ms)?;
     let body = to_sync(&desk.bundle, desk.installation.uid, object, &desk.manifests, &marks, at);
     if body.is_none() {
         tracing::error!(bundle = %desk.bundle.ordinal, "the kept manifests are not what was accepted");
@@ -72,6 +71,7 @@ async fn create(desk: &Desk, writer: &Guarded, object: &Synced, intent: SyncInte
             changed_by: None,
             health: tallyman_model::record::Health::Progressing,
             health_message: String::new(),
+            differences: None,
         })),
         Err(error) if error.refused_kind() == Some(RefusedKind::AlreadyExists) => {
             match writer.look(&object.kind, &object.namespace, &object.name).await {
@@ -92,7 +92,7 @@ fn whose(desk: &Desk, object: &Synced, look: &Look) -> SyncOutcome {
         && item.submission == Some(desk.installation.uid)
         && (!object.wanted || item.digest == digest);
     match ours {
-        true => SyncOutcome::Done(Box::new(looking::looked(look))),
+        true => SyncOutcome::Done(Box::new(looking::looked(look, None))),
         false => SyncOutcome::Taken { uid: item.uid.clone() },
     }
 }
@@ -123,7 +123,10 @@ async fn apply(desk: &Desk, writer: &Guarded, object: &Synced, intent: SyncInten
             }
         };
         match answer {
-            Ok(Some(look)) => return SyncOutcome::Done(Box::new(looking::looked(&look))),
+            Ok(Some(look)) => {
+                let applied = desk.as_applied(object);
+                return SyncOutcome::Done(Box::new(looking::looked(&look, applied.as_ref())));
+            }
             Ok(None) => {}
             Err(error) if error.refused_kind() == Some(RefusedKind::Conflict) => {}
             Err(error) if error.refused_kind() == Some(RefusedKind::FieldConflict) => {
@@ -151,7 +154,7 @@ async fn delete(writer: &Guarded, object: &Synced) -> SyncOutcome {
     };
     match (writer.look(&object.kind, &object.namespace, &object.name).await, refused) {
         (Ok(Some(look)), refused) if look.item.uid == uid => match refused {
-            None => SyncOutcome::Done(Box::new(looking::looked(&look))),
+            None => SyncOutcome::Done(Box::new(looking::looked(&look, None))),
             Some(refused) => of_error(&refused),
         },
         (Ok(_), _) => SyncOutcome::Gone,
