@@ -34,12 +34,13 @@ fn cells(run: &Value) -> Vec<String> {
     let attempts = run.pointer("/status/attempts").and_then(Value::as_array).map_or(0, Vec::len);
     let max = run.pointer("/spec/attempts/max").and_then(Value::as_u64).unwrap_or(1);
     let observed = text(run, "/status/observed/at");
+    let clusters = run.pointer("/status/fanOut/clusters").and_then(Value::as_u64);
     vec![
         text(run, "/metadata/namespace").to_owned(),
         text(run, "/metadata/name").to_owned(),
         or_dash(text(run, "/status/phase")),
-        or_dash(text(run, "/status/cluster")),
-        format!("{attempts}/{}", max.max(attempts as u64)),
+        clusters.map_or_else(|| or_dash(text(run, "/status/cluster")), |count| format!("{count} clusters")),
+        if clusters.is_some() { "-".to_owned() } else { format!("{attempts}/{}", max.max(attempts as u64)) },
         age(text(run, "/metadata/creationTimestamp")),
         shortened(&message(run)),
         or_dash(text(run, "/status/submittedBy")),

@@ -27,6 +27,8 @@ mod dev;
 mod diagnoses;
 #[path = "system/directories.rs"]
 mod directories;
+#[path = "system/fan_out.rs"]
+mod fan_out;
 #[path = "system/history.rs"]
 mod history;
 #[path = "system/kinds.rs"]

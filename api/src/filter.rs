@@ -60,6 +60,7 @@ fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
         (_, "metadata.name") => Ok(FieldTest::Name(value)),
         (Noun::Runnables | Noun::Deployables, "metadata.namespace") => Ok(FieldTest::Namespace(value)),
         (Noun::Runnables, "status.cluster") => Ok(FieldTest::Cluster(value)),
+        (Noun::Runnables, "status.parent") => Ok(FieldTest::Parent(value)),
         (Noun::Runnables, "status.phase") => Phase::parse(&value).map(FieldTest::Phase).ok_or_else(|| {
             let phases: Vec<_> = Phase::ALL.iter().map(|phase| phase.as_str()).collect();
             let words =
@@ -82,7 +83,7 @@ fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
 pub(crate) fn unsupported(noun: Noun, field: &str) -> Failure {
     let served = match noun {
         Noun::Runnables => {
-            "metadata.name, metadata.namespace, status.phase, status.reason, status.cluster, status.deadLetter"
+            "metadata.name, metadata.namespace, status.phase, status.reason, status.cluster, status.parent, status.deadLetter"
         }
         Noun::Deployables => "metadata.name, metadata.namespace",
         Noun::Clusters | Noun::Replicas => "metadata.name",

@@ -26,7 +26,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use tallyman_model::record::{Cluster, Head, Kind, Meta, Record};
+use tallyman_model::record::{Cluster, Head, Kind, Meta, Parent, Record};
 use tallyman_model::{Damaged, Ordinal, Revision, View, query, time};
 use tallyman_raft::Status;
 
@@ -197,6 +197,17 @@ struct Document<'a, Spec, State> {
     status: State,
 }
 
+/// Which record another one is a part of.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnerReference<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    name: &'a str,
+    uid: String,
+    controller: bool,
+}
+
 /// The metadata of every document.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -216,6 +227,8 @@ pub(crate) struct Metadata<'a> {
     annotations: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner_references: Option<Box<[OwnerReference<'a>; 1]>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     finalizers: &'a [&'a str],
 }
@@ -235,12 +248,28 @@ impl<'a> Metadata<'a> {
             labels: &head.labels,
             annotations: &head.annotations,
             deletion_timestamp: None,
+            owner_references: None,
             finalizers: &[],
         }
     }
 
     fn of_generation(self, generation: u32) -> Self {
         Self { generation, ..self }
+    }
+
+    /// Of a run that is a part of another submission.
+    fn owned(self, parent: Option<&'a Parent>) -> Self {
+        let reference = |parent: &'a Parent| {
+            let (name, uid) = (parent.name.as_str(), parent.uid.to_string());
+            Box::new([OwnerReference {
+                api_version: API_VERSION,
+                kind: "Runnable",
+                name,
+                uid,
+                controller: true,
+            }])
+        };
+        Self { owner_references: parent.map(reference), ..self }
     }
 
     fn deleted(self, at_ms: Option<u64>) -> Self {

@@ -80,7 +80,12 @@ use Shown::{Always, Wide};
 const RUNNABLES: [Column; 9] = [
     ("Name", "string", Always, "The runnable's name."),
     ("Phase", "string", Always, "Where the run is."),
-    ("Cluster", "string", Always, "Where its last attempt is or was."),
+    (
+        "Cluster",
+        "string",
+        Always,
+        "Where its last attempt is or was; of a fan-out, how many clusters it goes to.",
+    ),
     ("Attempt", "integer", Always, "The number of its last attempt; 0: it was not placed yet."),
     ("Age", "string", Always, "How long ago it was accepted."),
     ("Digest", "string", Wide, "The first digits of the digest of its manifests and placement."),
@@ -195,12 +200,16 @@ fn runnable(scene: &Scene<'_>, run: &Runnable) -> Result<Vec<Value>, Damaged> {
         Some(attempt) if !run.phase.is_terminal() => scene.observed_ms(attempt.cluster)?,
         _ => seen_ms,
     };
+    let cluster = match (&run.fan_out, attempt) {
+        (Some(fan_out), _) => format!("{} clusters", fan_out.clusters()),
+        (None, attempt) => attempt.map_or(NONE, |attempt| &attempt.cluster_name).to_owned(),
+    };
     let digest = run.digest.to_string();
     let digest = digest.strip_prefix("sha256:").unwrap_or(&digest);
     Ok(vec![
         json!(run.head.name),
         json!(run.phase.as_str()),
-        json!(attempt.map_or(NONE, |attempt| &attempt.cluster_name)),
+        json!(cluster),
         json!(attempt.map_or(0, |attempt| attempt.number)),
         json!(scene.age(Some(run.head.created_ms))),
         json!(digest.get(..DIGEST_DIGITS).unwrap_or(digest)),

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 pub(crate) struct Bells {
     place: Arc<Notify>,
     expire: Arc<Notify>,
+    fan_out: Arc<Notify>,
     sites: Arc<Mutex<BTreeMap<Ordinal, SiteBells>>>,
 }
 
@@ -30,6 +31,10 @@ impl Bells {
 
     pub(crate) fn expire(&self) -> Arc<Notify> {
         Arc::clone(&self.expire)
+    }
+
+    pub(crate) fn fan_out(&self) -> Arc<Notify> {
+        Arc::clone(&self.fan_out)
     }
 
     /// The bell of a cluster's lanes of kube writes.
@@ -55,6 +60,7 @@ impl Bells {
         match lane {
             Lane::Place => self.place.notify_one(),
             Lane::Expire => self.expire.notify_one(),
+            Lane::FanOut => self.fan_out.notify_one(),
             Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release | Lane::Sync => {
                 self.ring_site(cluster, |bells| &bells.work);
             }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   applied ──► dispatch ──┬─► place ──────────────► Log::propose
-//!   due times ──►          ├─► expire ─────────────►     ▲
+//!   due times ──►          ├─► expire, fan-out ─────►     ▲
 //!                          └─► one site per cluster ─────┤
 //!                                lanes: intent ─► permit ─► one kube write ─► outcome
 //!                                watches ─► ingest       sweep       contact
@@ -18,6 +18,7 @@
 mod dispatch;
 mod expire;
 mod factory;
+mod fan_out;
 mod give_up;
 mod leader;
 pub mod limits;

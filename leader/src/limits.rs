@@ -20,6 +20,8 @@ pub const GONE_READ_DELAY_MS: u64 = 100;
 pub const PLACE_WINDOW_MAX: usize = 1_024;
 /// Runs that one placing gives a cluster.
 pub const PLACE_AT_ONCE_MAX: usize = 128;
+/// Fan-outs that are taken from the state together.
+pub const FAN_OUTS_PAGE_MAX: usize = 64;
 /// Clusters that a sentence for people names.
 pub const NAMES_SHOWN_MAX: usize = 5;
 /// Active runs of one cluster are counted up to this many.

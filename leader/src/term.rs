@@ -5,7 +5,7 @@ use crate::factory::ClusterFactory;
 use crate::limits::{PROPOSE_DELAY_MS_MAX, PROPOSE_DELAY_MS_MIN, REST_MS, STATE_PAGE_MAX};
 use crate::log::{Log, look};
 use crate::options::Options;
-use crate::{expire, give_up, place, sites, spread};
+use crate::{expire, fan_out, give_up, place, sites, spread};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +124,7 @@ pub(crate) async fn run(term: Arc<Term>, clusters: Arc<dyn ClusterFactory>) {
     loop {
         work.spawn(dispatch::run(Arc::clone(&term), bells.clone()));
         work.spawn(place::run(Arc::clone(&term), bells.place()));
+        work.spawn(fan_out::run(Arc::clone(&term), bells.fan_out()));
         work.spawn(give_up::run(Arc::clone(&term)));
         work.spawn(spread::run(Arc::clone(&term)));
         work.spawn(expire::run(Arc::clone(&term), bells.expire()));

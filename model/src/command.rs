@@ -19,6 +19,7 @@ mod dismiss_member;
 mod drain;
 mod expect_member;
 mod expire;
+mod fan_out;
 mod found;
 mod give_up;
 mod install;
@@ -71,6 +72,7 @@ pub use dismiss_member::DismissMember;
 pub use drain::Drain;
 pub use expect_member::ExpectMember;
 pub use expire::Expire;
+pub use fan_out::FanOut;
 pub use found::Found;
 pub use give_up::GiveUp;
 pub use intend::Intend;
@@ -243,6 +245,8 @@ pub enum Command {
     ConcludeSync(ConcludeSync),
     /// Record what reads of what is kept in sync found.
     ObserveSync(ObserveSync),
+    /// Make the runs of a fan-out, and pass on to them what was asked of it.
+    FanOut(FanOut),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -296,6 +300,7 @@ impl Command {
         "intend-sync",
         "conclude-sync",
         "observe-sync",
+        "fan-out",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -349,6 +354,7 @@ impl Command {
             Command::IntendSync(_) => "intend-sync",
             Command::ConcludeSync(_) => "conclude-sync",
             Command::ObserveSync(_) => "observe-sync",
+            Command::FanOut(_) => "fan-out",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -439,6 +445,7 @@ impl Command {
             Command::IntendSync(intend) => intend.apply(txn),
             Command::ConcludeSync(conclude) => conclude.apply(txn),
             Command::ObserveSync(observe) => observe.apply(txn),
+            Command::FanOut(fan_out) => fan_out.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -95,6 +95,12 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
         }
     }
     keys.extend(loss(run).into_iter().flatten());
+    if let Some(parent) = &run.parent {
+        keys.push(Key::lookup(Tag::Child, parent.ordinal.0, ordinal));
+    }
+    if let Some(due_ms) = run.fan_out_due_ms() {
+        keys.push(Key::lane(Lane::FanOut, Ordinal(0), due_ms, ordinal));
+    }
     if run.wants_cluster() {
         keys.push(Key::lane(Lane::Place, Ordinal(0), run.place_due_ms, ordinal));
     }
@@ -172,7 +178,19 @@ impl Runnable {
     #[must_use]
     pub fn wants_cluster(&self) -> bool {
         let between = self.attempt().is_none_or(|attempt| attempt.phase.is_terminal());
-        self.phase == crate::Phase::Accepted && between && self.cancel.is_none() && self.deletion.is_none()
+        let stops = self.cancel.is_some() || self.deletion.is_some();
+        self.phase == crate::Phase::Accepted && between && !stops && self.fan_out.is_none()
+    }
+
+    /// When there is something to do for the runs of a fan-out, ms since 1970.
+    #[must_use]
+    pub fn fan_out_due_ms(&self) -> Option<u64> {
+        let fan_out = self.fan_out.as_ref()?;
+        let is_held = self.phase == crate::Phase::Held;
+        let passes_on = fan_out.cascade.is_some() && !is_held;
+        let makes = !fan_out.is_decided || !fan_out.left.is_empty();
+        let may_make = !is_held && self.ending.is_none() && !self.phase.is_terminal();
+        (passes_on || (makes && may_make)).then_some(self.place_due_ms)
     }
 
     /// True if nothing that must exist before `object` is missing.
@@ -211,9 +229,11 @@ impl Runnable {
         [start, self.finish_deadline_ms].into_iter().flatten().min()
     }
 
-    /// True once the main object of the last attempt is known to exist, or no start is waited for any more.
+    /// True once the main object of the last attempt is known to exist, or no start is waited for any more: the runs of a
+    /// fan-out wait for theirs themselves.
     #[must_use]
     pub fn has_started(&self) -> bool {
-        self.main_object().is_some_and(|object| object.state != ObjectState::Absent)
+        let is_made = self.main_object().is_some_and(|object| object.state != ObjectState::Absent);
+        is_made || self.fan_out.as_ref().is_some_and(|fan_out| fan_out.is_decided)
     }
 }

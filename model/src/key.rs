@@ -45,6 +45,8 @@ pub enum Tag {
     DeadLetter,
     /// `a` = ordinal of a cluster, `b` = ordinal of the cursor of a watch there.
     Watches,
+    /// `a` = ordinal of a fan-out, `b` = ordinal of one of its runs.
+    Child,
     /// `a` = lane << 56 | ordinal of the cluster, `b` = due in ms since 1970, `c` = ordinal of the record.
     Lane,
 }
@@ -78,11 +80,13 @@ pub enum Lane {
     Drain,
     /// Installations with something to be made, applied, removed or read back.
     Sync,
+    /// Fan-outs with runs to be made, or something to be passed on to them.
+    FanOut,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 12] = [
+    pub const ALL: [Lane; 13] = [
         Lane::Place,
         Lane::Send,
         Lane::Resolve,
@@ -95,6 +99,7 @@ impl Lane {
         Lane::GiveUp,
         Lane::Drain,
         Lane::Sync,
+        Lane::FanOut,
     ];
 }
 

@@ -25,6 +25,12 @@ pub const HISTORY_MAX: usize = 256;
 pub const PLACEMENT_CLUSTERS_MAX: usize = 100;
 /// The greatest weight of a cluster in one placement.
 pub const PLACEMENT_WEIGHT_MAX: u32 = 1_000;
+/// Clusters that one fan-out goes to.
+pub const FAN_OUT_CLUSTERS_MAX: usize = 1_000;
+/// Runs that one command makes for a fan-out, or passes something on to.
+pub const FAN_OUT_RUNS_MAX: usize = 16;
+/// How long a fan-out is left alone whose placement allows no cluster, or too many.
+pub const FAN_OUT_AGAIN_MS: u64 = 10_000;
 /// People that one rule may require.
 pub const APPROVALS_REQUIRED_MAX: u32 = 20;
 /// Groups that one rule may name.

@@ -18,7 +18,7 @@ pub enum Phase {
     Sent,
     /// Its main object exists and does not run yet.
     Pending,
-    /// Its main object runs.
+    /// Its main object runs; of a fan-out, some of its runs are on their clusters or have ended.
     Running,
     /// It was asked to stop and has not stopped yet.
     Stopping,
@@ -132,6 +132,8 @@ pub enum Reason {
     ClusterLost,
     /// It is taken off its cluster, and goes on elsewhere.
     Moving,
+    /// Of a fan-out: some of its runs failed.
+    RunsFailed,
 }
 
 /// What helps against a failure.
@@ -172,6 +174,7 @@ impl Reason {
             Reason::ClusterWrittenOff => "ClusterWrittenOff",
             Reason::ClusterLost => "ClusterLost",
             Reason::Moving => "Moving",
+            Reason::RunsFailed => "RunsFailed",
         }
     }
 

@@ -188,12 +188,18 @@ pub fn watches(view: &dyn View, cluster: Ordinal) -> Result<Vec<Watch>, Damaged>
     Ok(watches)
 }
 
-/// A runnable's manifests, joined.
+/// A runnable's manifests, joined: its own, or those of the submission that it is a part of.
 ///
 /// # Errors
 /// [`Damaged`], also when a part is missing.
 pub fn manifests(view: &dyn View, run: &Runnable) -> Result<Vec<u8>, Damaged> {
-    joined(view, run.head.ordinal, &run.manifests, run.parts)
+    let Some(parent) = &run.parent else {
+        return joined(view, run.head.ordinal, &run.manifests, run.parts);
+    };
+    match record(view, parent.ordinal)? {
+        Some(Record::Runnable(parent)) => joined(view, parent.head.ordinal, &parent.manifests, parent.parts),
+        _ => Err(Damaged::at(Key::record(parent.ordinal), "the manifests of its runs are missing")),
+    }
 }
 
 fn joined(view: &dyn View, ordinal: Ordinal, inline: &[u8], parts: u16) -> Result<Vec<u8>, Damaged> {

@@ -4,6 +4,7 @@ mod approval;
 mod cluster;
 mod deployable;
 mod diagnosis;
+mod fan_out;
 mod hanging;
 mod installation;
 mod kind;
@@ -20,6 +21,7 @@ pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Credentials, Stray, WrittenOff};
 pub use deployable::{Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Withdrawal};
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
+pub use fan_out::{Cascade, Cascaded, FanOut, Parent};
 pub use installation::{
     Difference, Differences, Drifted, Health, Installation, SyncAction, SyncIntent, Synced,
 };

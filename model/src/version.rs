@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; deployables |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; deployables |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -26,7 +26,9 @@ impl Command {
             Command::Adopt(adopt) => adopt.item.kind.since().max(2),
             Command::Submit(submit) => {
                 let kinds = submit.planned.iter().map(|planned| planned.kind.since()).max().unwrap_or(0);
-                if submit.spec.placement.on_loss == OnLoss::Wait { kinds } else { kinds.max(3) }
+                let placement = &submit.spec.placement;
+                let is_new = placement.on_loss != OnLoss::Wait || placement.fan_out;
+                if is_new { kinds.max(3) } else { kinds }
             }
             Command::Deploy(_)
             | Command::Redeploy(_)
@@ -46,7 +48,8 @@ impl Command {
             | Command::GiveUp(_)
             | Command::Assess(_)
             | Command::Move(_)
-            | Command::Drain(_) => 3,
+            | Command::Drain(_)
+            | Command::FanOut(_) => 3,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

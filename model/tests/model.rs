@@ -17,6 +17,8 @@ mod deployables;
 mod diagnosis;
 #[path = "model/drain.rs"]
 mod drain;
+#[path = "model/fan_out.rs"]
+mod fan_out;
 #[path = "model/kinds.rs"]
 mod kinds;
 #[path = "model/late.rs"]

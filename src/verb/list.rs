@@ -13,6 +13,7 @@ Examples:
   tallyman list -n risk -l desk=rates -o wide
   tallyman list -A --field-selector status.phase=Failed,status.cluster=east
   tallyman list -A --field-selector status.deadLetter=true
+  tallyman list -n risk --field-selector status.parent=patch     # the runs of a fan-out
   tallyman list -A --field-selector status.reason=NeedsOperator
   tallyman list -n risk -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'
   tallyman list -A --watch

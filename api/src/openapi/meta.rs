@@ -1,6 +1,6 @@
 //! What all objects have, and what is answered when there is no object.
 
-use super::field::Kind::{List, Object, Strings, Text, Texts, Time, Whole, Word};
+use super::field::Kind::{Flag, List, Object, Strings, Text, Texts, Time, Whole, Word};
 use super::field::{Field, may, must};
 
 pub(super) const METADATA: &[Field] = &[
@@ -30,6 +30,16 @@ pub(super) const METADATA: &[Field] = &[
     may("generation", Whole, "Set by Tallyman. Always 1: a spec that changes is another object."),
     may("creationTimestamp", Time, "Set by Tallyman: when it was accepted."),
     may("deletionTimestamp", Time, "Set by Tallyman: when its removal was asked for."),
+    may(
+        "ownerReferences",
+        List,
+        "Set by Tallyman: of a run of a fan-out, the submission that it is a part of.",
+    ),
+    may("ownerReferences.apiVersion", Text, "tallyman.dev/v1."),
+    may("ownerReferences.kind", Text, "Runnable."),
+    may("ownerReferences.name", Text, "Its name."),
+    may("ownerReferences.uid", Text, "Its UID."),
+    may("ownerReferences.controller", Flag, "true."),
     may(
         "finalizers",
         Texts,

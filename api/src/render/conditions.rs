@@ -4,7 +4,7 @@
 use super::diagnosis;
 use serde::Serialize;
 use std::borrow::Cow;
-use tallyman_model::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
+use tallyman_model::record::{Attempt, Cluster, FanOut, Object, ObjectState, Record, Runnable};
 use tallyman_model::{Damaged, Ordinal, Phase, Reason, View, query, time};
 
 /// One condition in Kubernetes' form.
@@ -52,8 +52,28 @@ pub(super) fn of<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Vec<Condit
         succeeded(run),
         finished(run),
     ];
+    if let Some(fan_out) = &run.fan_out {
+        of_fan_out(&mut conditions, run, fan_out);
+    }
     conditions.extend(removal(run));
     conditions
+}
+
+/// Of a fan-out its runs say what becomes of objects.
+fn of_fan_out(conditions: &mut [Condition<'_>], run: &Runnable, fan_out: &FanOut) {
+    const REASON: &str = "FanOut";
+    for told in conditions {
+        *told = match told.r#type {
+            "Placed" if fan_out.is_decided && fan_out.left.is_empty() => {
+                let message = format!("a run on each of {} clusters", fan_out.clusters());
+                condition("Placed", TRUE, REASON, message, run.head.created_ms)
+            }
+            r#type @ ("Created" | "Observed" | "ClusterReachable") => {
+                condition(r#type, UNKNOWN, REASON, "each of its runs says that", run.head.created_ms)
+            }
+            _ => continue,
+        };
+    }
 }
 
 const TRUE: &str = "True";

@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tallyman_model::manifest::write_duration;
-use tallyman_model::record::{self, Loss, Object, OnLate, OnLoss, Planned, Runnable};
-use tallyman_model::{Damaged, Revision, query, time};
+use tallyman_model::record::{self, FanOut, Loss, Object, OnLate, OnLoss, Planned, Runnable};
+use tallyman_model::{Damaged, Phase, Revision, query, time};
 
 pub(super) fn document(
     scene: &Scene<'_>,
@@ -28,7 +28,9 @@ pub(super) fn document(
     Ok(bytes(&Document {
         api_version: API_VERSION,
         kind: "Runnable",
-        metadata: Metadata::of(&run.head, revision).deleted(run.deletion.as_ref().map(|asked| asked.at_ms)),
+        metadata: Metadata::of(&run.head, revision)
+            .deleted(run.deletion.as_ref().map(|asked| asked.at_ms))
+            .owned(run.parent.as_ref()),
         spec: Spec::of(run, kept.as_deref()),
         status: state,
     }))
@@ -66,6 +68,8 @@ pub(super) struct Placement<'a> {
     on_loss: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     loss_after: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    fan_out: bool,
 }
 
 impl<'a> Placement<'a> {
@@ -80,6 +84,7 @@ impl<'a> Placement<'a> {
             weights: &placement.weights,
             on_loss: on_loss.map(OnLoss::as_str),
             loss_after: loss_after.map(write_duration),
+            fan_out: placement.fan_out,
         }
     }
 
@@ -89,6 +94,7 @@ impl<'a> Placement<'a> {
             && self.weights.is_empty()
             && self.on_loss.is_none()
             && self.loss_after.is_none()
+            && !self.fan_out
     }
 }
 
@@ -145,6 +151,10 @@ struct State<'a> {
     conditions: Vec<Condition<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fan_out: Option<FanOutState>,
     digest: String,
     submitted_by: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +168,31 @@ struct State<'a> {
     attempts: Vec<AttemptState<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed: Option<Observed<'a>>,
+}
+
+/// How the runs of a fan-out are.
+#[derive(Serialize)]
+struct FanOutState {
+    clusters: u32,
+    waiting: u32,
+    active: u32,
+    succeeded: u32,
+    failed: u32,
+    cancelled: u32,
+}
+
+impl FanOutState {
+    fn of(fan_out: &FanOut) -> Self {
+        let count = |phase| fan_out.of(|its| its == phase);
+        Self {
+            clusters: fan_out.clusters(),
+            waiting: fan_out.waiting(),
+            active: fan_out.active(),
+            succeeded: count(Phase::Succeeded),
+            failed: count(Phase::Failed),
+            cancelled: count(Phase::Cancelled),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -237,6 +272,8 @@ impl<'a> State<'a> {
             observed_generation: 1,
             conditions: conditions::of(run, cluster.as_ref()),
             cluster: attempt.map(|attempt| attempt.cluster_name.as_str()),
+            parent: run.parent.as_ref().map(|parent| parent.name.as_str()),
+            fan_out: run.fan_out.as_ref().filter(|fan_out| fan_out.is_decided).map(FanOutState::of),
             digest: run.digest.to_string(),
             submitted_by: &run.head.created_by,
             approvals: approvals::state(run),

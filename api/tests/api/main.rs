@@ -12,6 +12,7 @@ mod diagnoses;
 mod discovery;
 mod dry_run;
 mod events;
+mod fan_out;
 mod identity;
 mod k8s;
 mod lists;

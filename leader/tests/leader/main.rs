@@ -7,6 +7,7 @@ mod dead_letters;
 mod deployables;
 mod diagnoses;
 mod failovers;
+mod fan_out;
 mod faults;
 mod fuse;
 mod group;

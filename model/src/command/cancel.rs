@@ -1,10 +1,10 @@
 //! Stop a run, keep its record.
 //!
-//! Reads and writes the runnable. Refused when there is none of that name (`NotFound`), another has the name now or
+//! Reads and writes the runnable; the runs of a fan-out follow a few at a time. Refused when there is none of that name (`NotFound`), another has the name now or
 //! the run has ended (`Conflict`). Asking twice changes nothing.
 
 use super::{Principal, Target, settle};
-use crate::record::{Asked, Record};
+use crate::record::{Asked, Cascaded, Record};
 use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Txn};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,7 @@ impl Cancel {
             message = format!("{message}: {}", self.why);
         }
         settle::decide(&mut run, Phase::Cancelled, Reason::CancelRequested, message);
+        run.pass_on(Cascaded::Cancel, &by.user);
         settle::settle(&mut run, now);
         txn.say(&self.why);
         let record = settle::write(txn, run)?;

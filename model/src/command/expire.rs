@@ -6,7 +6,7 @@
 
 use super::settle;
 use crate::manifest::write_duration;
-use crate::record::{Object, OnLate, Record, Runnable};
+use crate::record::{Cascaded, Object, OnLate, Record, Runnable};
 use crate::{Class, Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -49,11 +49,11 @@ fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged>
         let left = |object: &Object| object.claims();
         if run.objects.iter().any(|object| object.wanted && left(object)) {
             run.objects.iter_mut().for_each(|object| object.wanted = false);
-        } else if run.objects.iter().any(left) {
-            // An unreachable cluster keeps its debts until it returns or is taken out.
+        } else if run.objects.iter().any(left) || !txn.children(run.head.ordinal, Ordinal(0), 1)?.is_empty() {
+            // An unreachable cluster keeps its debts until it returns or is taken out. A fan-out stays for its runs.
             run.keep_until_ms = now + DEBT_AGAIN_MS;
         } else {
-            return txn.remove(run.head.ordinal, run.parts);
+            return settle::remove(txn, &run);
         }
     } else if run.finish_deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now) {
         run.finish_deadline_ms = None;
@@ -65,6 +65,7 @@ fn expire(txn: &mut Txn<'_>, mut run: Runnable, now: u64) -> Result<(), Damaged>
                 message = format!("{message}: {why}");
             }
             settle::decide(&mut run, Phase::Failed, Reason::FinishByPassed, message);
+            run.pass_on(Cascaded::Cancel, "finishBy");
         }
     } else if run.phase == Phase::Held {
         expire_approvals(&mut run, now);

@@ -46,7 +46,7 @@ impl Intend {
         if !txn.cluster(cluster)?.is_some_and(|cluster| cluster.writable()) {
             return Ok(Err(Refusal::outdated("the cluster may not be written to")));
         }
-        if self.action == Action::Create && !run.is_approved() {
+        if self.action == Action::Create && !txn.is_approved(&run)? {
             return Ok(Err(Refusal::outdated("the runnable is not approved")));
         }
         if !self.is_due(&run, position, now) {

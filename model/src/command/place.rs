@@ -45,7 +45,7 @@ impl Place {
         if !run.wants_cluster() || self.attempt != next {
             return Ok(Err(Refusal::outdated("the runnable does not wait for that attempt")));
         }
-        if !run.is_approved() {
+        if !txn.is_approved(&run)? {
             return Ok(Err(Refusal::outdated("the runnable is not approved")));
         }
         if let Some(pause) = &txn.meta.paused {

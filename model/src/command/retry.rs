@@ -2,10 +2,10 @@
 //!
 //! Reads and writes the runnable. What was approved before is void: the run is held until it is approved anew, and
 //! whoever asked for the retry may not do that. Refused when there is none of that name (`NotFound`), or it has not
-//! ended, ended well, or is being removed (`Conflict`).
+//! ended, ended well, is being removed, or is a part of a fan-out (`Conflict`): with that what failed of it starts again.
 
 use super::{Principal, Target, settle};
-use crate::record::Person;
+use crate::record::{Cascaded, Person, Runnable};
 use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Txn, limits};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,12 @@ impl Retry {
                 self.target.name, run.phase
             ));
         }
+        if let Some(parent) = &run.parent {
+            return conflict(format!(
+                "{} is a part of {}: `tallyman retry` that, which starts again what of it failed or was cancelled",
+                self.target.name, parent.name
+            ));
+        }
         let tried = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX);
         if tried >= limits::ATTEMPTS_MAX {
             return conflict(format!(
@@ -43,15 +49,8 @@ impl Retry {
             ));
         }
         let now = txn.now_ms();
-        run.attempts_added = (tried + 1).saturating_sub(run.spec.attempts_max + run.moves());
-        run.finished_ms = None;
-        run.cancel = None;
-        run.ending = None;
-        run.late = false;
-        run.place_due_ms = now;
-        run.place_tries = 0;
-        run.start_deadline_ms = now + run.spec.start_by_ms;
-        run.finish_deadline_ms = run.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms);
+        start_again(&mut run, now);
+        run.pass_on(Cascaded::Retry, &by.user);
         let void = match &mut run.approvals {
             None => {
                 let message = format!("{} asked for a retry", by.user);
@@ -73,4 +72,18 @@ impl Retry {
         let record = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, record)))
     }
+}
+
+/// Forgets the end, and lets the run have one more attempt; its deadlines count from now.
+pub(super) fn start_again(run: &mut Runnable, now: u64) {
+    let tried = u32::try_from(run.attempts.len()).unwrap_or(u32::MAX);
+    run.attempts_added = (tried + 1).saturating_sub(run.spec.attempts_max + run.moves());
+    run.finished_ms = None;
+    run.cancel = None;
+    run.ending = None;
+    run.late = false;
+    run.place_due_ms = now;
+    run.place_tries = 0;
+    run.start_deadline_ms = now + run.spec.start_by_ms;
+    run.finish_deadline_ms = run.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms);
 }

@@ -3,6 +3,8 @@
 //! Nothing here looks at how the state came about; each function takes the state as it is and moves it as far as
 //! it can go.
 
+mod fan_out;
+
 use super::Observation;
 use crate::record::{
     Action, Attempt, AttemptPhase, Ending, Loss, Object, ObjectState, OnLoss, Record, Runnable, Seen,
@@ -141,6 +143,9 @@ pub(super) fn settle(run: &mut Runnable, now: u64) {
     if let Some(asked) = run.deletion.clone() {
         decide(run, Phase::Cancelled, Reason::CancelRequested, format!("{} asked for its removal", asked.by));
         run.objects.iter_mut().for_each(|object| object.wanted = false);
+    }
+    if run.fan_out.is_some() {
+        return fan_out::settle(run, now);
     }
     if run.ending.is_some() && !run.phase.is_terminal() {
         // Members that were not made yet are not needed any more either; those that were stay until the ttl.
@@ -344,9 +349,33 @@ pub(super) fn enter(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, 
 
 /// Writes a settled run: removes it if its removal was asked for and nothing of it is left on a cluster. Returns
 /// it as it was written last.
-pub(super) fn write(txn: &mut Txn<'_>, mut run: Runnable) -> Result<Arc<Record>, Damaged> {
+///
+/// A fan-out that the run is a part of follows.
+pub(super) fn write(txn: &mut Txn<'_>, run: Runnable) -> Result<Arc<Record>, Damaged> {
+    let Some(parent) = run.parent.as_ref().map(|parent| parent.ordinal) else { return put(txn, run) };
+    let (ordinal, after) = (run.head.ordinal, run.phase);
+    let before = txn.runnable(ordinal)?.map(|run| run.phase);
+    let record = put(txn, run)?;
+    let is_gone = txn.runnable(ordinal)?.is_none();
+    fan_out::changed(txn, parent, before, after, is_gone)?;
+    Ok(record)
+}
+
+/// Removes a run that has ended and of which nothing is left; a fan-out that it is a part of follows.
+pub(super) fn remove(txn: &mut Txn<'_>, run: &Runnable) -> Result<(), Damaged> {
+    txn.remove(run.head.ordinal, run.parts)?;
+    match &run.parent {
+        Some(parent) => fan_out::changed(txn, parent.ordinal, Some(run.phase), run.phase, true),
+        None => Ok(()),
+    }
+}
+
+/// As [`write`], without what follows for others.
+pub(super) fn put(txn: &mut Txn<'_>, mut run: Runnable) -> Result<Arc<Record>, Damaged> {
     release_shared(txn, &mut run)?;
-    let all_gone = run.objects.iter().all(|object| !object.claims());
+    // The runs of a fan-out have their manifests from it.
+    let all_gone = run.objects.iter().all(|object| !object.claims())
+        && txn.children(run.head.ordinal, Ordinal(0), 1)?.is_empty();
     if run.deletion.is_some() && run.phase.is_terminal() && all_gone {
         txn.remove(run.head.ordinal, run.parts)?;
         run.head.revision = txn.meta.revision;

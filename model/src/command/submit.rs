@@ -5,7 +5,7 @@
 
 use super::{Principal, settle};
 use crate::manifest::generated;
-use crate::record::{Approvals, Head, Person, Planned, Resource, RunSpec, Runnable};
+use crate::record::{Approvals, FanOut, Head, Person, Planned, Resource, RunSpec, Runnable};
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -153,6 +153,7 @@ impl Submit {
             },
             start_deadline_ms: now + self.spec.start_by_ms,
             finish_deadline_ms: self.spec.finish_by_ms.map(|finish_by_ms| now + finish_by_ms),
+            fan_out: self.spec.placement.fan_out.then(FanOut::default),
             spec: take(&mut self.spec),
             digest: self.digest,
             planned: (0..)
@@ -179,6 +180,7 @@ impl Submit {
             attempts_added: 0,
             history: Vec::new(),
             approvals: None,
+            parent: None,
         }
     }
 }

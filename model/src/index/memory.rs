@@ -175,7 +175,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 18] = [
+const TAGS: [Tag; 19] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -193,6 +193,7 @@ const TAGS: [Tag; 18] = [
     Tag::LabelKey,
     Tag::DeadLetter,
     Tag::Watches,
+    Tag::Child,
     Tag::Lane,
 ];
 

@@ -55,6 +55,18 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// True or false; false where nothing is said.
+    pub(super) fn flag(&mut self, field: &str, faults: &mut Faults) -> bool {
+        match self.take(field) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(other) => {
+                faults.add(self.path(field), format!("must be true or false, not {other}"));
+                false
+            }
+        }
+    }
+
     pub(super) fn duration(&mut self, field: &str, faults: &mut Faults) -> Option<u64> {
         let text = self.text(field, faults)?;
         super::duration::parse(&text).map_err(|why| faults.add(self.path(field), why)).ok()

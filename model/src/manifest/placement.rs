@@ -26,8 +26,15 @@ pub(super) fn placement_of(value: Value, faults: &mut Faults) -> Placement {
     let selector = placement.take("clusterSelector").and_then(|value| selector_of(value, faults));
     let weights =
         placement.take("weights").map(|value| weights_of(value, &clusters, faults)).unwrap_or_default();
+    let fan_out = placement.flag("fanOut", faults);
+    if fan_out && on_loss == OnLoss::Move {
+        faults.add("spec.placement.onLoss", "must be Wait or Fail with fanOut: each run is for its cluster");
+    }
+    if fan_out && !weights.is_empty() {
+        faults.add("spec.placement.weights", "must not be with fanOut: there is one run on each cluster");
+    }
     placement.finish(faults);
-    Placement { clusters, selector, on_loss, loss_after_ms, weights }
+    Placement { clusters, selector, on_loss, loss_after_ms, weights, fan_out }
 }
 
 fn weights_of(value: Value, clusters: &[String], faults: &mut Faults) -> BTreeMap<String, u32> {

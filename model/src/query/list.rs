@@ -15,6 +15,8 @@ pub enum FieldTest {
     Phase(Phase),
     /// `status.cluster`; empty: on none.
     Cluster(String),
+    /// `status.parent`: the name of the fan-out that it is a part of; empty: of none.
+    Parent(String),
     /// `status.reason`; empty: without one.
     Reason(String),
     /// `status.deadLetter`
@@ -96,6 +98,11 @@ impl Filter {
                     let cluster = super::cluster(view, name)?.map(|cluster| cluster.head.ordinal.0);
                     lookups.extend(cluster.map(|ordinal| (Tag::Cluster, ordinal)));
                 }
+                FieldTest::Parent(name) => {
+                    let namespace = self.namespace.as_deref().unwrap_or_default();
+                    let parent = super::runnable(view, namespace, name)?;
+                    lookups.extend(parent.map(|parent| (Tag::Child, parent.head.ordinal.0)));
+                }
                 FieldTest::Objects(cluster) => {
                     lookups.push((Tag::Objects, cluster.map_or(lookup::ANY_CLUSTER, |cluster| cluster.0)));
                 }
@@ -117,6 +124,9 @@ impl FieldTest {
             (FieldTest::Cluster(name), Record::Runnable(run)) => {
                 run.attempt().map_or("", |attempt| attempt.cluster_name.as_str()) == name
             }
+            (FieldTest::Parent(name), Record::Runnable(run)) => {
+                run.parent.as_ref().map_or("", |parent| parent.name.as_str()) == name
+            }
             (FieldTest::Objects(cluster), Record::Runnable(run)) => {
                 let on = |object: &&Object| cluster.is_none_or(|cluster| object.cluster == cluster);
                 run.objects.iter().filter(on).any(Object::claims)
@@ -125,6 +135,7 @@ impl FieldTest {
                 FieldTest::Phase(_)
                 | FieldTest::Cluster(_)
                 | FieldTest::Objects(_)
+                | FieldTest::Parent(_)
                 | FieldTest::Reason(_)
                 | FieldTest::DeadLetter,
                 _,

@@ -1,7 +1,8 @@
 //! A submission that runs to completion.
 
 use super::{
-    Action, ApprovalRule, Approvals, Diagnosis, Head, Kind, Leaving, Loss, Object, ObjectState, OnLoss, Seen,
+    Action, ApprovalRule, Approvals, Diagnosis, FanOut, Head, Kind, Leaving, Loss, Object, ObjectState,
+    OnLoss, Parent, Seen,
 };
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason};
@@ -21,6 +22,8 @@ pub struct Placement {
     pub loss_after_ms: u64,
     /// Of how many runs a cluster is to have its share, beside those of others; 1 where nothing is said.
     pub weights: BTreeMap<String, u32>,
+    /// It runs on each of them, and not on one.
+    pub fan_out: bool,
 }
 
 impl Placement {
@@ -35,7 +38,8 @@ impl Default for Placement {
     fn default() -> Self {
         let loss_after_ms = crate::limits::LOSS_AFTER_MS;
         let (clusters, weights) = (Vec::new(), BTreeMap::new());
-        Self { clusters, selector: None, on_loss: OnLoss::default(), loss_after_ms, weights }
+        let (on_loss, fan_out) = (OnLoss::default(), false);
+        Self { clusters, selector: None, on_loss, loss_after_ms, weights, fan_out }
     }
 }
 
@@ -278,6 +282,10 @@ pub struct Runnable {
     pub history: Vec<u64>,
     /// Who agreed so far; `None` if nobody has to.
     pub approvals: Option<Approvals>,
+    /// It is a run on each of several clusters. Then it is never placed itself: its phase follows from its runs.
+    pub fan_out: Option<FanOut>,
+    /// It is a part of such a submission, whose approvals count for it and which has its manifests.
+    pub parent: Option<Parent>,
 }
 
 impl Runnable {

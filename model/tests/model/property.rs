@@ -5,7 +5,7 @@ use crate::world::World;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use tallyman_model::command::*;
+use tallyman_model::command::{FanOut, *};
 use tallyman_model::record::*;
 use tallyman_model::rule::Verdict;
 use tallyman_model::*;
@@ -35,6 +35,7 @@ enum Step {
     Reach { west: bool },
     Assess { west: bool },
     Move(u8),
+    FanOut,
     NewLeader,
 }
 
@@ -65,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(|west| Step::Reach { west }),
         4 => any::<bool>().prop_map(|west| Step::Assess { west }),
         2 => any::<u8>().prop_map(Step::Move),
+        4 => Just(Step::FanOut),
         1 => Just(Step::NewLeader),
     ]
 }
@@ -87,6 +89,9 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
                 value["spec"]["attempts"] = json!({"max": attempts});
                 let on_loss = OnLoss::ALL[usize::from(*name) % 3].as_str();
                 value["spec"]["placement"] = json!({"onLoss": on_loss, "lossAfter": "1m"});
+                if name % 8 > 5 {
+                    value["spec"]["placement"] = json!({"fanOut": true, "lossAfter": "1m"});
+                }
                 value["spec"]["manifests"][1]["spec"]["activeDeadlineSeconds"] = json!(60);
                 if *approvals > 2 {
                     value["spec"]["approvals"] =
@@ -212,6 +217,11 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
             let target = Target::named("risk", &named(world, *run));
             let _ = world.run(Command::Move(Move { target, why: String::new() }));
         }
+        Step::FanOut => {
+            if let Some(run) = world.due(Lane::FanOut, Ordinal(0)).first().copied() {
+                world.ok(Command::FanOut(FanOut { run }));
+            }
+        }
         Step::NewLeader => world.term += 1,
     }
 }
@@ -285,6 +295,7 @@ fn check(world: &World) {
         tallyman_model::index(record).into_iter().for_each(|key| index.set(key));
         let Record::Runnable(run) = record.as_ref() else { continue };
         assert_eq!(run.phase.is_terminal(), run.finished_ms.is_some(), "{run:?}");
+        check_parent(world, run);
         if run.phase.is_terminal() {
             assert!(run.attempts.iter().all(|attempt| attempt.phase.is_terminal()), "{run:?}");
             let doubt = |object: &Object| object.wanted && object.state == ObjectState::Absent;
@@ -311,6 +322,17 @@ fn check(world: &World) {
         Key { tag: Tag::Lane, a: u64::MAX, b: u64::MAX, c: u64::MAX },
     );
     assert_eq!(index.page(from, to, usize::MAX), kept.iter().copied().collect::<Vec<_>>());
+}
+
+/// A run of a fan-out is counted there as it is, and has it.
+fn check_parent(world: &World, run: &Runnable) {
+    let Some(parent) = &run.parent else { return };
+    let found = query::record(&world.view, parent.ordinal).unwrap();
+    let Some(Record::Runnable(of)) = found else { panic!("a run is left alone: {run:?}") };
+    let counted = of.fan_out.as_ref().unwrap().runs.get(&run.phase);
+    assert!(counted.is_some_and(|count| *count > 0), "{run:?} is not counted in {of:?}");
+    let has_ended = of.phase.is_terminal() && !run.phase.is_terminal();
+    assert!(!has_ended, "{of:?} has ended before {run:?}");
 }
 
 /// How many records there are, and their newest revision; receipts, of which the ledger does not tell, apart.
