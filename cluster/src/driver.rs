@@ -11,3 +11,6 @@ mod sink;
 pub use batch::Batch;
 pub use run::{WatchOptions, run};
 pub use sink::{Sink, SinkError};
+
+#[cfg(test)]
+mod property;

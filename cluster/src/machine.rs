@@ -35,6 +35,4 @@ pub use state::State;
 pub use step::step;
 
 #[cfg(test)]
-mod property;
-#[cfg(test)]
 mod rules;

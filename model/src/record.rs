@@ -29,6 +29,7 @@ pub use kind::{Kind, OtherKind};
 pub use loss::{Leaving, Loss, Miss, OnLoss};
 pub use member::{Expected, JoinAs, Member, MemberState};
 pub use meta::{Lineage, Meta, Origin, Pace};
+pub(crate) use object::is_older;
 pub use object::{Action, Condition, Intent, Object, ObjectState, Permit, Seen};
 pub use pause::Paused;
 pub use receipt::Receipt;

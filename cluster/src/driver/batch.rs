@@ -26,7 +26,7 @@ pub struct Batch {
 }
 
 /// Emissions that wait to be committed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
     changes: BTreeMap<ObjectKey, Change>,
     listed: Option<BTreeSet<ObjectKey>>,

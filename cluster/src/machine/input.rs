@@ -10,7 +10,9 @@ use tallyman_model::command::Observation;
 pub struct Stored {
     /// The committed cursor; empty: none.
     pub cursor: String,
-    /// The timeline that it belongs to.
+    /// The newest resourceVersion that it has anything of: not older than the cursor.
+    pub reached: String,
+    /// The timeline that they belong to.
     pub timeline: u32,
 }
 

@@ -43,16 +43,14 @@ impl Turn {
         }
         let mut listing = listing.clone();
         match &listing.resource_version {
-            // Everything that was known is newer than the server's newest state.
-            None if self.state.delivered.as_deref().is_some_and(|known| is_older(&version, known)) => {
-                self.rewound()
-            }
+            None if self.is_behind_itself(&version) => self.rewound(),
             Some(first) if is_older(&version, first) => {
                 self.rewound();
                 return self.proceed();
             }
             _ => {}
         }
+        self.reach(&version);
         // A later version on a later page is no harm: the watch starts from the first.
         let is_first = listing.resource_version.is_none();
         let cursor = listing.resource_version.get_or_insert(version).clone();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
 
-pub(super) fn item(name: &str, uid: &str, version: u64) -> Observation {
+fn item(name: &str, uid: &str, version: u64) -> Observation {
     let object = serde_json::json!({"metadata": {
         "namespace": "n", "name": name, "uid": uid, "resourceVersion": version.to_string(),
     }});
@@ -27,7 +27,7 @@ struct Bench {
 impl Bench {
     fn start(cursor: Option<&str>) -> Self {
         let mut bench = Self { state: State::new(2, 1), now_ms: 0, actions: Vec::new() };
-        let stored = cursor.map(|cursor| Stored { cursor: cursor.to_owned(), timeline: 3 });
+        let stored = cursor.map(|cursor| stored(cursor, 3));
         bench.feed(Input::Start { stored, timeline: 3 });
         bench
     }
@@ -73,6 +73,10 @@ impl Bench {
     }
 }
 
+fn stored(cursor: &str, timeline: u32) -> Stored {
+    Stored { cursor: cursor.to_owned(), reached: cursor.to_owned(), timeline }
+}
+
 fn watches(actions: &[Action], expected: &str) -> bool {
     matches!(actions.last(), Some(Action::Watch { from, .. }) if from == expected)
 }
@@ -104,8 +108,8 @@ fn a_cursor_of_another_timeline_or_none_is_not_watched_from() {
     assert_eq!(lists(&Bench::start(Some("")).actions), Some((1, None)));
     assert_eq!(lists(&Bench::start(Some("0")).actions), Some((1, None)));
     let mut other = Bench { state: State::new(2, 1), now_ms: 0, actions: Vec::new() };
-    let stored = Some(Stored { cursor: "7".to_owned(), timeline: 2 });
-    assert_eq!(lists(other.feed(Input::Start { stored, timeline: 3 })), Some((1, None)));
+    let start = Input::Start { stored: Some(stored("7", 2)), timeline: 3 };
+    assert_eq!(lists(other.feed(start)), Some((1, None)));
 }
 
 #[test]
@@ -305,6 +309,23 @@ fn a_listing_that_is_older_than_what_was_seen_is_taken_as_the_first_of_a_new_tim
     assert!(page.contains(&Action::Rewound { timeline: 4 }));
     assert_eq!(emission(&page).timeline, 4);
     assert!(watches(bench.commit_all(), "5"));
+}
+
+#[test]
+fn a_server_that_has_not_come_as_far_as_the_log_knows_part_of_begins_a_new_timeline() {
+    for (cursor, input) in
+        [("7", Input::Probed { watch: 1, resource_version: "8".to_owned() }), ("", page("8"))]
+    {
+        let mut bench = Bench { state: State::new(2, 1), now_ms: 0, actions: Vec::new() };
+        let stored = Stored { reached: "9".to_owned(), ..stored(cursor, 3) };
+        bench.feed(Input::Start { stored: Some(stored), timeline: 3 });
+        assert!(bench.feed(input).contains(&Action::Rewound { timeline: 4 }), "{cursor}");
+    }
+}
+
+fn page(version: &str) -> Input {
+    let (items, resource_version, continue_token) = (Vec::new(), version.to_owned(), None);
+    Input::Page { listing: 1, items, resource_version, continue_token }
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub struct State {
     pub(super) committed: Option<String>,
     /// How far what was emitted goes: where a watch resumes.
     pub(super) delivered: Option<String>,
+    /// The newest version that anything was heard of: a server that has not come so far is not what it was.
+    pub(super) reached: Option<String>,
     /// No cursor is good before the next complete listing.
     pub(super) must_list: bool,
     /// The number of the last emission.
@@ -74,6 +76,7 @@ impl State {
             timeline: 0,
             committed: None,
             delivered: None,
+            reached: None,
             must_list: true,
             emitted: 0,
             void_through: 0,

@@ -4,7 +4,7 @@ use super::state::{Phase, State};
 use super::{Action, Change, Emission, Failure, Input, Stored, delay};
 use crate::ObjectKey;
 use crate::limits::{BEHIND_MAX, REOPEN_MS_MIN};
-use crate::version::is_position;
+use crate::version::{is_older, is_position};
 use std::collections::BTreeSet;
 
 /// What a watch does when `input` happens at `now_ms`, on any clock that does not go backwards.
@@ -46,12 +46,28 @@ impl Turn {
 
     fn start(&mut self, stored: Option<Stored>, timeline: u32) {
         self.state.timeline = timeline;
-        let cursor = stored.filter(|stored| stored.timeline == timeline).map(|stored| stored.cursor);
+        let stored = stored.filter(|stored| stored.timeline == timeline);
+        let (cursor, reached) = stored.map(|stored| (stored.cursor, stored.reached)).unzip();
         let cursor = cursor.filter(|cursor| is_position(cursor));
+        self.state.reached = reached.filter(|reached| is_position(reached));
         self.state.must_list = cursor.is_none();
         self.state.committed.clone_from(&cursor);
+        if let Some(cursor) = &cursor {
+            self.reach(cursor);
+        }
         self.state.delivered = cursor;
         self.proceed();
+    }
+
+    pub(super) fn reach(&mut self, version: &str) {
+        if self.state.reached.as_deref().is_none_or(|reached| is_older(reached, version)) {
+            self.state.reached = Some(version.to_owned());
+        }
+    }
+
+    /// True if the server's newest state is older than something that it has told: its history went backwards.
+    pub(super) fn is_behind_itself(&self, newest: &str) -> bool {
+        self.state.reached.as_deref().is_some_and(|reached| is_older(newest, reached))
     }
 
     /// Goes on: with a watch where one can resume, else with a listing.
@@ -184,6 +200,7 @@ impl Turn {
         self.state.void_through = self.state.emitted;
         self.state.committed = None;
         self.state.delivered = None;
+        self.state.reached = None;
         self.state.must_list = true;
     }
 
@@ -196,6 +213,7 @@ impl Turn {
         self.state.emitted += 1;
         if let Some(cursor) = cursor.as_ref().filter(|cursor| is_position(cursor)) {
             self.state.delivered = Some(cursor.clone());
+            self.reach(cursor);
         }
         let (number, timeline) = (self.state.emitted, self.state.timeline);
         self.actions.push(Action::Emit(Emission { number, changes, cursor, listed, timeline }));

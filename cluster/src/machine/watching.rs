@@ -85,8 +85,7 @@ impl Turn {
         if !self.is_open(watch) {
             return;
         }
-        let Phase::Watching { from, .. } = &self.state.phase else { return };
-        if is_older(version, from) {
+        if self.is_behind_itself(version) {
             self.rewound();
             self.proceed();
         }

@@ -57,7 +57,8 @@ impl Books {
             self.objects.retain(|key, _| listed.contains(key));
         }
         if let Some(cursor) = &batch.cursor {
-            self.stored = Some(Stored { cursor: cursor.clone(), timeline: batch.timeline });
+            let (cursor, timeline) = (cursor.clone(), batch.timeline);
+            self.stored = Some(Stored { reached: cursor.clone(), cursor, timeline });
         }
         self.batches.push(batch);
         Ok(())

@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tallyman_cluster::ClusterApi;
 use tallyman_cluster::driver::{Batch, Sink, SinkError};
-use tallyman_cluster::{ClusterApi, is_older};
 use tallyman_model::command::{Contact, Observation, Observe};
 use tallyman_model::record::{Action, Kind, Object, Record};
 use tallyman_model::{Command, query};
@@ -41,9 +41,10 @@ impl Ingest {
             self.site.look_now.notify_one();
         }
         let quiet = batch.items.is_empty() && batch.deleted.is_empty();
-        let mut items: Vec<Observation> = batch.items;
-        items.extend(self.read_deleted(batch.deleted).await);
-        items.retain(|item| is_news(&self.site, item));
+        // What has come under the name of something that is gone counts only once that is known.
+        let mut items = self.read_deleted(batch.deleted).await;
+        items.extend(batch.items);
+        items.retain(|item| is_news(&self.site, batch.timeline, item));
         if items.is_empty() && !quiet && batch.listed.is_none() && self.moved_lately() {
             // Our own writes coming back, mostly. The next batch or bookmark takes the cursor along.
             return Ok(());
@@ -162,11 +163,11 @@ fn known(site: &Site, item: &Observation) -> Option<Object> {
 }
 
 /// False if the state says it already.
-fn is_news(site: &Site, item: &Observation) -> bool {
+fn is_news(site: &Site, timeline: u32, item: &Observation) -> bool {
     if sync::shows(site, item) {
         return false;
     }
     let Some(seen) = known(site, item).and_then(|object| object.seen) else { return true };
-    let same = item.resource_version == seen.resource_version;
-    item.gone || !(same || is_older(&item.resource_version, &seen.resource_version))
+    let same = (timeline, &item.resource_version) == (seen.timeline, &seen.resource_version);
+    item.gone || !(same || seen.is_after(timeline, &item.resource_version))
 }

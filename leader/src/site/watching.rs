@@ -99,7 +99,8 @@ async fn watch_kind(site: &Arc<Site>, kind: &Kind, api: &Arc<dyn ClusterApi>, kn
         // Not to be asked again and again.
         return tokio::time::sleep(Duration::from_millis(REST_MS)).await;
     };
-    let stored = stored.map(|watch| Stored { cursor: watch.cursor, timeline: watch.timeline });
+    let stored =
+        stored.map(|watch| Stored { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline });
     let seed = site.term.options.env.number();
     let options = WatchOptions::new(kind.clone(), marks::selector(group), seed);
     let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api)));

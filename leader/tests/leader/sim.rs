@@ -221,11 +221,19 @@ impl Sim {
 
     /// The history is that of a backup, at this version and without objects.
     pub(crate) fn restore(&self, version: u64) {
+        self.restore_with(version, BTreeMap::new());
+    }
+
+    /// The history is that of a backup, at this version and with these objects.
+    pub(crate) fn restore_with(&self, version: u64, mut objects: BTreeMap<Name, Value>) {
+        for object in objects.values_mut() {
+            object["metadata"]["resourceVersion"] = json!(version.to_string());
+        }
         self.with(|inner| {
             inner.version = version;
             inner.floor = 0;
             inner.events.clear();
-            inner.objects.clear();
+            inner.objects = objects;
             inner.restores += 1;
         });
         self.changed.send_replace(version);

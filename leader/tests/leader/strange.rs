@@ -315,3 +315,40 @@ async fn a_rewound_history_begins_a_new_timeline_and_nothing_runs_again() {
     world.submit("next", |_| {});
     world.until_phase("next", Phase::Succeeded).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restored_cluster_says_counts_though_its_versions_are_lower() {
+    let world = World::led();
+    world.east().with(|inner| inner.stuck.insert("report".to_owned()));
+    world.submit("report", |_| {});
+    world.until_phase("report", Phase::Pending).await;
+    world.east().restore_with(50, world.east().with(|inner| inner.objects.clone()));
+    world.until("the new timeline", |world| world.cluster("east").timeline == 2).await;
+    let mut ended = world.east().get(Kind::Job, "risk", "report").unwrap();
+    ended["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    world.east().put(&job("report"), Some(ended));
+    world.until_phase("report", Phase::Succeeded).await;
+    assert_eq!(world.east().created(Kind::Job, "report"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_a_restored_cluster_brings_back_is_deleted_again() {
+    let world = World::led();
+    world.submit("report", |value| value["spec"]["ttlAfterFinished"] = json!("1h"));
+    world.until_phase("report", Phase::Succeeded).await;
+    let backup = world.east().with(|inner| inner.objects.clone());
+    delete_objects(&world).await;
+    world.east().restore_with(50, backup);
+    world.until("the new timeline", |world| world.cluster("east").timeline == 2).await;
+    world.until("it to go again", |world| world.east().get(Kind::Job, "risk", "report").is_none()).await;
+    assert_eq!((world.get("report").phase, world.cluster("east").strays_count), (Phase::Succeeded, 0));
+}
+
+/// After the ttl they are not wanted any more.
+async fn delete_objects(world: &World) {
+    world.pass(Duration::from_secs(3_600)).await;
+    world.until("all to be gone", |world| world.east().with(|inner| inner.objects.is_empty())).await;
+    let is_gone =
+        |world: &World| world.get("report").objects.iter().all(|object| object.state == ObjectState::Gone);
+    world.until("that to be known", is_gone).await;
+}

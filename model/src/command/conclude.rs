@@ -3,7 +3,6 @@
 //! Reads and writes the runnable. Refused as `Outdated` when that intent is not open any more: a later one replaced
 //! it, or the watch was faster.
 
-use super::observe::is_older;
 use super::{Observation, settle};
 use crate::record::{Action, Intent, Object, ObjectState, Runnable, Seen};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, retry, rule};
@@ -97,6 +96,7 @@ impl Conclude {
             return Ok(Err(Refusal::outdated("that object is known to be gone")));
         }
         object.pending = None;
+        let timeline = txn.cluster(object.cluster)?.map_or(0, |cluster| cluster.timeline);
         // Before the run is written: it waits, too.
         let waiting = match self.outcome {
             Outcome::NotSent { .. } | Outcome::Refused { .. } => txn.waiting(object.cluster)?,
@@ -110,7 +110,7 @@ impl Conclude {
                     && object
                         .seen
                         .as_ref()
-                        .is_some_and(|seen| is_older(&item.resource_version, &seen.resource_version));
+                        .is_some_and(|seen| seen.is_after(timeline, &item.resource_version));
                 accepted(object, pending, now);
                 if object.state == ObjectState::Gone {
                     // A late second object: it is ours, and not wanted any more.
@@ -118,7 +118,7 @@ impl Conclude {
                     object.delete_sent = false;
                 }
                 if !newer {
-                    settle::live(object, item, now);
+                    settle::live(object, item, timeline, now);
                     settle::observed(&mut run, position, item, now);
                     settle::check_marks(&mut run, position, item, txn.meta.group);
                 } else if object.held && object.seen.as_ref().is_some_and(Seen::is_deleting) {
@@ -127,7 +127,7 @@ impl Conclude {
                 pace(&mut run, position, pending, now + delay_ms);
                 explained(&mut run);
             }
-            (Outcome::Gone, _) => gone(&mut run, position, now),
+            (Outcome::Gone, _) => gone(&mut run, position, timeline, now),
             (Outcome::Absent, _) => absent(object, pending, now),
             (Outcome::Taken { uid }, _) => taken(&mut run, position, uid),
             (Outcome::NotSent { message }, _) => again(object, now + delay_ms, message),
@@ -191,9 +191,9 @@ fn explained(run: &mut Runnable) {
 /// How long after an accepted delete or stop it is asked for again, if no watch has said what came of it.
 const ASK_AGAIN_MS: u64 = 30_000;
 
-fn gone(run: &mut Runnable, position: usize, now: u64) {
+fn gone(run: &mut Runnable, position: usize, timeline: u32, now: u64) {
     let Some(object) = run.objects.get_mut(position) else { return };
-    settle::gone(object, now);
+    settle::gone(object, timeline, now);
     let (main, number) = (object.planned == run.main, object.attempt);
     let ending = run.ending.is_some();
     let attempt = run.attempts.iter_mut().find(|attempt| main && attempt.number == number);

@@ -5,7 +5,7 @@
 //! on.
 
 use super::settle;
-use crate::record::{Kind, Object, ObjectState, Record, Runnable, Seen, Watch};
+use crate::record::{Kind, Object, ObjectState, Record, Runnable, Seen, Watch, is_older};
 use crate::rule::Verdict;
 use crate::{Damaged, Done, Ordinal, Refusal, Tag, Txn, Uid};
 use serde::{Deserialize, Serialize};
@@ -74,9 +74,7 @@ impl Observe {
             }
         }
         txn.say(words);
-        if let Some(cursor) = &self.cursor {
-            self.move_cursor(txn, cursor)?;
-        }
+        self.move_watch(txn)?;
         Ok(Ok(Done::at(txn)))
     }
 
@@ -90,7 +88,7 @@ impl Observe {
         };
         let before = run.clone();
         let Some(object) = run.objects.get_mut(position) else { return Ok(None) };
-        if !see(object, item, now) {
+        if !see(object, item, self.timeline, now) {
             return Ok(None);
         }
         settle::observed(&mut run, position, item, now);
@@ -127,28 +125,45 @@ impl Observe {
         if self.plural.is_empty() { self.kind.plural().unwrap_or(self.kind.as_str()) } else { &self.plural }
     }
 
-    fn move_cursor(&self, txn: &mut Txn<'_>, cursor: &str) -> Result<(), Damaged> {
+    fn move_watch(&self, txn: &mut Txn<'_>) -> Result<(), Damaged> {
         let hash = crate::index::watch_hash(self.cluster, &self.kind);
         let known = txn.find(Tag::Name, hash, |record| match record {
             Record::Watch(watch) if watch.cluster == self.cluster && watch.kind == self.kind => Some(watch),
             _ => None,
         })?;
+        let reached = self.reached(known.as_ref());
+        let is_further = known.as_ref().is_some_and(|known| known.reached != reached);
+        if self.cursor.is_none() && !is_further {
+            return Ok(());
+        }
         let ordinal = match &known {
             Some(watch) => watch.ordinal,
             None => txn.new_ordinal(),
         };
+        let kept = known.filter(|known| known.timeline == self.timeline).map(|known| known.cursor);
         let watch = Watch {
             ordinal,
             revision: crate::Revision(0),
             cluster: self.cluster,
             kind: self.kind.clone(),
             plural: self.called().to_owned(),
-            cursor: cursor.to_owned(),
+            cursor: self.cursor.clone().or(kept).unwrap_or_default(),
+            reached,
             timeline: self.timeline,
             observed_ms: txn.now_ms(),
         };
         txn.put(Record::Watch(watch))?;
         Ok(())
+    }
+
+    /// The newest version of all that is known with this.
+    fn reached(&self, known: Option<&Watch>) -> String {
+        let known = known.filter(|known| known.timeline == self.timeline).map(|known| &known.reached);
+        let items = self.items.iter().map(|item| &item.resource_version);
+        let newer = |one: String, other: &String| {
+            if one.is_empty() || is_older(&one, other) { other.clone() } else { one }
+        };
+        known.into_iter().chain(&self.cursor).chain(items).fold(String::new(), newer)
     }
 }
 
@@ -174,33 +189,28 @@ fn is_it(run: &Runnable, object: &Object, cluster: Ordinal, item: &Observation) 
 }
 
 /// Takes what was seen; false if it is older than what is known. That an object is gone is known by its UID and is
-/// final, so a late page that still lists it says nothing.
-fn see(object: &mut Object, item: &Observation, now: u64) -> bool {
+/// final in its timeline, so a late page that still lists it says nothing; a restored etcd may bring it back.
+fn see(object: &mut Object, item: &Observation, timeline: u32, now: u64) -> bool {
     let same = object.uid.as_ref() == Some(&item.uid);
-    if same && object.state == ObjectState::Gone {
+    let known = object.seen.as_ref().filter(|_| same);
+    let is_back = !item.gone && known.is_some_and(|known| known.timeline < timeline);
+    if same && object.state == ObjectState::Gone && !is_back {
         return false;
     }
     if item.gone {
-        settle::gone(object, now);
+        settle::gone(object, timeline, now);
         return true;
     }
-    let known = object.seen.as_ref().map(|seen| seen.resource_version.as_str());
-    if same && known.is_some_and(|known| is_older(&item.resource_version, known)) {
+    if known.is_some_and(|known| known.is_after(timeline, &item.resource_version)) {
         return false;
     }
     if object.state == ObjectState::Gone {
-        // A late second object: it is ours, and not wanted any more.
+        // It came late, or back: it is ours, and not wanted any more.
         object.wanted = false;
         object.delete_sent = false;
     }
-    settle::live(object, item, now);
+    settle::live(object, item, timeline, now);
     true
-}
-
-/// Decimal resourceVersions order by length, then digits; others do not order.
-pub(super) fn is_older(this: &str, that: &str) -> bool {
-    let decimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    decimal(this) && decimal(that) && (this.len(), this) < (that.len(), that)
 }
 
 /// A change of nothing but the time of looking is not written.
@@ -216,17 +226,4 @@ fn meaningful(before: &Runnable, after: &Runnable) -> bool {
         run
     };
     still(before) != still(after)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_older;
-
-    #[test]
-    fn resource_versions_order_as_numbers_and_opaque_ones_do_not_order() {
-        assert!(is_older("9", "10"));
-        assert!(!is_older("10", "9"));
-        assert!(!is_older("9", "9"));
-        assert!(!is_older("a", "b"));
-    }
 }

@@ -14,11 +14,11 @@ use crate::{Damaged, GroupId, Ordinal, Phase, Reason, Tag, Txn, limits, lookup, 
 use std::sync::Arc;
 
 /// The object exists as `item` says.
-pub(super) fn live(object: &mut Object, item: &Observation, now: u64) {
+pub(super) fn live(object: &mut Object, item: &Observation, timeline: u32, now: u64) {
     object.state = ObjectState::Live;
     object.uid = Some(item.uid.clone());
     object.held = item.held;
-    object.seen = Some(Seen { at_ms: now, ..item.seen.clone() });
+    object.seen = Some(Seen { at_ms: now, timeline, ..item.seen.clone() });
     if object.held && item.seen.is_deleting() {
         // The hold is all that keeps it: whatever was to be tried later is over.
         object.due_ms = object.due_ms.min(now);
@@ -49,9 +49,12 @@ pub(super) fn check_marks(run: &mut Runnable, position: usize, item: &Observatio
     }
 }
 
-/// The object with the known UID does not exist any more.
-pub(super) fn gone(object: &mut Object, now: u64) {
+/// The object with the known UID does not exist any more in that timeline.
+pub(super) fn gone(object: &mut Object, timeline: u32, now: u64) {
     object.state = ObjectState::Gone;
+    if let Some(seen) = &mut object.seen {
+        seen.timeline = timeline;
+    }
     object.pending = None;
     if object.doubt_until_ms <= now {
         object.doubt_until_ms = 0;
@@ -397,7 +400,8 @@ fn release_shared(txn: &Txn<'_>, run: &mut Runnable) -> Result<(), Damaged> {
         if (cluster_gone || shared)
             && let Some(object) = run.objects.get_mut(position)
         {
-            gone(object, txn.now_ms());
+            // Whoever has it now is told of it, whatever its cluster goes through.
+            gone(object, u32::MAX, txn.now_ms());
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use crate::{Ordinal, ReplicaId};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 /// Who may act: one leadership of one process. Every kube write is made under one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +98,8 @@ pub struct Seen {
     pub at_ms: u64,
     /// The cluster's resourceVersion of it.
     pub resource_version: String,
+    /// The cluster's timeline that the resourceVersion belongs to.
+    pub timeline: u32,
     /// When it was made, ms since 1970 on the cluster's clock.
     pub created_ms: Option<u64>,
     /// Something of it runs.
@@ -128,6 +131,23 @@ impl Seen {
     pub fn is_deleting(&self) -> bool {
         self.deleting_ms.is_some()
     }
+
+    /// True if this is newer than what the cluster said of the same object at `resource_version` of `timeline`: a
+    /// restored etcd counts its versions from an earlier one, so they order within a timeline only.
+    #[must_use]
+    pub fn is_after(&self, timeline: u32, resource_version: &str) -> bool {
+        match self.timeline.cmp(&timeline) {
+            Ordering::Less => false,
+            Ordering::Equal => is_older(resource_version, &self.resource_version),
+            Ordering::Greater => true,
+        }
+    }
+}
+
+/// Decimal resourceVersions order by length, then digits; others do not order.
+pub(crate) fn is_older(this: &str, that: &str) -> bool {
+    let decimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    decimal(this) && decimal(that) && (this.len(), this) < (that.len(), that)
 }
 
 /// An object, its claim, and the work that is due for it.
@@ -233,6 +253,22 @@ impl Object {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn resource_versions_order_as_numbers_and_opaque_ones_do_not_order() {
+        assert!(is_older("9", "10"));
+        assert!(!is_older("10", "9"));
+        assert!(!is_older("9", "9"));
+        assert!(!is_older("a", "b"));
+    }
+
+    #[test]
+    fn resource_versions_order_within_a_timeline_only() {
+        let seen = Seen { timeline: 2, resource_version: "10".to_owned(), ..Seen::default() };
+        assert!(seen.is_after(2, "9") && !seen.is_after(2, "10"));
+        assert!(!seen.is_after(3, "9"), "a restored etcd begins below");
+        assert!(seen.is_after(1, "11"), "what an earlier life said is over");
+    }
 
     #[test]
     fn an_object_that_lives_is_certain_though_another_create_of_it_may_still_land() {

@@ -19,7 +19,10 @@ pub struct Watch {
     pub plural: String,
     /// The resourceVersion reached; empty: everything must be listed.
     pub cursor: String,
-    /// The timeline that the cursor belongs to.
+    /// The newest resourceVersion that was committed, also with a listing or a batch of which a part is missing. A
+    /// cluster that has not come so far is not what it was.
+    pub reached: String,
+    /// The timeline that these belong to.
     pub timeline: u32,
     /// When the cursor was committed, ms since 1970: how old the cluster's picture is at most.
     pub observed_ms: u64,

@@ -11,7 +11,7 @@ use tallyman_model::{Damaged, GroupId, Key, Ordinal, Tag, View, query};
 /// What the state has to learn of a listed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
-    /// It is ours and not known to be there, or it has ended and that was missed.
+    /// It is ours and not known to be there, or it came back with a restored etcd, or it has ended and that was missed.
     News(Box<Observation>),
     /// It is what a run waits to be, or to become next: it was sent after the backup that the group goes on from.
     Lost(Ordinal, Box<Observation>),
@@ -36,13 +36,17 @@ pub(super) fn listed(
     items: &[Observation],
 ) -> Result<Vec<Finding>, Damaged> {
     let begun_ms = query::meta(view)?.lineages.last().map(|lineage| lineage.at_ms);
+    let timeline = match query::record(view, cluster)? {
+        Some(Record::Cluster(cluster)) => cluster.timeline,
+        _ => 0,
+    };
     let mut findings = Vec::new();
     for item in items.iter().filter(|item| !is_of_template(item)) {
         if query::is_kept_in_sync(view, cluster, item)? {
             continue;
         }
         let owners = owners(view, cluster, item)?;
-        findings.extend(judge(&owners, cluster, group, begun_ms, item));
+        findings.extend(judge(&owners, (cluster, timeline), group, begun_ms, item));
     }
     Ok(findings)
 }
@@ -66,7 +70,7 @@ fn owners(view: &dyn View, cluster: Ordinal, item: &Observation) -> Result<Vec<R
 /// `begun_ms`: when the group went on from a backup, if it ever did.
 fn judge(
     owners: &[Runnable],
-    cluster: Ordinal,
+    (cluster, timeline): (Ordinal, u32),
     group: GroupId,
     begun_ms: Option<u64>,
     item: &Observation,
@@ -77,7 +81,9 @@ fn judge(
         let ended = matches!(item.verdict, Some(Verdict::Succeeded | Verdict::Failed));
         let missed =
             ended && object.state == ObjectState::Live && run.is_main(object) && !run.has_ended(object);
-        return missed.then(|| Finding::News(Box::new(item.clone())));
+        let returned = object.state == ObjectState::Gone
+            && object.seen.as_ref().is_some_and(|seen| seen.timeline < timeline);
+        return (missed || returned).then(|| Finding::News(Box::new(item.clone())));
     }
     let accounts = |(run, object): (&Runnable, &Object)| {
         let open = object.uid.is_none() || object.state == ObjectState::Gone;
