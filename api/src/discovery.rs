@@ -117,7 +117,8 @@ fn short_names(noun: Noun) -> &'static [&'static str] {
         Noun::Runnables => &["run", "runs"],
         Noun::Deployables => &["dep", "deps"],
         Noun::AuditRecords => &["audit"],
-        Noun::Clusters | Noun::Replicas => &[],
+        Noun::Allocations => &["alloc"],
+        Noun::Pools | Noun::Locks | Noun::Clusters | Noun::Replicas => &[],
     }
 }
 
@@ -125,8 +126,8 @@ fn short_names(noun: Noun) -> &'static [&'static str] {
 fn categories(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Runnables | Noun::Deployables => &["all", "tallyman"],
-        Noun::Clusters | Noun::Replicas => &["tallyman"],
-        Noun::AuditRecords => &[],
+        Noun::Clusters | Noun::Replicas | Noun::Pools | Noun::Locks => &["tallyman"],
+        Noun::Allocations | Noun::AuditRecords => &[],
     }
 }
 
@@ -135,7 +136,9 @@ pub(crate) fn actions(noun: Noun) -> &'static [&'static str] {
         Noun::Runnables => &["approvals", "cancel", "move", "retry"],
         Noun::Deployables => &["rollback"],
         Noun::Clusters => &["confirm", "drain", "write-off"],
-        Noun::Replicas | Noun::AuditRecords => &[],
+        Noun::Pools => &["allocations"],
+        Noun::Locks => &["acquire", "release", "renew"],
+        Noun::Allocations | Noun::Replicas | Noun::AuditRecords => &[],
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn terms(params: &Params) -> Result<Vec<Term>, Failure> {
 fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
     match (noun, field) {
         (_, "metadata.name") => Ok(FieldTest::Name(value)),
-        (Noun::Runnables | Noun::Deployables, "metadata.namespace") => Ok(FieldTest::Namespace(value)),
+        (_, "metadata.namespace") if noun.is_namespaced() => Ok(FieldTest::Namespace(value)),
         (Noun::Runnables, "status.cluster") => Ok(FieldTest::Cluster(value)),
         (Noun::Runnables, "status.parent") => Ok(FieldTest::Parent(value)),
         (Noun::Runnables, "status.phase") => Phase::parse(&value).map(FieldTest::Phase).ok_or_else(|| {
@@ -85,7 +85,9 @@ pub(crate) fn unsupported(noun: Noun, field: &str) -> Failure {
         Noun::Runnables => {
             "metadata.name, metadata.namespace, status.phase, status.reason, status.cluster, status.parent, status.deadLetter"
         }
-        Noun::Deployables => "metadata.name, metadata.namespace",
+        Noun::Deployables | Noun::Pools | Noun::Allocations | Noun::Locks => {
+            "metadata.name, metadata.namespace"
+        }
         Noun::Clusters | Noun::Replicas => "metadata.name",
         Noun::AuditRecords => "metadata.name, spec.submission, spec.uid, spec.user, spec.verb, spec.cluster",
     };

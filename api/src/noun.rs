@@ -10,6 +10,12 @@ pub(crate) enum Noun {
     Runnables,
     /// `deployables`
     Deployables,
+    /// `pools`
+    Pools,
+    /// `allocations`
+    Allocations,
+    /// `locks`
+    Locks,
     /// `clusters`
     Clusters,
     /// `replicas`
@@ -20,8 +26,16 @@ pub(crate) enum Noun {
 
 impl Noun {
     /// All resources.
-    pub(crate) const ALL: [Noun; 5] =
-        [Noun::Runnables, Noun::Deployables, Noun::Clusters, Noun::Replicas, Noun::AuditRecords];
+    pub(crate) const ALL: [Noun; 8] = [
+        Noun::Runnables,
+        Noun::Deployables,
+        Noun::Pools,
+        Noun::Allocations,
+        Noun::Locks,
+        Noun::Clusters,
+        Noun::Replicas,
+        Noun::AuditRecords,
+    ];
 
     /// What a user's command is about; the name is empty where it is still to be made.
     #[must_use]
@@ -41,6 +55,17 @@ impl Noun {
             Command::Redeploy(redeploy) => (Noun::Deployables, redeploy.target.name.as_str()),
             Command::Rollback(rollback) => (Noun::Deployables, rollback.target.name.as_str()),
             Command::Withdraw(withdraw) => (Noun::Deployables, withdraw.target.name.as_str()),
+            Command::AddPool(add) => (Noun::Pools, add.name.as_str()),
+            Command::UpdatePool(update) => (Noun::Pools, update.target.name.as_str()),
+            Command::RemovePool(remove) => (Noun::Pools, remove.target.name.as_str()),
+            Command::Allocate(allocate) => (Noun::Pools, allocate.pool.as_str()),
+            Command::Deallocate(free) => (Noun::Allocations, free.target.name.as_str()),
+            Command::AddLock(add) => (Noun::Locks, add.name.as_str()),
+            Command::UpdateLock(update) => (Noun::Locks, update.target.name.as_str()),
+            Command::RemoveLock(remove) => (Noun::Locks, remove.target.name.as_str()),
+            Command::AcquireLock(acquire) => (Noun::Locks, acquire.target.name.as_str()),
+            Command::RenewLock(renew) => (Noun::Locks, renew.target.name.as_str()),
+            Command::ReleaseLock(release) => (Noun::Locks, release.target.name.as_str()),
             Command::AddCluster(add) => (Noun::Clusters, add.name.as_str()),
             Command::UpdateCluster(update) => (Noun::Clusters, update.name.as_str()),
             Command::Drain(drain) => (Noun::Clusters, drain.name.as_str()),
@@ -56,6 +81,9 @@ impl Noun {
         match self {
             Noun::Runnables => "runnables",
             Noun::Deployables => "deployables",
+            Noun::Pools => "pools",
+            Noun::Allocations => "allocations",
+            Noun::Locks => "locks",
             Noun::Clusters => "clusters",
             Noun::Replicas => "replicas",
             Noun::AuditRecords => "auditrecords",
@@ -68,6 +96,9 @@ impl Noun {
         match self {
             Noun::Runnables => "runnable",
             Noun::Deployables => "deployable",
+            Noun::Pools => "pool",
+            Noun::Allocations => "allocation",
+            Noun::Locks => "lock",
             Noun::Clusters => "cluster",
             Noun::Replicas => "replica",
             Noun::AuditRecords => "auditrecord",
@@ -80,6 +111,9 @@ impl Noun {
         match self {
             Noun::Runnables => "Runnable",
             Noun::Deployables => "Deployable",
+            Noun::Pools => "Pool",
+            Noun::Allocations => "Allocation",
+            Noun::Locks => "Lock",
             Noun::Clusters => "Cluster",
             Noun::Replicas => "Replica",
             Noun::AuditRecords => "AuditRecord",
@@ -91,7 +125,8 @@ impl Noun {
     pub(crate) fn verbs(self) -> &'static [&'static str] {
         match self {
             Noun::Runnables => &["create", "delete", "get", "list", "patch", "watch"],
-            Noun::Clusters | Noun::Deployables => {
+            Noun::Allocations => &["delete", "get", "list", "watch"],
+            Noun::Clusters | Noun::Deployables | Noun::Pools | Noun::Locks => {
                 &["create", "delete", "get", "list", "patch", "update", "watch"]
             }
             Noun::Replicas => &["get", "list"],
@@ -102,6 +137,7 @@ impl Noun {
     /// True if each of them is in a namespace.
     #[must_use]
     pub(crate) fn is_namespaced(self) -> bool {
-        matches!(self, Noun::Runnables | Noun::Deployables)
+        use Noun::{Allocations, Deployables, Locks, Pools, Runnables};
+        matches!(self, Runnables | Deployables | Pools | Allocations | Locks)
     }
 }

@@ -6,8 +6,10 @@ mod auditrecord;
 mod cluster;
 mod deployable;
 mod field;
+mod lock;
 mod meta;
 mod operation;
+mod pool;
 mod replica;
 mod runnable;
 
@@ -128,6 +130,9 @@ fn described(noun: Noun) -> (&'static str, &'static [Field], &'static str) {
     match noun {
         Noun::Runnables => (runnable::SAYS, runnable::FIELDS, runnable::EXAMPLE),
         Noun::Deployables => (deployable::SAYS, deployable::FIELDS, deployable::EXAMPLE),
+        Noun::Pools => (pool::SAYS, pool::FIELDS, pool::EXAMPLE),
+        Noun::Allocations => (pool::ALLOCATION_SAYS, pool::ALLOCATION_FIELDS, pool::ALLOCATION_EXAMPLE),
+        Noun::Locks => (lock::SAYS, lock::FIELDS, lock::EXAMPLE),
         Noun::Clusters => (cluster::SAYS, cluster::FIELDS, cluster::EXAMPLE),
         Noun::Replicas => (replica::SAYS, replica::FIELDS, replica::EXAMPLE),
         Noun::AuditRecords => (auditrecord::SAYS, auditrecord::FIELDS, auditrecord::EXAMPLE),

@@ -8,6 +8,8 @@ mod conditions;
 mod deployable;
 mod diagnosis;
 mod diff;
+mod lock;
+mod pool;
 mod replica;
 mod runnable;
 
@@ -18,6 +20,8 @@ pub use conditions::CONDITIONS;
 pub(crate) use deployable::{Kept, cells as deployable_cells};
 pub(crate) use diagnosis::message;
 pub(crate) use diff::DiffDocument;
+pub(crate) use lock::cells as lock_cells;
+pub(crate) use pool::{allocation_cells, cells as pool_cells};
 
 use crate::backend::StateHash;
 use crate::table::Include;
@@ -147,6 +151,9 @@ pub(crate) fn record(
         Record::Cluster(one) => cluster::document(scene, one, revision),
         Record::Member(member) => replica::document(scene, member),
         Record::Deployable(one) => deployable::document(scene, one, manifests, revision),
+        Record::Pool(one) => pool::document(scene, one, revision),
+        Record::Allocation(one) => pool::allocation(scene, one, revision),
+        Record::Lock(one) => Ok(lock::document(one, revision)),
         Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => Ok(Vec::new()),
     }
 }
@@ -179,6 +186,9 @@ pub(crate) fn pictures(scene: &Scene<'_>, record: &Record) -> Result<(), Damaged
             None
         }
         Record::Member(_)
+        | Record::Pool(_)
+        | Record::Allocation(_)
+        | Record::Lock(_)
         | Record::Receipt(_)
         | Record::Watch(_)
         | Record::Bundle(_)

@@ -5,11 +5,14 @@ mod clusters;
 mod confirm_stops;
 mod deployables;
 mod events;
+mod kept;
 mod lineage;
+mod locks;
 mod members;
 pub(crate) mod namespaces;
 mod operator;
 mod pause;
+mod pools;
 #[cfg(feature = "tomorrow")]
 mod remark;
 mod replicas;
@@ -24,6 +27,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
+use locks::Locks;
+use pools::{Allocations, Pools};
 use std::sync::Arc;
 
 pub(crate) const SCOPES: &str = "/k8s";
@@ -60,6 +65,19 @@ pub(crate) const ROLLBACK: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/
 pub(crate) const DIFF: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/diff";
 pub(crate) const REVISIONS: &str =
     "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/revisions";
+pub(crate) const POOLS_ALL: &str = "/apis/tallyman.dev/v1/pools";
+pub(crate) const POOLS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/pools";
+pub(crate) const POOL: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/pools/{name}";
+pub(crate) const ALLOCATE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/pools/{name}/allocations";
+pub(crate) const ALLOCATIONS_ALL: &str = "/apis/tallyman.dev/v1/allocations";
+pub(crate) const ALLOCATIONS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/allocations";
+pub(crate) const ALLOCATION: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/allocations/{name}";
+pub(crate) const LOCKS_ALL: &str = "/apis/tallyman.dev/v1/locks";
+pub(crate) const LOCKS: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/locks";
+pub(crate) const LOCK: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/locks/{name}";
+pub(crate) const ACQUIRE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/locks/{name}/acquire";
+pub(crate) const RENEW: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/locks/{name}/renew";
+pub(crate) const RELEASE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/locks/{name}/release";
 pub(crate) const CLUSTERS: &str = "/apis/tallyman.dev/v1/clusters";
 pub(crate) const CLUSTER: &str = "/apis/tallyman.dev/v1/clusters/{name}";
 pub(crate) const CONFIRM: &str = "/apis/tallyman.dev/v1/clusters/{name}/confirm";
@@ -82,7 +100,20 @@ pub(crate) const MEMBERS: &str = "/operator/members";
 pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 53] = [
+pub const ROUTES: [&str; 66] = [
+    POOLS_ALL,
+    POOLS,
+    POOL,
+    ALLOCATE,
+    ALLOCATIONS_ALL,
+    ALLOCATIONS,
+    ALLOCATION,
+    LOCKS_ALL,
+    LOCKS,
+    LOCK,
+    ACQUIRE,
+    RENEW,
+    RELEASE,
     DEPLOYABLE,
     DEPLOYABLES,
     DEPLOYABLES_ALL,
@@ -180,6 +211,31 @@ pub fn router(options: ApiOptions) -> Router {
         .route(ROLLBACK, post(deployables::rollback))
         .route(REVISIONS, get(deployables::revisions))
         .route(DIFF, get(deployables::diff))
+        .route(POOLS_ALL, get(kept::list_all::<Pools>))
+        .route(POOLS, get(kept::list::<Pools>).post(kept::create::<Pools>))
+        .route(
+            POOL,
+            get(kept::get::<Pools>)
+                .put(kept::replace::<Pools>)
+                .patch(kept::patch::<Pools>)
+                .delete(kept::delete::<Pools>),
+        )
+        .route(ALLOCATE, post(pools::allocate))
+        .route(ALLOCATIONS_ALL, get(kept::list_all::<Allocations>))
+        .route(ALLOCATIONS, get(kept::list::<Allocations>))
+        .route(ALLOCATION, get(kept::get::<Allocations>).delete(kept::delete::<Allocations>))
+        .route(LOCKS_ALL, get(kept::list_all::<Locks>))
+        .route(LOCKS, get(kept::list::<Locks>).post(kept::create::<Locks>))
+        .route(
+            LOCK,
+            get(kept::get::<Locks>)
+                .put(kept::replace::<Locks>)
+                .patch(kept::patch::<Locks>)
+                .delete(kept::delete::<Locks>),
+        )
+        .route(ACQUIRE, post(locks::acquire))
+        .route(RENEW, post(locks::renew))
+        .route(RELEASE, post(locks::release))
         .route(CLUSTERS, get(clusters::list).post(clusters::create))
         .route(
             CLUSTER,

@@ -107,6 +107,29 @@ const DEPLOYABLES: [Column; 7] = [
     ("Age", "string", Always, "How long ago it was accepted."),
     ("Failing", "integer", Wide, "On how many something cannot be written."),
 ];
+const POOLS: [Column; 5] = [
+    ("Name", "string", Always, "The pool's name."),
+    ("Values", "string", Always, "What it gives out."),
+    ("Allocated", "integer", Always, "How many of its values are allocated."),
+    ("Free", "integer", Always, "How many are not."),
+    ("Age", "string", Always, "How long ago it was made."),
+];
+const ALLOCATIONS: [Column; 7] = [
+    ("Name", "string", Always, "The pool's name, and the key."),
+    ("Value", "string", Always, "The value."),
+    ("Runnable", "string", Always, "Whose it is, if it goes with a run."),
+    ("Expires", "string", Always, "When it is released by itself."),
+    ("Age", "string", Always, "How long ago it was given out."),
+    ("Fence", "integer", Wide, "Its fencing token."),
+    ("Pool", "string", Wide, "The pool's name."),
+];
+const LOCKS: [Column; 5] = [
+    ("Name", "string", Always, "The lock's name."),
+    ("Permits", "integer", Always, "How many may be held at the same time."),
+    ("Free", "integer", Always, "How many are not held."),
+    ("Holders", "string", Always, "Who holds it."),
+    ("Age", "string", Always, "How long ago it was made."),
+];
 const CLUSTERS: [Column; 9] = [
     ("Name", "string", Always, "The cluster's name."),
     ("Reachable", "string", Always, "Yes, No, Unknown, or Quarantined when it shows another identity."),
@@ -146,6 +169,9 @@ pub(crate) fn columns(noun: Noun) -> Value {
     let columns: &[Column] = match noun {
         Noun::Runnables => &RUNNABLES,
         Noun::Deployables => &DEPLOYABLES,
+        Noun::Pools => &POOLS,
+        Noun::Allocations => &ALLOCATIONS,
+        Noun::Locks => &LOCKS,
         Noun::Clusters => &CLUSTERS,
         Noun::Replicas => &REPLICAS,
         Noun::AuditRecords => &AUDITRECORDS,
@@ -172,6 +198,9 @@ pub(crate) fn row(
         Record::Deployable(deployable) => {
             render::deployable_cells(deployable, &scene.age(Some(head.created_ms)))
         }
+        Record::Pool(pool) => render::pool_cells(scene, pool)?,
+        Record::Allocation(one) => render::allocation_cells(scene, one)?,
+        Record::Lock(lock) => render::lock_cells(lock, &scene.age(Some(head.created_ms))),
         Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => Vec::new(),
     };
     let object = match scene.include {

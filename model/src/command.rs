@@ -1,8 +1,12 @@
 //! The commands: one file each, saying which rows it reads and writes and which refusals it gives.
 
+mod acquire_lock;
 mod add_cluster;
+mod add_lock;
 mod add_member;
+mod add_pool;
 mod adopt;
+mod allocate;
 mod approve;
 mod assess;
 mod begin_lineage;
@@ -12,6 +16,7 @@ mod conclude_sync;
 mod confirm_lineage;
 mod confirm_stops;
 mod contact;
+mod deallocate;
 mod delete;
 mod deploy;
 mod diagnose;
@@ -35,27 +40,38 @@ mod prefer_datacenter;
 mod promote_member;
 mod raise_version;
 mod redeploy;
+mod release_lock;
 #[cfg(feature = "tomorrow")]
 mod remark;
 mod remove_cluster;
+mod remove_lock;
 mod remove_member;
+mod remove_pool;
+mod renew_lock;
 mod resume;
 mod retry;
 mod rollback;
 mod settle;
+mod slots;
 mod spread;
 mod submit;
 mod sweep;
 mod target;
 mod update_cluster;
+mod update_lock;
 mod update_member;
+mod update_pool;
 mod withdraw;
 mod write_off_cluster;
 
+pub use acquire_lock::AcquireLock;
 pub use add_cluster::AddCluster;
+pub use add_lock::AddLock;
 pub use add_member::AddMember;
 pub(crate) use add_member::MEMBERS_MAX;
+pub use add_pool::AddPool;
 pub use adopt::Adopt;
+pub use allocate::Allocate;
 pub use approve::Approve;
 pub use assess::Assess;
 pub use begin_lineage::BeginLineage;
@@ -65,6 +81,7 @@ pub use conclude_sync::{ConcludeSync, SyncOutcome};
 pub use confirm_lineage::ConfirmLineage;
 pub use confirm_stops::{ConfirmStops, StopsOf};
 pub use contact::Contact;
+pub use deallocate::Deallocate;
 pub use delete::Delete;
 pub use deploy::{Deploy, Deployment};
 pub use diagnose::Diagnose;
@@ -87,10 +104,14 @@ pub use prefer_datacenter::PreferDatacenter;
 pub use promote_member::PromoteMember;
 pub use raise_version::RaiseVersion;
 pub use redeploy::Redeploy;
+pub use release_lock::ReleaseLock;
 #[cfg(feature = "tomorrow")]
 pub use remark::Remark;
 pub use remove_cluster::RemoveCluster;
+pub use remove_lock::RemoveLock;
 pub use remove_member::RemoveMember;
+pub use remove_pool::RemovePool;
+pub use renew_lock::RenewLock;
 pub use resume::Resume;
 pub use retry::Retry;
 pub use rollback::Rollback;
@@ -99,7 +120,9 @@ pub use submit::{ManifestName, Submit, SubmitManifest};
 pub use sweep::Sweep;
 pub use target::Target;
 pub use update_cluster::UpdateCluster;
+pub use update_lock::UpdateLock;
 pub use update_member::UpdateMember;
+pub use update_pool::UpdatePool;
 pub use withdraw::Withdraw;
 pub use write_off_cluster::WriteOffCluster;
 
@@ -247,6 +270,28 @@ pub enum Command {
     ObserveSync(ObserveSync),
     /// Make the runs of a fan-out, and pass on to them what was asked of it.
     FanOut(FanOut),
+    /// Make a pool.
+    AddPool(AddPool),
+    /// Change a pool.
+    UpdatePool(UpdatePool),
+    /// Remove a pool.
+    RemovePool(RemovePool),
+    /// Give a value of a pool to a key.
+    Allocate(Allocate),
+    /// Release a value of a pool.
+    Deallocate(Deallocate),
+    /// Make a lock.
+    AddLock(AddLock),
+    /// Change a lock.
+    UpdateLock(UpdateLock),
+    /// Remove a lock.
+    RemoveLock(RemoveLock),
+    /// Take permits of a lock for a while.
+    AcquireLock(AcquireLock),
+    /// Hold a lock for longer.
+    RenewLock(RenewLock),
+    /// Release a lock.
+    ReleaseLock(ReleaseLock),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -301,6 +346,17 @@ impl Command {
         "conclude-sync",
         "observe-sync",
         "fan-out",
+        "add-pool",
+        "update-pool",
+        "remove-pool",
+        "allocate",
+        "deallocate",
+        "add-lock",
+        "update-lock",
+        "remove-lock",
+        "acquire-lock",
+        "renew-lock",
+        "release-lock",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -355,6 +411,17 @@ impl Command {
             Command::ConcludeSync(_) => "conclude-sync",
             Command::ObserveSync(_) => "observe-sync",
             Command::FanOut(_) => "fan-out",
+            Command::AddPool(_) => "add-pool",
+            Command::UpdatePool(_) => "update-pool",
+            Command::RemovePool(_) => "remove-pool",
+            Command::Allocate(_) => "allocate",
+            Command::Deallocate(_) => "deallocate",
+            Command::AddLock(_) => "add-lock",
+            Command::UpdateLock(_) => "update-lock",
+            Command::RemoveLock(_) => "remove-lock",
+            Command::AcquireLock(_) => "acquire-lock",
+            Command::RenewLock(_) => "renew-lock",
+            Command::ReleaseLock(_) => "release-lock",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -389,7 +456,13 @@ impl Command {
     pub(crate) fn is_removal(&self) -> bool {
         matches!(
             self,
-            Command::Delete(_) | Command::Withdraw(_) | Command::RemoveCluster(_) | Command::RemoveMember(_)
+            Command::Delete(_)
+                | Command::Withdraw(_)
+                | Command::RemoveCluster(_)
+                | Command::RemoveMember(_)
+                | Command::RemovePool(_)
+                | Command::Deallocate(_)
+                | Command::RemoveLock(_)
         )
     }
 
@@ -446,6 +519,17 @@ impl Command {
             Command::ConcludeSync(conclude) => conclude.apply(txn),
             Command::ObserveSync(observe) => observe.apply(txn),
             Command::FanOut(fan_out) => fan_out.apply(txn),
+            Command::AddPool(add) => add.apply(txn, by),
+            Command::UpdatePool(update) => update.apply(txn),
+            Command::RemovePool(remove) => remove.apply(txn),
+            Command::Allocate(allocate) => allocate.apply(txn, by),
+            Command::Deallocate(deallocate) => deallocate.apply(txn),
+            Command::AddLock(add) => add.apply(txn, by),
+            Command::UpdateLock(update) => update.apply(txn),
+            Command::RemoveLock(remove) => remove.apply(txn),
+            Command::AcquireLock(acquire) => acquire.apply(txn),
+            Command::RenewLock(renew) => renew.apply(txn),
+            Command::ReleaseLock(release) => release.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -22,7 +22,7 @@ pub fn index(record: &Record) -> Vec<Key> {
         let name = lookup::name_hash(record.resource(), &head.namespace, &head.name);
         keys.push(Key::lookup(Tag::Name, name, ordinal));
         keys.push(Key::lookup(Tag::Uid, uid_hash(head.uid), ordinal));
-        if matches!(record.resource(), Resource::Runnable | Resource::Deployable) {
+        if record.resource().is_namespaced() {
             keys.push(Key::lookup(Tag::Tenant, lookup::tenant_hash(&head.namespace), ordinal));
             for (key, value) in &head.labels {
                 keys.push(Key::lookup(Tag::Label, lookup::label_hash(key, value), ordinal));
@@ -42,6 +42,19 @@ pub fn index(record: &Record) -> Vec<Key> {
             keys.push(Key::lookup(Tag::Watches, watch.cluster.0, ordinal));
         }
         Record::Installation(installation) => self::installation(installation, &mut keys),
+        Record::Pool(pool) if pool.disjoint.is_empty() => {}
+        Record::Pool(pool) => {
+            keys.push(Key::lookup(Tag::Disjoint, lookup::disjoint_hash(&pool.disjoint), ordinal));
+        }
+        Record::Allocation(one) => {
+            keys.push(Key::lookup(Tag::Slot, one.pool.0, Ordinal(one.slot)));
+            keys.push(Key::lookup(Tag::Name, lookup::slot_hash(one.pool, one.slot), ordinal));
+            keys.extend(one.expires_ms.map(|due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal)));
+        }
+        Record::Lock(lock) => {
+            let due_ms = lock.expires_ms();
+            keys.extend(due_ms.map(|due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal)));
+        }
         Record::Cluster(_) | Record::Member(_) | Record::Deployable(_) | Record::Bundle(_) => {}
     }
     keys.sort_unstable();

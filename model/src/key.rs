@@ -47,6 +47,10 @@ pub enum Tag {
     Watches,
     /// `a` = ordinal of a fan-out, `b` = ordinal of one of its runs.
     Child,
+    /// `a` = ordinal of a pool, `b` = a slot of it that is taken: not an ordinal.
+    Slot,
+    /// `a` = hash of what pools are disjoint as, `b` = ordinal of a pool.
+    Disjoint,
     /// `a` = lane << 56 | ordinal of the cluster, `b` = due in ms since 1970, `c` = ordinal of the record.
     Lane,
 }

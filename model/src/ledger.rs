@@ -72,7 +72,7 @@ pub struct LedgerRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subject {
-    /// `runnables`, `clusters` or `replicas`.
+    /// `runnables`, `clusters`, `replicas` and so on.
     pub resource: String,
     /// The tenant.
     #[serde(skip_serializing_if = "String::is_empty", default)]
@@ -181,6 +181,9 @@ fn subject(
         Record::Runnable(_) => "runnables",
         Record::Cluster(_) => "clusters",
         Record::Deployable(_) => "deployables",
+        Record::Pool(_) => "pools",
+        Record::Allocation(_) => "allocations",
+        Record::Lock(_) => "locks",
         _ => "replicas",
     };
     json.text("resource", resource)?;

@@ -149,3 +149,23 @@ pub const KIND_GROUP_BYTES_MAX: usize = 253;
 pub const TRACKED_KINDS_MAX: usize = 256;
 /// Kinds of objects on one cluster that were ever watched.
 pub const WATCHES_MAX: usize = 10_000;
+/// Ranges or CIDR blocks of one pool.
+pub const POOL_RANGES_MAX: usize = 64;
+/// Names of one pool.
+pub const POOL_NAMES_MAX: usize = 512;
+/// Values of one pool.
+pub const POOL_VALUES_MAX: u64 = 1 << 32;
+/// Pools that are disjoint as the same.
+pub const DISJOINT_POOLS_MAX: usize = 256;
+/// Permits of one lock.
+pub const LOCK_PERMITS_MAX: u32 = 10_000;
+/// Who may hold permits of one lock at the same time: with their names that fits into a row.
+pub const LOCK_HOLDERS_MAX: usize = 200;
+/// For how long a lock is held when nothing is said.
+pub const LOCK_TTL_MS: u64 = 60_000;
+/// The shortest time.
+pub const LOCK_TTL_MS_MIN: u64 = 1_000;
+/// The longest time.
+pub const LOCK_TTL_MS_MAX: u64 = 24 * 3_600_000;
+/// When to ask again of a group that goes on from a backup and is not confirmed.
+pub const UNCONFIRMED_RETRY_S: u32 = 60;

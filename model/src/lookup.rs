@@ -51,3 +51,15 @@ pub(crate) fn claim_hash(cluster: Ordinal, kind: &Kind, namespace: &str, name: &
     let (group, kind) = (kind.group().as_bytes(), kind.as_str().as_bytes());
     hash(&[cluster.as_bytes(), group, kind, namespace.as_bytes(), name.as_bytes()])
 }
+
+/// Of what pools are disjoint as.
+#[must_use]
+pub(crate) fn disjoint_hash(disjoint: &str) -> u64 {
+    hash(&[disjoint.as_bytes()])
+}
+
+/// Of a slot of a pool. No record has such a name: those of allocations have a dot.
+#[must_use]
+pub(crate) fn slot_hash(pool: Ordinal, slot: u64) -> u64 {
+    name_hash(Resource::Allocation, &pool.0.to_string(), &slot.to_string())
+}

@@ -4,11 +4,13 @@ mod deployables;
 mod diff;
 mod due;
 mod list;
+mod pools;
 
 pub use deployables::{bundle, bundle_manifests, deployable, deployables, installations, is_kept_in_sync};
 pub use diff::{ClusterDiff, Diff, FieldDiff, ObjectDiff, diff};
 pub use due::{due, next_due};
 pub use list::{FieldTest, Filter, Page, list};
+pub use pools::allocated;
 
 use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, Watch};
 use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, limits, lookup};

@@ -8,13 +8,16 @@ mod fan_out;
 mod hanging;
 mod installation;
 mod kind;
+mod lock;
 mod loss;
 mod member;
 mod meta;
 mod object;
 mod pause;
+mod pool;
 mod receipt;
 mod runnable;
+mod values;
 mod watch;
 
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
@@ -26,14 +29,17 @@ pub use installation::{
     Difference, Differences, Drifted, Health, Installation, SyncAction, SyncIntent, Synced,
 };
 pub use kind::{Kind, OtherKind};
+pub use lock::{Hold, Lock};
 pub use loss::{Leaving, Loss, Miss, OnLoss};
 pub use member::{Expected, JoinAs, Member, MemberState};
 pub use meta::{Lineage, Meta, Origin, Pace};
 pub(crate) use object::is_older;
 pub use object::{Action, Condition, Intent, Object, ObjectState, Permit, Seen};
 pub use pause::Paused;
+pub use pool::{Allocation, Pool};
 pub use receipt::Receipt;
 pub use runnable::{Asked, Attempt, AttemptPhase, Ending, OnLate, Placement, Planned, RunSpec, Runnable};
+pub use values::{Family, Span, Subnets, Values, name_slot, parse_cidr};
 pub use watch::Watch;
 
 use crate::{Ordinal, Revision, Uid};
@@ -85,6 +91,12 @@ pub enum Record {
     Bundle(Bundle),
     /// A deployable on one cluster.
     Installation(Installation),
+    /// Values that are given out.
+    Pool(Pool),
+    /// A value that was given out.
+    Allocation(Allocation),
+    /// A lock or semaphore.
+    Lock(Lock),
 }
 
 /// The resources of the API, as codes of [`Tag::Resource`](crate::Tag::Resource).
@@ -107,6 +119,21 @@ pub enum Resource {
     Bundle = 7,
     /// Not shown by itself.
     Installation = 8,
+    /// `pools`
+    Pool = 9,
+    /// `allocations`
+    Allocation = 10,
+    /// `locks`
+    Lock = 11,
+}
+
+impl Resource {
+    /// True if users find each of them in a namespace.
+    #[must_use]
+    pub fn is_namespaced(self) -> bool {
+        use Resource::{Allocation, Deployable, Lock, Pool, Runnable};
+        matches!(self, Runnable | Deployable | Pool | Allocation | Lock)
+    }
 }
 
 impl Record {
@@ -122,6 +149,9 @@ impl Record {
             Record::Deployable(deployable) => deployable.head.ordinal,
             Record::Bundle(bundle) => bundle.ordinal,
             Record::Installation(installation) => installation.ordinal,
+            Record::Pool(pool) => pool.head.ordinal,
+            Record::Allocation(allocation) => allocation.head.ordinal,
+            Record::Lock(lock) => lock.head.ordinal,
         }
     }
 
@@ -137,6 +167,9 @@ impl Record {
             Record::Deployable(deployable) => deployable.head.revision,
             Record::Bundle(bundle) => bundle.revision,
             Record::Installation(installation) => installation.revision,
+            Record::Pool(pool) => pool.head.revision,
+            Record::Allocation(allocation) => allocation.head.revision,
+            Record::Lock(lock) => lock.head.revision,
         }
     }
 
@@ -152,6 +185,9 @@ impl Record {
             Record::Deployable(_) => Resource::Deployable,
             Record::Bundle(_) => Resource::Bundle,
             Record::Installation(_) => Resource::Installation,
+            Record::Pool(_) => Resource::Pool,
+            Record::Allocation(_) => Resource::Allocation,
+            Record::Lock(_) => Resource::Lock,
         }
     }
 
@@ -163,6 +199,9 @@ impl Record {
             Record::Cluster(cluster) => Some(&cluster.head),
             Record::Member(member) => Some(&member.head),
             Record::Deployable(deployable) => Some(&deployable.head),
+            Record::Pool(pool) => Some(&pool.head),
+            Record::Allocation(allocation) => Some(&allocation.head),
+            Record::Lock(lock) => Some(&lock.head),
             Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => None,
         }
     }
@@ -181,6 +220,11 @@ impl Record {
             }
             Record::Bundle(bundle) => (&mut bundle.revision, None),
             Record::Installation(installation) => (&mut installation.revision, None),
+            Record::Pool(pool) => (&mut pool.head.revision, Some(&mut pool.head.created_revision)),
+            Record::Allocation(allocation) => {
+                (&mut allocation.head.revision, Some(&mut allocation.head.created_revision))
+            }
+            Record::Lock(lock) => (&mut lock.head.revision, Some(&mut lock.head.created_revision)),
         };
         *slot = revision;
         if let Some(created) = created

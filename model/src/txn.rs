@@ -133,6 +133,11 @@ impl<'a> Txn<'a> {
         self.layer.count(lookup_from(tag, value), lookup_to(tag, value), max)
     }
 
+    /// How many lookups there are with `from <= key < to`.
+    pub(crate) fn count_between(&self, from: Key, to: Key) -> Result<usize, Damaged> {
+        self.layer.count(from, to, usize::MAX)
+    }
+
     /// How many runs of a tenant are on a cluster and have not ended.
     pub(crate) fn active_of(&self, tenant: &str) -> Result<usize, Damaged> {
         const ON_CLUSTER: [Phase; 6] =
@@ -323,5 +328,39 @@ impl Txn<'_> {
             return Ok(Err(Refusal::changed(message)));
         }
         Ok(Ok(run))
+    }
+}
+
+impl Txn<'_> {
+    /// The record that a user's command names, or why it is not there to be changed; `plural` is its resource's name.
+    pub(crate) fn target(
+        &self,
+        resource: Resource,
+        plural: &str,
+        target: &Target,
+    ) -> Result<Result<Record, Refusal>, Damaged> {
+        let Some(found) = self.named(resource, &target.namespace, &target.name)? else {
+            return Ok(Err(target.not_found(plural)));
+        };
+        let (name, uid) = (&target.name, found.head().map(|head| head.uid).unwrap_or_default());
+        if target.uid.is_some_and(|wanted| wanted != uid) {
+            let message = format!("{name:?} of {plural} is another one now, with UID {uid}");
+            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+        }
+        let now = found.revision();
+        if target.revision.is_some_and(|wanted| wanted != now) {
+            let message =
+                format!("{name:?} has changed: it is at revision {now}; read it again and repeat the change");
+            return Ok(Err(Refusal::changed(message)));
+        }
+        Ok(Ok(found))
+    }
+}
+
+impl Target {
+    pub(crate) fn not_found(&self, plural: &str) -> Refusal {
+        let Self { namespace, name, .. } = self;
+        let message = format!("{plural}.tallyman.dev {name:?} not found in namespace {namespace:?}");
+        Refusal::new(RefusalKind::NotFound, message)
     }
 }

@@ -5,6 +5,7 @@
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
 //! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; deployables |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; deployables; pools and locks |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -49,7 +50,18 @@ impl Command {
             | Command::Assess(_)
             | Command::Move(_)
             | Command::Drain(_)
-            | Command::FanOut(_) => 3,
+            | Command::FanOut(_)
+            | Command::AddPool(_)
+            | Command::UpdatePool(_)
+            | Command::RemovePool(_)
+            | Command::Allocate(_)
+            | Command::Deallocate(_)
+            | Command::AddLock(_)
+            | Command::UpdateLock(_)
+            | Command::RemoveLock(_)
+            | Command::AcquireLock(_)
+            | Command::RenewLock(_)
+            | Command::ReleaseLock(_) => 3,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

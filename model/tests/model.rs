@@ -25,6 +25,8 @@ mod kinds;
 mod late;
 #[path = "model/lineage.rs"]
 mod lineage;
+#[path = "model/locks.rs"]
+mod locks;
 #[path = "model/loss.rs"]
 mod loss;
 #[path = "model/members.rs"]
@@ -33,6 +35,8 @@ mod members;
 mod moving;
 #[path = "model/pauses.rs"]
 mod pauses;
+#[path = "model/pools.rs"]
+mod pools;
 #[path = "model/property.rs"]
 mod property;
 #[path = "model/story.rs"]

@@ -272,7 +272,7 @@ async fn unknown_paths_and_methods_are_told_as_such() {
         "/openapi/v3/apis/apps/v1",
         "/api/v1/pods",
         "/apis/apps/v1",
-        "/apis/tallyman.dev/v1/locks",
+        "/apis/tallyman.dev/v1/schedules",
         &format!("{}/logs", path("a")),
     ] {
         server.get(path).await.refused(404, "NotFound");

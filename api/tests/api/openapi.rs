@@ -100,6 +100,11 @@ async fn busy() -> Server {
         memory.started(name, east);
         memory.observe(name, verdict, false);
     }
+    server.post(crate::pools::POOLS, &example(&server, "Pool").await).await.done(201);
+    let asked = json!({"key": "a", "ttl": "1h"});
+    server.post(&format!("{}/vlans/allocations", crate::pools::POOLS), &asked).await.done(201);
+    server.post(crate::locks::LOCKS, &example(&server, "Lock").await).await.done(201);
+    server.post(&format!("{}/leaf-7/acquire", crate::locks::LOCKS), &json!({"owner": "a"})).await.done(200);
     server.submit("running").await;
     memory.started("running", east);
     server.submit("waiting").await;
@@ -125,6 +130,9 @@ async fn everything_that_is_answered_is_described() {
     for (kind, plural) in [
         ("Runnable", "runnables"),
         ("Deployable", "deployables"),
+        ("Pool", "pools"),
+        ("Allocation", "allocations"),
+        ("Lock", "locks"),
         ("Cluster", "clusters"),
         ("Replica", "replicas"),
         ("AuditRecord", "auditrecords"),
@@ -142,7 +150,8 @@ async fn everything_that_is_answered_is_described() {
 async fn every_example_fits_its_schema_and_is_taken() {
     let server = start().await;
     let document = document(&server, GROUP).await;
-    for kind in ["Runnable", "Deployable", "Cluster", "Replica", "AuditRecord"] {
+    for kind in ["Runnable", "Deployable", "Pool", "Allocation", "Lock", "Cluster", "Replica", "AuditRecord"]
+    {
         assert_fits(&document, kind, &schema(&document, kind)["example"]);
     }
     server.memory.cluster("west");

@@ -1,7 +1,7 @@
 //! Let deadlines pass and old rows go.
 //!
-//! Reads the expire lane; writes or removes at most [`EXPIRE_MAX`](limits::EXPIRE_MAX) runnables and receipts whose
-//! time has come. Never refused; with nothing due it changes nothing, nor while the lineage is not confirmed: what a
+//! Reads the expire lane; writes or removes at most [`EXPIRE_MAX`](limits::EXPIRE_MAX) runnables, receipts, allocations
+//! and locks whose time has come. Never refused; with nothing due it changes nothing, nor while the lineage is not confirmed: what a
 //! backup says of a run may be older than what the run has done.
 
 use super::settle;
@@ -25,6 +25,11 @@ impl Expire {
             match txn.record(key.ordinal())? {
                 Some(Record::Runnable(run)) => expire(txn, run, now)?,
                 Some(Record::Receipt(receipt)) => txn.remove(receipt.ordinal, 0)?,
+                Some(Record::Allocation(one)) => txn.remove(one.head.ordinal, 0)?,
+                Some(Record::Lock(mut lock)) => {
+                    lock.drop_expired(now);
+                    txn.put(Record::Lock(lock))?;
+                }
                 _ => return Err(Damaged::at(key, "a lane entry of a record that is not there")),
             }
         }

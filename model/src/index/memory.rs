@@ -175,7 +175,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 19] = [
+const TAGS: [Tag; 21] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -194,6 +194,8 @@ const TAGS: [Tag; 19] = [
     Tag::DeadLetter,
     Tag::Watches,
     Tag::Child,
+    Tag::Slot,
+    Tag::Disjoint,
     Tag::Lane,
 ];
 

@@ -16,6 +16,8 @@ pub const HOLD_UNTIL: &str = "tallyman.dev/hold-until";
 pub const HOLD: &str = "tallyman.dev/hold";
 /// Finalizer, on our own records only: the objects are being removed from their cluster.
 pub const OBJECTS: &str = "tallyman.dev/objects";
+/// Label of an allocation: its pool's name.
+pub const POOL: &str = "tallyman.dev/pool";
 /// The field manager that applies what is kept in sync.
 pub const MANAGER: &str = "tallyman";
 /// Users may not set anything under this prefix.

@@ -66,7 +66,7 @@ impl Filter {
     /// Lookups that every record of the list has, and that few others have.
     fn lookups(&self, view: &dyn View) -> Result<Vec<(Tag, u64)>, Damaged> {
         let mut lookups = vec![(Tag::Resource, self.resource as u64)];
-        if self.resource != Resource::Runnable {
+        if !self.resource.is_namespaced() {
             return Ok(lookups);
         }
         lookups.extend(self.namespace.iter().map(|namespace| (Tag::Tenant, lookup::tenant_hash(namespace))));
