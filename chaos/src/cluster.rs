@@ -214,6 +214,19 @@ impl SimulatedCluster {
         restored
     }
 
+    /// Says something of a Job, as the controller does that its `spec.managedBy` names; gives its resourceVersion
+    /// afterwards, or 0 if there is no such Job.
+    ///
+    /// # Errors
+    /// It is not on file in the directory of the cluster; nothing changed.
+    pub fn set_job_status(&self, namespace: &str, name: &str, status: &serde_json::Value) -> io::Result<u64> {
+        let key = format!("{namespace}/{name}");
+        let mut state = self.shared.store.lock();
+        let set = |job: &mut serde_json::Value| meta::set(job, &["status"], status.clone());
+        state.edit(&Kind::Job, &key, set).map_err(|refusal| io::Error::other(refusal.message))?;
+        Ok(state.get(&Kind::Job, &key).map_or(0, |job| job.version))
+    }
+
     /// What can go wrong.
     #[must_use]
     pub fn faults(&self) -> &Faults {

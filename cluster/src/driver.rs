@@ -5,10 +5,12 @@
 
 mod batch;
 mod io;
+mod pace;
 mod run;
 mod sink;
 
 pub use batch::Batch;
+pub use pace::Tide;
 pub use run::{WatchOptions, run};
 pub use sink::{Sink, SinkError};
 

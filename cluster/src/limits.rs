@@ -42,6 +42,16 @@ pub const LISTS_MAX: usize = 16;
 pub const BATCH_ITEMS_MAX: usize = 512;
 /// How long the first event of a batch waits for others.
 pub const BATCH_LINGER_MS: u64 = 4;
+/// How long events wait at most that say nothing but other counts, when there are very many.
+pub const BATCH_LINGER_MS_MAX: u64 = 500;
+/// Up to so many changes a second on all clusters none waits longer than usual.
+pub const CALM_CHANGES_PER_S: u64 = 1_000;
+/// For so many changes a second more, counts wait a millisecond longer.
+pub const CHANGES_PER_S_AND_LINGER_MS: u64 = 20;
+/// The time over which changes a second are counted.
+pub const TIDE_WINDOW_MS: u64 = 250;
+/// Objects of one watch of which it is known what they said last; twice as many at most.
+pub const PACED_OBJECTS_MAX: usize = 4_096;
 /// How long a cursor that moved without events waits for events to be committed with.
 pub const BOOKMARK_LINGER_MS: u64 = 5_000;
 /// The first delay after a failed list or watch.

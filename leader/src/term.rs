@@ -9,9 +9,11 @@ use crate::{expire, fan_out, give_up, place, sites, spread};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tallyman_cluster::driver::Tide;
+use tallyman_cluster::limits::LISTS_MAX;
 use tallyman_model::record::{Cluster, Permit, Record};
 use tallyman_model::{Command, Damaged, Done, Ordinal, RefusalKind, View, query};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// One leadership.
@@ -21,6 +23,10 @@ pub(crate) struct Term {
     pub(crate) permit: Permit,
     /// The clusters as they were a moment ago; `None` before they were read.
     pub(crate) clusters: watch::Sender<Option<Arc<Vec<Cluster>>>>,
+    /// Pages that all watches together may read at one time.
+    pub(crate) list_permits: Arc<Semaphore>,
+    /// What all watches together are told.
+    pub(crate) tide: Tide,
 }
 
 /// Why a proposal changed nothing.
@@ -34,7 +40,14 @@ pub(crate) enum Stuck {
 
 impl Term {
     pub(crate) fn new(log: Arc<dyn Log>, options: Options, permit: Permit) -> Self {
-        Self { log, options, permit, clusters: watch::Sender::new(None) }
+        Self {
+            log,
+            options,
+            permit,
+            clusters: watch::Sender::new(None),
+            list_permits: Arc::new(Semaphore::new(LISTS_MAX)),
+            tide: Tide::default(),
+        }
     }
 
     pub(crate) fn now_ms(&self) -> u64 {

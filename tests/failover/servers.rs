@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -70,6 +70,16 @@ impl Servers {
     /// Starts a server that has ended.
     pub(crate) fn start(&mut self, i: usize) {
         self.children[i] = spawn(self.dir.path(), i);
+    }
+
+    /// The process of a server.
+    pub(crate) fn pid(&self, i: usize) -> i32 {
+        self.children[i].id().unwrap() as i32
+    }
+
+    /// What a server has of the group, on disk.
+    pub(crate) fn data(&self, i: usize) -> PathBuf {
+        self.dir.path().join(format!("data{i}"))
     }
 
     /// The status of the answer to a GET.

@@ -23,6 +23,9 @@ const NEW_PODS_MAX: u64 = 500;
 pub(super) fn look_at(state: &mut State, key: &str) -> Result<Option<Instant>, Refusal> {
     let Some(job) = state.get(&Kind::Job, key).cloned() else { return Ok(None) };
     let mut value = job.value();
+    if job_status::is_managed_elsewhere(&value) {
+        return Ok(None);
+    }
     let is_finished = job_status::is_finished(&value);
     let pods = controlled(state, &job);
     let mut counts = Counts::of(&value);

@@ -44,6 +44,11 @@ pub(super) enum Verdict {
     Fails { reason: &'static str, message: &'static str },
 }
 
+/// Whether the controller leaves a Job to another one, as `managedBy` says.
+pub(super) fn is_managed_elsewhere(job: &Value) -> bool {
+    !matches!(meta::text(job, "/spec/managedBy"), "" | "kubernetes.io/job-controller")
+}
+
 /// Whether a Job has come to its end.
 pub(super) fn is_finished(job: &Value) -> bool {
     meta::has_condition(job, "Complete") || meta::has_condition(job, "Failed")

@@ -121,3 +121,17 @@ async fn a_pod_that_is_deleted_is_replaced() {
     .await;
     assert_eq!(api.get("report").await.unwrap().status.unwrap().failed, Some(1));
 }
+
+#[tokio::test]
+async fn a_job_that_another_controller_manages_has_the_status_that_is_set() {
+    let cluster = cluster().await;
+    let api = jobs(&cluster);
+    let managed = job_with("report", "1s", &json!({"managedBy": "example.com/other"}));
+    api.create(&PostParams::default(), &managed).await.unwrap();
+    let version = cluster.set_job_status("risk", "report", &json!({"active": 3, "ready": 2})).unwrap();
+    let found = api.get("report").await.unwrap();
+    assert_eq!(found.metadata.resource_version, Some(version.to_string()));
+    assert_eq!(found.status.unwrap().ready, Some(2));
+    assert_eq!(pods(&cluster).list(&ListParams::default()).await.unwrap().items.len(), 0);
+    assert_eq!(cluster.set_job_status("risk", "nobody", &json!({})).unwrap(), 0);
+}

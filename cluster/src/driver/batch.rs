@@ -34,10 +34,12 @@ pub(super) struct Pending {
     timeline: u32,
     through: u64,
     first_at: Option<Instant>,
+    urgent_at: Option<Instant>,
 }
 
 impl Pending {
-    pub(super) fn add(&mut self, emission: Emission, now: Instant) {
+    /// Adds what was seen; what is urgent takes with it all that waits.
+    pub(super) fn add(&mut self, emission: Emission, now: Instant, is_urgent: bool) {
         for change in emission.changes {
             self.changes.insert(ObjectKey::of(change.item()), change);
         }
@@ -46,6 +48,9 @@ impl Pending {
         self.timeline = emission.timeline;
         self.through = emission.number;
         self.first_at.get_or_insert(now);
+        if is_urgent {
+            self.urgent_at.get_or_insert(now);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -55,6 +60,11 @@ impl Pending {
     /// When the first of it was added; `None` if there is nothing.
     pub(super) fn first_at(&self) -> Option<Instant> {
         self.first_at
+    }
+
+    /// When the first of it was added that is urgent.
+    pub(super) fn urgent_at(&self) -> Option<Instant> {
+        self.urgent_at
     }
 
     /// True if it only moves the cursor on.

@@ -2,10 +2,12 @@
 
 use super::batch::Pending;
 use super::io::Io;
+use super::pace::{Pace, Tide};
 use super::{Sink, SinkError};
 use crate::api::ClusterApi;
 use crate::limits;
-use crate::machine::{Action, Input, State, Stored, step};
+use crate::machine::{Action, Emission, Input, State, Stored, step};
+use crate::version::is_position;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub struct WatchOptions {
     /// Pages that are read at one time take a permit each: to be shared by all watches of a process, because a page
     /// is large while it is decoded.
     pub list_permits: Arc<Semaphore>,
+    /// Counts what all watches of a process are told: to be shared by them, too.
+    pub tide: Tide,
     /// Spreads the delays of watches that fail together.
     pub seed: u64,
 }
@@ -47,6 +51,7 @@ impl WatchOptions {
             batch_linger: Duration::from_millis(limits::BATCH_LINGER_MS),
             bookmark_linger: Duration::from_millis(limits::BOOKMARK_LINGER_MS),
             list_permits: Arc::new(Semaphore::new(limits::LISTS_MAX)),
+            tide: Tide::default(),
             seed,
         }
     }
@@ -72,6 +77,7 @@ pub async fn run(
         sink,
         options,
         pending: Pending::default(),
+        pace: Pace::default(),
         commit: None,
         tick_at: None,
     };
@@ -89,6 +95,7 @@ struct Driver {
     machine: Option<State>,
     started: Instant,
     pending: Pending,
+    pace: Pace,
     commit: Option<Commit>,
     tick_at: Option<Instant>,
 }
@@ -121,13 +128,27 @@ impl Driver {
             }
             Action::Watch { watch, from } => self.io.start_watch(watch, from),
             Action::CloseWatch => self.io.close_watch(),
-            Action::Emit(emission) => self.pending.add(emission, Instant::now()),
+            Action::Emit(emission) => self.add(emission),
             Action::DropPending => self.pending = Pending::default(),
             Action::Rewound { timeline } => {
                 tracing::warn!(kind = %self.options.kind, timeline, "the cluster's history went backwards");
             }
             Action::Wait { until_ms } => self.tick_at = Some(self.started + Duration::from_millis(until_ms)),
         }
+    }
+
+    /// Events are paced, pages are not.
+    fn add(&mut self, emission: Emission) {
+        let now = Instant::now();
+        let is_event = emission.listed.is_none() && emission.cursor.as_deref().is_some_and(is_position);
+        let is_urgent = match emission.changes.as_slice() {
+            [change] if is_event => {
+                self.options.tide.note(now);
+                self.pace.is_urgent(change, now, self.options.tide.linger(now))
+            }
+            changes => !changes.is_empty(),
+        };
+        self.pending.add(emission, now, is_urgent);
     }
 
     /// `None`: it is over.
@@ -169,10 +190,13 @@ impl Driver {
     /// When what is pending is to be committed; `None` if nothing is, or another commit is under way.
     fn due_at(&self) -> Option<Instant> {
         let first_at = self.pending.first_at().filter(|_| self.commit.is_none())?;
-        let linger =
-            if self.pending.is_quiet() { self.options.bookmark_linger } else { self.options.batch_linger };
         let is_full = self.pending.len() >= self.options.batch_items || self.io.has_arrived();
-        Some(if is_full { first_at } else { first_at + linger })
+        Some(match self.pending.urgent_at() {
+            _ if is_full => first_at,
+            _ if self.pending.is_quiet() => first_at + self.options.bookmark_linger,
+            Some(urgent_at) => urgent_at + self.options.batch_linger,
+            None => first_at + self.options.batch_linger.max(self.options.tide.linger(Instant::now())),
+        })
     }
 }
 

@@ -102,7 +102,11 @@ async fn watch_kind(site: &Arc<Site>, kind: &Kind, api: &Arc<dyn ClusterApi>, kn
     let stored =
         stored.map(|watch| Stored { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline });
     let seed = site.term.options.env.number();
-    let options = WatchOptions::new(kind.clone(), marks::selector(group), seed);
+    let options = WatchOptions {
+        list_permits: Arc::clone(&site.term.list_permits),
+        tide: site.term.tide.clone(),
+        ..WatchOptions::new(kind.clone(), marks::selector(group), seed)
+    };
     let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api)));
     driver::run(Arc::clone(api), sink, options, stored, known).await;
     // The leadership is over.

@@ -143,7 +143,7 @@ impl World {
                     self.probe = Some(watch);
                 }
                 Action::CloseWatch => (self.watch, self.probe) = (None, None),
-                Action::Emit(emission) => self.pending.add(emission, tokio::time::Instant::now()),
+                Action::Emit(emission) => self.pending.add(emission, tokio::time::Instant::now(), true),
                 Action::DropPending => self.pending = Pending::default(),
                 Action::Rewound { .. } => {}
                 Action::Wait { until_ms } => self.tick_ms = Some(until_ms),
