@@ -28,7 +28,9 @@ impl Command {
             Command::Submit(submit) => {
                 let kinds = submit.planned.iter().map(|planned| planned.kind.since()).max().unwrap_or(0);
                 let placement = &submit.spec.placement;
-                let is_new = placement.on_loss != OnLoss::Wait || placement.fan_out;
+                let is_new = placement.on_loss != OnLoss::Wait
+                    || placement.fan_out
+                    || placement.spread_by_label.is_some();
                 if is_new { kinds.max(3) } else { kinds }
             }
             Command::Deploy(_)

@@ -39,6 +39,11 @@ pub(super) const FIELDS: &[Field] = &[
         "How runs are shared out: {east: 2, west: 1} gives east twice as many. A cluster that is not named has 1.",
     ),
     may(
+        "spec.placement.spreadByLabel",
+        Text,
+        "The key of a label of clusters, such as zone: the value with the fewest runs for the weight of its clusters comes first, and there the cluster with the fewest. Clusters without the label are together.",
+    ),
+    may(
         "spec.placement.onLoss",
         Word(&["Wait", "Move", "Fail"]),
         "What happens when its cluster has been out of reach for longer than lossAfter, and it is Lost. Wait: it goes on as it is there when the cluster is back. Move: it goes on elsewhere as soon as it certainly does not run there any more; until then it waits. Fail: it ends Failed, and what is there of it is deleted when the cluster is back. Default Wait.",

@@ -70,6 +70,8 @@ pub(super) struct Placement<'a> {
     loss_after: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     fan_out: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spread_by_label: Option<&'a str>,
 }
 
 impl<'a> Placement<'a> {
@@ -85,6 +87,7 @@ impl<'a> Placement<'a> {
             on_loss: on_loss.map(OnLoss::as_str),
             loss_after: loss_after.map(write_duration),
             fan_out: placement.fan_out,
+            spread_by_label: placement.spread_by_label.as_deref(),
         }
     }
 
@@ -95,6 +98,7 @@ impl<'a> Placement<'a> {
             && self.on_loss.is_none()
             && self.loss_after.is_none()
             && !self.fan_out
+            && self.spread_by_label.is_none()
     }
 }
 

@@ -23,6 +23,7 @@ mod memory;
 mod openapi;
 mod operator;
 mod overload;
+mod placement;
 mod pools;
 mod preferences;
 mod reads;

@@ -45,7 +45,8 @@ fn a_placement_by_name_or_by_selector_limits_the_choice() {
     assert_eq!(on(&choose(&Placement { selector, ..Placement::default() }, &BTreeSet::new(), &all)), 1);
     let selector = Selector::parse("region=south").ok();
     let none = choose(&Placement { selector, ..Placement::default() }, &BTreeSet::new(), &all);
-    assert_eq!(nowhere(&none), "no cluster is in spec.placement");
+    let expected = "no cluster is in spec.placement: east, west do not match clusterSelector";
+    assert_eq!(nowhere(&none), expected);
 }
 
 #[test]
@@ -95,4 +96,85 @@ fn runs_are_spread_by_weight_and_the_shares_are_said() {
     let expected =
         "fewest running for its weight: east 30 of weight 3, north 10 of weight 1, west 10 of weight 1";
     assert_eq!(chosen.why, expected);
+}
+
+fn in_zone(mut candidate: Candidate, zone: &str) -> Candidate {
+    candidate.cluster.head.labels.insert("zone".to_owned(), zone.to_owned());
+    candidate
+}
+
+#[test]
+fn a_run_goes_to_the_value_of_a_label_with_the_fewest_running_and_there_to_the_emptiest_cluster() {
+    let placement = Placement { spread_by_label: Some("zone".to_owned()), ..Placement::default() };
+    let all = [
+        in_zone(candidate(1, "east", 3), "a"),
+        in_zone(candidate(2, "north", 0), "a"),
+        in_zone(candidate(3, "south", 2), "b"),
+        in_zone(candidate(4, "west", 0), "b"),
+    ];
+    let chosen = choose(&placement, &BTreeSet::new(), &all);
+    let expected = "zone b has the fewest running (a 3, b 2); there fewest running of south, west";
+    assert_eq!((on(&chosen), chosen.why.as_str()), (4, expected));
+    // What runs on a cluster that takes no more counts still.
+    let mut all = all;
+    all[2].cluster.cordoned = true;
+    all[2].active = 9;
+    let chosen = choose(&placement, &BTreeSet::new(), &all);
+    let expected =
+        "zone a has the fewest running (a 3, b 9); there fewest running of east, north; south is cordoned";
+    assert_eq!((on(&chosen), chosen.why.as_str()), (2, expected));
+    // Where none of a value can take it, the others do.
+    all[0].cluster.paused = true;
+    all[1].cluster.paused = true;
+    let chosen = choose(&placement, &BTreeSet::new(), &all);
+    let expected = "the only cluster that can take it; east, north are paused, south is cordoned";
+    assert_eq!((on(&chosen), chosen.why.as_str()), (4, expected));
+}
+
+#[test]
+fn what_is_spread_by_a_label_is_weighed_and_clusters_without_it_are_together() {
+    let weights = BTreeMap::from([("east".to_owned(), 2)]);
+    let placement = Placement { weights, spread_by_label: Some("zone".to_owned()), ..Placement::default() };
+    let mut all = [
+        in_zone(candidate(1, "east", 0), "a"),
+        in_zone(candidate(2, "north", 0), "b"),
+        candidate(3, "south", 0),
+        candidate(4, "west", 0),
+    ];
+    for _ in 0..50 {
+        let chosen = on(&choose(&placement, &BTreeSet::new(), &all));
+        all.iter_mut().filter(|one| one.cluster.head.ordinal.0 == chosen).for_each(|one| one.active += 1);
+    }
+    assert_eq!(all.each_ref().map(|one| one.active), [20, 10, 10, 10]);
+    let chosen = choose(&placement, &BTreeSet::new(), &all);
+    assert!(
+        chosen.why.starts_with(
+            "zone none has the fewest running for its weight (none 20 of weight 2, a 20 of weight 2, "
+        ),
+        "{}",
+        chosen.why
+    );
+}
+
+#[test]
+fn why_clusters_were_not_considered_is_told_together_and_bounded() {
+    let mut all: Vec<_> = (0..20).map(|i| candidate(i + 1, &format!("c{i:02}"), 0)).collect();
+    all.iter_mut().take(8).for_each(|one| one.cluster.cordoned = true);
+    all[8].cluster.paused = true;
+    all[9].cluster.reachable = Some(false);
+    all[10].cluster.head.labels.insert("region".to_owned(), "other".to_owned());
+    let selector = Selector::parse("region notin (other)").ok();
+    let placement = Placement { selector, ..Placement::default() };
+    let left = BTreeSet::from([Ordinal(12)]);
+    let chosen = choose(&placement, &left, &all);
+    let expected = "fewest running of c12, c13, c14, c15, c16, and 3 more; \
+                    c00, c01, c02, c03, c04, and 3 more are cordoned, c08 is paused, c09 is out of reach, \
+                    c10 does not match clusterSelector, c11 is where it was given up";
+    assert_eq!(chosen.why, expected);
+    // Whoever names clusters knows that the others are not among them.
+    let named = Placement { clusters: vec!["c12".to_owned()], ..Placement::default() };
+    assert_eq!(choose(&named, &left, &all).why, "the only cluster that can take it");
+    let selector = Selector::parse("region=south").ok();
+    let none = choose(&Placement { selector, ..Placement::default() }, &left, &all[..2]);
+    assert_eq!(nowhere(&none), "no cluster is in spec.placement: c00, c01 do not match clusterSelector");
 }

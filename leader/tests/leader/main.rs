@@ -16,6 +16,7 @@ mod loss;
 mod memory_log;
 mod oracle;
 mod pauses;
+mod placement;
 mod random;
 mod sim;
 mod sim_api;

@@ -95,7 +95,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Deployment {
 
 /// A run's placement, without what is of runs alone: a deployable is on all of its clusters.
 fn placement_of(value: Value, faults: &mut Faults) -> Placement {
-    for field in ["weights", "onLoss", "lossAfter", "fanOut"] {
+    for field in ["weights", "onLoss", "lossAfter", "fanOut", "spreadByLabel"] {
         if value.get(field).is_some_and(|value| !value.is_null()) {
             faults.add(format!("spec.placement.{field}"), "is for runs: a deployable is on all its clusters");
         }

@@ -33,8 +33,16 @@ pub(super) fn placement_of(value: Value, faults: &mut Faults) -> Placement {
     if fan_out && !weights.is_empty() {
         faults.add("spec.placement.weights", "must not be with fanOut: there is one run on each cluster");
     }
+    let spread_by_label = placement.text("spreadByLabel", faults);
+    if let Some(Err(why)) = spread_by_label.as_deref().map(super::names::label_key) {
+        faults.add("spec.placement.spreadByLabel", format!("must be the key of a label of clusters: {why}"));
+    }
+    if fan_out && spread_by_label.is_some() {
+        faults
+            .add("spec.placement.spreadByLabel", "must not be with fanOut: there is one run on each cluster");
+    }
     placement.finish(faults);
-    Placement { clusters, selector, on_loss, loss_after_ms, weights, fan_out }
+    Placement { clusters, selector, on_loss, loss_after_ms, weights, fan_out, spread_by_label }
 }
 
 fn weights_of(value: Value, clusters: &[String], faults: &mut Faults) -> BTreeMap<String, u32> {

@@ -24,6 +24,8 @@ pub struct Placement {
     pub weights: BTreeMap<String, u32>,
     /// It runs on each of them, and not on one.
     pub fan_out: bool,
+    /// The label of clusters by whose values runs are shared out first.
+    pub spread_by_label: Option<String>,
 }
 
 impl Placement {
@@ -39,7 +41,7 @@ impl Default for Placement {
         let loss_after_ms = crate::limits::LOSS_AFTER_MS;
         let (clusters, weights) = (Vec::new(), BTreeMap::new());
         let (on_loss, fan_out) = (OnLoss::default(), false);
-        Self { clusters, selector: None, on_loss, loss_after_ms, weights, fan_out }
+        Self { clusters, selector: None, on_loss, loss_after_ms, weights, fan_out, spread_by_label: None }
     }
 }
 
