@@ -45,6 +45,8 @@ mod outages;
 mod overload;
 #[path = "system/pauses.rs"]
 mod pauses;
+#[path = "system/placement.rs"]
+mod placement;
 #[path = "system/pools.rs"]
 mod pools;
 #[path = "system/quorum.rs"]

@@ -160,6 +160,9 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// Creates the object whose JSON is `body`. On success the answer is what was stored.
     fn create<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, Observation>;
 
+    /// Asks whether a [`create`](Self::create) of this would be taken; nothing is made.
+    fn rehearse<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, ()>;
+
     /// Deletes the object of this UID and what it owns, in the foreground. Success means that the delete was
     /// accepted; the object is gone only when a watch or a read says so. Another UID under this name is
     /// [`Conflict`](crate::RefusedKind::Conflict), nothing is [`NotFound`](crate::RefusedKind::NotFound).

@@ -149,6 +149,10 @@ impl ClusterApi for Guarded {
         Box::pin(self.write(self.inner.create(kind, namespace, body)))
     }
 
+    fn rehearse<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, ()> {
+        Box::pin(self.write(self.inner.rehearse(kind, namespace, body)))
+    }
+
     fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
         Box::pin(self.write(self.inner.delete(kind, namespace, name, uid)))
     }

@@ -114,6 +114,10 @@ impl ClusterApi for KubeApi {
         Box::pin(write::create(self, kind, namespace, body))
     }
 
+    fn rehearse<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, ()> {
+        Box::pin(write::rehearse(self, kind, namespace, body))
+    }
+
     fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
         Box::pin(write::delete(self, kind, namespace, name, uid))
     }

@@ -61,7 +61,7 @@ impl Bells {
             Lane::Place => self.place.notify_one(),
             Lane::Expire => self.expire.notify_one(),
             Lane::FanOut => self.fan_out.notify_one(),
-            Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release | Lane::Sync => {
+            Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release | Lane::Preflight | Lane::Sync => {
                 self.ring_site(cluster, |bells| &bells.work);
             }
             Lane::Diagnose => self.ring_site(cluster, |bells| &bells.diagnoses),

@@ -36,4 +36,4 @@ pub use factory::{ClusterFactory, FactoryError, Kubeconfigs};
 pub use leader::Leader;
 pub use log::{Log, ProposeFailed};
 pub use options::Options;
-pub use place::choose::{Candidate, Chosen, choose};
+pub use place::choose::{Candidate, Chosen, Wish, choose};

@@ -20,6 +20,12 @@ pub const GONE_READ_DELAY_MS: u64 = 100;
 pub const PLACE_WINDOW_MAX: usize = 1_024;
 /// Runs that one placing gives a cluster.
 pub const PLACE_AT_ONCE_MAX: usize = 128;
+/// Answers of one cluster to preflights that are remembered.
+pub const ANSWERS_MAX: usize = 1_024;
+/// How long it is remembered that a cluster would take what has these manifests.
+pub const ANSWER_PASSED_MS: u64 = 300_000;
+/// How long it is remembered that it would refuse that.
+pub const ANSWER_REFUSED_MS: u64 = 30_000;
 /// Fan-outs that are taken from the state together.
 pub const FAN_OUTS_PAGE_MAX: usize = 64;
 /// Clusters that a sentence for people names.

@@ -6,7 +6,7 @@ mod fair;
 use crate::limits::{ACTIVE_COUNTED_MAX, PLACE_AT_ONCE_MAX, PLACE_WINDOW_MAX, REST_MS};
 use crate::sites;
 use crate::term::{Stuck, Term};
-use choose::{Candidate, choose, is_same_offer};
+use choose::{Candidate, Wish, choose, is_same_offer};
 use futures::StreamExt;
 use futures::stream;
 use std::collections::BTreeSet;
@@ -103,9 +103,11 @@ fn offer(term: &Term, from: Key) -> Option<(Vec<Place>, Option<Key>)> {
     let mut runs = runs(term, &ordinals)?;
     let paused = term.paused_tenants();
     runs.retain(|run| !paused.contains(&run.head.namespace));
-    let runs = fair::by_tenant(runs, PLACE_WINDOW_MAX);
+    let mut runs = fair::by_tenant(runs, PLACE_WINDOW_MAX);
+    // One that is being asked will say.
+    runs.retain(|run| run.asking.is_none());
     let mut decided = decide_on(term, &runs, &sites::clusters(term)?)?;
-    decided.retain(|place| matches!(place.choice, Choice::On(_)));
+    decided.retain(|place| !matches!(place.choice, Choice::Nowhere(_)));
     Some((decided, next))
 }
 
@@ -120,9 +122,16 @@ fn runs(term: &Term, ordinals: &[Ordinal]) -> Option<Vec<Runnable>> {
 /// Runs that are given a cluster count there for those after them.
 fn decide_on(term: &Term, runs: &[Runnable], clusters: &[Cluster]) -> Option<Vec<Place>> {
     let mut candidates = term.look(|view| candidates(view, clusters))?;
+    let now_ms = term.now_ms();
     let decide = |run: &Runnable| {
-        let chosen = choose(&run.spec.placement, &run.left(), &candidates);
-        if let Choice::On(ordinal) = &chosen.choice {
+        let wish = Wish::of(run, now_ms);
+        let mut chosen = choose(&wish, &candidates);
+        if let Choice::On(ordinal) = chosen.choice
+            && !run.is_checked(ordinal, now_ms)
+        {
+            chosen.choice = Choice::Ask(ordinal);
+        }
+        if let Choice::On(ordinal) | Choice::Ask(ordinal) = &chosen.choice {
             let found = candidates.iter_mut().find(|candidate| candidate.cluster.head.ordinal == *ordinal);
             found.into_iter().for_each(|candidate| candidate.active += 1);
         }

@@ -6,6 +6,7 @@ mod ingest;
 mod lanes;
 mod loss;
 mod outcome;
+mod preflight;
 mod proof;
 mod resolve;
 mod step;
@@ -42,6 +43,8 @@ pub(crate) struct Site {
     limiter: Limiter,
     breaker: Breaker,
     denials: Denials,
+    /// What it said when it was asked whether it would take a run.
+    answers: preflight::Answers,
     /// Due work.
     bell: Arc<Notify>,
     /// Contact is wanted now.
@@ -74,6 +77,7 @@ impl Site {
             limiter: Limiter::default(),
             breaker: Breaker::default(),
             denials: Denials::default(),
+            answers: preflight::Answers::default(),
             bell,
             contact_now: Notify::new(),
             sweep_now: Notify::new(),

@@ -11,6 +11,7 @@ mod approve;
 mod assess;
 mod begin_lineage;
 mod cancel;
+mod check;
 mod conclude;
 mod conclude_sync;
 mod confirm_lineage;
@@ -76,6 +77,7 @@ pub use approve::Approve;
 pub use assess::Assess;
 pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
+pub use check::Check;
 pub use conclude::{Conclude, Outcome};
 pub use conclude_sync::{ConcludeSync, SyncOutcome};
 pub use confirm_lineage::ConfirmLineage;
@@ -292,6 +294,8 @@ pub enum Command {
     RenewLock(RenewLock),
     /// Release a lock.
     ReleaseLock(ReleaseLock),
+    /// Say what a cluster answered that was asked whether it would take a run.
+    Check(Check),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -357,6 +361,7 @@ impl Command {
         "acquire-lock",
         "renew-lock",
         "release-lock",
+        "check",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -422,6 +427,7 @@ impl Command {
             Command::AcquireLock(_) => "acquire-lock",
             Command::RenewLock(_) => "renew-lock",
             Command::ReleaseLock(_) => "release-lock",
+            Command::Check(_) => "check",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -530,6 +536,7 @@ impl Command {
             Command::AcquireLock(acquire) => acquire.apply(txn),
             Command::RenewLock(renew) => renew.apply(txn),
             Command::ReleaseLock(release) => release.apply(txn),
+            Command::Check(check) => check.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

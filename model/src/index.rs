@@ -116,6 +116,7 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
     }
     if run.wants_cluster() {
         keys.push(Key::lane(Lane::Place, Ordinal(0), run.place_due_ms, ordinal));
+        keys.extend(run.asking.map(|cluster| Key::lane(Lane::Preflight, cluster, 0, ordinal)));
     }
     if let Some(due_ms) = run.expires_ms() {
         keys.push(Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal));

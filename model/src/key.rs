@@ -86,11 +86,13 @@ pub enum Lane {
     Sync,
     /// Fan-outs with runs to be made, or something to be passed on to them.
     FanOut,
+    /// Runs that a cluster is to be asked about.
+    Preflight,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 13] = [
+    pub const ALL: [Lane; 14] = [
         Lane::Place,
         Lane::Send,
         Lane::Resolve,
@@ -104,6 +106,7 @@ impl Lane {
         Lane::Drain,
         Lane::Sync,
         Lane::FanOut,
+        Lane::Preflight,
     ];
 }
 

@@ -31,6 +31,16 @@ pub const FAN_OUT_CLUSTERS_MAX: usize = 1_000;
 pub const FAN_OUT_RUNS_MAX: usize = 16;
 /// How long a fan-out is left alone whose placement allows no cluster, or too many.
 pub const FAN_OUT_AGAIN_MS: u64 = 10_000;
+/// Clusters whose answers to a preflight are kept of one run.
+pub const CHECKS_MAX: usize = 16;
+/// How long it counts that a cluster would take a run.
+pub const CHECK_PASSED_MS: u64 = 300_000;
+/// How long it counts that a cluster would refuse a run: what is in the way may be gone soon.
+pub const CHECK_REFUSED_MS: u64 = 60_000;
+/// How long a cluster is left alone that did not say.
+pub const CHECK_UNANSWERED_MS: u64 = 10_000;
+/// How long an answer of the cluster that is asked is waited for; then the run is looked at anew.
+pub const CHECK_WITHIN_MS: u64 = 30_000;
 /// People that one rule may require.
 pub const APPROVALS_REQUIRED_MAX: u32 = 20;
 /// Groups that one rule may name.

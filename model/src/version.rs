@@ -4,8 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; deployables |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; deployables; pools and locks |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; deployables; pools and locks |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -14,7 +13,7 @@
 
 use crate::Command;
 use crate::command::Diagnose;
-use crate::record::OnLoss;
+use crate::record::{OnLoss, Preflight};
 
 /// The highest version of a group that this build understands.
 pub const GROUP_VERSION: u32 = if cfg!(feature = "tomorrow") { 4 } else { 3 };
@@ -30,7 +29,8 @@ impl Command {
                 let placement = &submit.spec.placement;
                 let is_new = placement.on_loss != OnLoss::Wait
                     || placement.fan_out
-                    || placement.spread_by_label.is_some();
+                    || placement.spread_by_label.is_some()
+                    || submit.spec.preflight != Preflight::Skip;
                 if is_new { kinds.max(3) } else { kinds }
             }
             Command::Deploy(_)
@@ -63,7 +63,8 @@ impl Command {
             | Command::RemoveLock(_)
             | Command::AcquireLock(_)
             | Command::RenewLock(_)
-            | Command::ReleaseLock(_) => 3,
+            | Command::ReleaseLock(_)
+            | Command::Check(_) => 3,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

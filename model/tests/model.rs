@@ -37,6 +37,8 @@ mod moving;
 mod pauses;
 #[path = "model/pools.rs"]
 mod pools;
+#[path = "model/preflight.rs"]
+mod preflight;
 #[path = "model/property.rs"]
 mod property;
 #[path = "model/story.rs"]

@@ -66,6 +66,7 @@ fn submit(number: u64) -> Command {
                 expire_after_ms: 86_400_000,
             }),
             main_runs_ms: None,
+            preflight: Default::default(),
         },
         digest,
         planned: vec![SubmitManifest {

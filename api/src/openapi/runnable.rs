@@ -41,7 +41,7 @@ pub(super) const FIELDS: &[Field] = &[
     may(
         "spec.placement.spreadByLabel",
         Text,
-        "The key of a label of clusters, such as zone: the value with the fewest runs for the weight of its clusters comes first, and there the cluster with the fewest. Clusters without the label are together.",
+        "The key of a label of clusters, such as zone: the value with the fewest runs for the mean weight of its clusters comes first, and there the cluster with the fewest. Clusters without the label are together.",
     ),
     may(
         "spec.placement.onLoss",
@@ -88,6 +88,11 @@ pub(super) const FIELDS: &[Field] = &[
         "spec.ttlAfterFinished",
         Duration,
         "How long after its end its objects stay on the cluster. The record stays longer. Default 24h.",
+    ),
+    may(
+        "spec.preflight",
+        Word(&["Skip", "Advise", "Require"]),
+        "Whether a cluster is asked, by a dry run of each create, before the run is placed there; the condition Preflight has what it said. Advise: it is placed there all the same. Require: not if the cluster would refuse it, or did not say; then another is asked, or it waits until startBy. Manifests that were asked for of late are not asked for again. Default Skip: the create is answered as well, for one request less.",
     ),
     may("spec.approvals", Object, "Who has to agree before it is sent anywhere. Without it nobody has."),
     must(
@@ -137,7 +142,7 @@ pub(super) const FIELDS: &[Field] = &[
     may(
         "status.conditions",
         List,
-        "What is known, one thing each: Accepted, Approved, Placed, Created, Observed, ClusterReachable, Succeeded, Finished. All are there from the start. Finished becomes True at every end, Succeeded only at a good one.",
+        "What is known, one thing each: Accepted, Approved, Placed, Created, Observed, ClusterReachable, Succeeded, Finished, and with a preflight Preflight. All are there from the start. Finished becomes True at every end, Succeeded only at a good one.",
     ),
     may("status.conditions.type", Text, "Its name."),
     may("status.conditions.status", Word(&["True", "False", "Unknown"]), "Whether it holds."),
@@ -280,6 +285,7 @@ pub(super) const EXAMPLE: &str = r#"{
     "finishBy": "6h",
     "onLate": "Stop",
     "ttlAfterFinished": "24h",
+    "preflight": "Skip",
     "approvals": {"required": 2, "groups": ["risk-leads"], "expireAfter": "24h"},
     "main": {"kind": "Job", "name": "nightly-report-"},
     "manifests": [

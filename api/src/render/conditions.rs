@@ -4,7 +4,9 @@
 use super::diagnosis;
 use serde::Serialize;
 use std::borrow::Cow;
-use tallyman_model::record::{Attempt, Cluster, FanOut, Object, ObjectState, Record, Runnable};
+use tallyman_model::record::{
+    Attempt, Checked, Cluster, FanOut, Object, ObjectState, Preflight, PreflightVerdict, Record, Runnable,
+};
 use tallyman_model::{Damaged, Ordinal, Phase, Reason, View, query, time};
 
 /// One condition in Kubernetes' form.
@@ -55,8 +57,29 @@ pub(super) fn of<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Vec<Condit
     if let Some(fan_out) = &run.fan_out {
         of_fan_out(&mut conditions, run, fan_out);
     }
+    conditions.extend(preflight(run));
     conditions.extend(removal(run));
     conditions
+}
+
+/// What clusters said that were asked beforehand: the one that it is on, or else the last; the message is of all.
+fn preflight(run: &Runnable) -> Option<Condition<'_>> {
+    const TYPE: &str = "Preflight";
+    if run.spec.preflight == Preflight::Skip {
+        return None;
+    }
+    let here = run.attempt().filter(|attempt| !attempt.phase.is_terminal()).map(|attempt| attempt.cluster);
+    let check = run.checks.iter().find(|check| Some(check.cluster) == here).or(run.checks.last());
+    let Some(check) = check else {
+        return Some(condition(TYPE, UNKNOWN, "NotAskedYet", "", run.head.created_ms));
+    };
+    let (status, reason) = match check.verdict {
+        PreflightVerdict::Passed => (TRUE, "Passed"),
+        PreflightVerdict::Refused => (FALSE, "Refused"),
+        PreflightVerdict::Unanswered => (UNKNOWN, "Unanswered"),
+    };
+    let message = run.checks.iter().map(Checked::words).collect::<Vec<_>>().join("; ");
+    Some(condition(TYPE, status, reason, message, check.at_ms))
 }
 
 /// Of a fan-out its runs say what becomes of objects.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tallyman_model::manifest::write_duration;
-use tallyman_model::record::{self, FanOut, Loss, Object, OnLate, OnLoss, Planned, Runnable};
+use tallyman_model::record::{self, FanOut, Loss, Object, OnLate, OnLoss, Planned, Preflight, Runnable};
 use tallyman_model::{Damaged, Phase, Revision, query, time};
 
 pub(super) fn document(
@@ -47,6 +47,8 @@ struct Spec<'a> {
     finish_by: Option<String>,
     on_late: &'static str,
     ttl_after_finished: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preflight: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<Rule<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +130,7 @@ impl<'a> Spec<'a> {
                 OnLate::Stop => "Stop",
             },
             ttl_after_finished: write_duration(spec.ttl_after_finished_ms),
+            preflight: (spec.preflight != Preflight::Skip).then(|| spec.preflight.as_str()),
             approvals: spec.approvals.as_ref().map(approvals::rule),
             main: main.map(|plan| Main { kind: plan.kind.as_str(), name: &plan.name }),
             manifests: kept.and_then(|kept| run.planned.iter().map(|plan| manifest(plan, kept)).collect()),

@@ -26,6 +26,7 @@ mod overload;
 mod placement;
 mod pools;
 mod preferences;
+mod preflight;
 mod reads;
 mod reviews;
 mod samples;

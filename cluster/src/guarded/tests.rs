@@ -77,6 +77,10 @@ impl ClusterApi for Scripted {
         self.answer(seen())
     }
 
+    fn rehearse<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a [u8]) -> Call<'a, ()> {
+        self.answer(())
+    }
+
     fn delete<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str, _: &'a str) -> Call<'a, ()> {
         self.answer(())
     }

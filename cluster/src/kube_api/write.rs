@@ -26,6 +26,20 @@ pub(super) async fn create(
     object(kind, &learn(api, kind, answer).await?)
 }
 
+pub(super) async fn rehearse(
+    api: &KubeApi,
+    kind: &Kind,
+    namespace: &str,
+    body: &[u8],
+) -> Result<(), CallError> {
+    let place = place(api, kind).await?;
+    let mut path = path::collection(&place, Some(namespace));
+    path::query(&mut path, &[("dryRun", "All")]);
+    let ask = Ask::write(Method::POST, &path, JSON, Bytes::copy_from_slice(body)).at(&place);
+    let answer = exchange(&api.write, ask, api.timing.write).await;
+    learn(api, kind, answer).await.map(drop)
+}
+
 pub(super) async fn delete(
     api: &KubeApi,
     kind: &Kind,

@@ -2,11 +2,12 @@
 
 mod words;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use tallyman_model::Ordinal;
 use tallyman_model::command::Choice;
-use tallyman_model::record::{Cluster, Placement};
+use tallyman_model::record::{Cluster, Placement, Runnable};
 use words::{nowhere, others, sentence};
 
 /// A cluster with how much is under way on it.
@@ -27,26 +28,54 @@ pub struct Chosen {
     pub why: String,
 }
 
+/// What is to be placed.
+#[derive(Clone, Debug)]
+pub struct Wish<'a> {
+    /// Where it may go.
+    pub placement: &'a Placement,
+    /// Clusters that it does not go to: an earlier attempt may run there, or was just taken off.
+    pub left: BTreeSet<Ordinal>,
+    /// Clusters that said that they would refuse it, and why, to be put behind the name.
+    pub refused: BTreeMap<Ordinal, String>,
+}
+
+impl<'a> Wish<'a> {
+    /// What a run wants now.
+    #[must_use]
+    pub fn of(run: &'a Runnable, now_ms: u64) -> Self {
+        Self { placement: &run.spec.placement, left: run.left(), refused: run.refusals(now_ms) }
+    }
+
+    /// Why a cluster does not get it.
+    fn why_not(&self, cluster: &Cluster) -> Option<Cow<'_, str>> {
+        let ordinal = cluster.head.ordinal;
+        let has_left = self.left.contains(&ordinal).then_some("is where it was given up");
+        let hindered = hindrance(cluster).or(has_left).map(Cow::Borrowed);
+        hindered.or_else(|| self.refused.get(&ordinal).map(|why| Cow::Borrowed(why.as_str())))
+    }
+}
+
 /// Chooses the cluster for a run: of those that the placement allows, that take work, that are not known to be out
-/// of reach and that it has not `left`, the one with the fewest active runs for its weight; of equals the first by name.
-/// Where the placement spreads by a label, the value of that comes first which has the fewest for the weight of all its
-/// clusters.
+/// of reach, that it has not left and that do not refuse it, the one with the fewest active runs for its weight; of equals the first by name.
+/// Where the placement spreads by a label, the value of that comes first which has the fewest for the mean weight of
+/// its clusters.
 #[must_use]
-pub fn choose(placement: &Placement, left: &BTreeSet<Ordinal>, candidates: &[Candidate]) -> Chosen {
+pub fn choose(wish: &Wish<'_>, candidates: &[Candidate]) -> Chosen {
+    let placement = wish.placement;
     let mut allowed: Vec<&Candidate> =
         candidates.iter().filter(|candidate| placement.allows(&candidate.cluster)).collect();
     allowed.sort_by(|one, other| one.cluster.head.name.cmp(&other.cluster.head.name));
     let usable: Vec<&Candidate> =
-        allowed.iter().copied().filter(|candidate| why_not(&candidate.cluster, left).is_none()).collect();
+        allowed.iter().copied().filter(|candidate| wish.why_not(&candidate.cluster).is_none()).collect();
     let domain = placement.spread_by_label.as_ref().and_then(|key| least(key, placement, &allowed, &usable));
     let (usable, first) = domain.unwrap_or((usable, String::new()));
     // Of equals the first stays.
     let Some(best) = usable.iter().min_by(|one, other| share(placement, one).cmp(share(placement, other)))
     else {
-        let why = nowhere(placement, candidates, &allowed, left);
+        let why = nowhere(wish, candidates, &allowed);
         return Chosen { choice: Choice::Nowhere(why), why: String::new() };
     };
-    let why = format!("{first}{}{}", within(placement, &usable), others(placement, candidates, left));
+    let why = format!("{first}{}{}", within(placement, &usable), others(wish, candidates));
     Chosen { choice: Choice::On(best.cluster.head.ordinal), why }
 }
 
@@ -75,22 +104,22 @@ fn least<'a>(
     usable: &[&'a Candidate],
 ) -> Option<(Vec<&'a Candidate>, String)> {
     let value = |candidate: &Candidate| candidate.cluster.head.labels.get(key).cloned();
-    let mut shares: BTreeMap<Option<String>, Share> = BTreeMap::new();
+    // Of each: how many run there, how many clusters it has, and their weights together.
+    let mut sums: BTreeMap<Option<String>, [u128; 3]> = BTreeMap::new();
     for candidate in allowed {
-        let share = shares.entry(value(candidate)).or_insert(Share { active: 1, weight: 0 });
-        share.active += candidate.active as u128;
-        share.weight += u128::from(placement.weight(&candidate.cluster.head.name));
+        let [active, clusters, weight] = sums.entry(value(candidate)).or_default();
+        *active += candidate.active as u128;
+        *clusters += 1;
+        *weight += u128::from(placement.weight(&candidate.cluster.head.name));
     }
-    shares.retain(|of, _| usable.iter().any(|candidate| value(candidate) == *of));
-    let (chosen, _) = shares.iter().min_by(|(_, one), (_, other)| one.cmp(**other))?;
+    sums.retain(|of, _| usable.iter().any(|candidate| value(candidate) == *of));
+    // Its weight is the mean of theirs: how many clusters it has does not matter.
+    let share = |[active, clusters, weight]: [u128; 3]| Share { active: (active + 1) * clusters, weight };
+    let (chosen, _) = sums.iter().min_by(|(_, one), (_, other)| share(**one).cmp(share(**other)))?;
     let named = |of: &Option<String>| of.clone().unwrap_or_else(|| "none".to_owned());
-    let weighs = !placement.weights.is_empty();
-    let counts = shares.iter().map(|(of, share)| {
-        let weight = if weighs { format!(" of weight {}", share.weight) } else { String::new() };
-        format!("{} {}{weight}", named(of), share.active - 1)
-    });
-    let for_weight = if weighs { " for its weight" } else { "" };
-    let words = match shares.len() {
+    let counts = sums.iter().map(|(of, [active, ..])| format!("{} {active}", named(of)));
+    let for_weight = if placement.weights.is_empty() { "" } else { " for its weight" };
+    let words = match sums.len() {
         // The others take no work, which is told.
         1 => String::new(),
         _ => {
@@ -103,7 +132,6 @@ fn least<'a>(
 }
 
 /// What is compared: how full a cluster, or all with one value of a label, would be with one run more, for its weight.
-#[derive(Clone, Copy)]
 struct Share {
     active: u128,
     weight: u128,
@@ -141,12 +169,6 @@ pub(super) fn is_same_offer(one: &[Cluster], other: &[Cluster]) -> bool {
         of(one) == of(other) && one.head.name == other.head.name && one.head.labels == other.head.labels
     };
     one.len() == other.len() && one.iter().zip(other).all(is_same)
-}
-
-/// Why a cluster does not get a run that has `left` some.
-fn why_not(cluster: &Cluster, left: &BTreeSet<Ordinal>) -> Option<&'static str> {
-    let has_left = left.contains(&cluster.head.ordinal);
-    hindrance(cluster).or(has_left.then_some("is where it was given up"))
 }
 
 #[cfg(test)]

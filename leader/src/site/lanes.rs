@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// In the order in which they are served.
-const LANES: [Lane; 5] = [Lane::Resolve, Lane::Release, Lane::Delete, Lane::Send, Lane::Sync];
+const LANES: [Lane; 6] =
+    [Lane::Resolve, Lane::Release, Lane::Delete, Lane::Send, Lane::Preflight, Lane::Sync];
 
 /// Who is worked on now. One worker a run: no object ever has two kube writes under way.
 #[derive(Default)]

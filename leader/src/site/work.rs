@@ -1,7 +1,7 @@
 //! Works on one run until nothing of it is due on this cluster.
 
 use super::step::{self, Step};
-use super::{Site, resolve, sync, write};
+use super::{Site, preflight, resolve, sync, write};
 use crate::limits::OBJECTS_AT_ONCE_MAX;
 use futures::{StreamExt, stream};
 use tallyman_model::command::{Conclude, Outcome};
@@ -26,6 +26,9 @@ pub(super) async fn work(site: &Site, ordinal: Ordinal) -> bool {
 
 async fn run(site: &Site, ordinal: Ordinal) -> bool {
     while let Some(desk) = desk(site, ordinal).filter(|_| site.is_open()) {
+        if desk.run.asking == Some(site.cluster) && desk.run.wants_cluster() {
+            return preflight::ask(site, &desk).await;
+        }
         let steps = step::due(&desk.run, site.cluster, site.term.now_ms(), &site.term.permit);
         if steps.is_empty() {
             return true;

@@ -17,6 +17,7 @@ mod memory_log;
 mod oracle;
 mod pauses;
 mod placement;
+mod preflight;
 mod random;
 mod sim;
 mod sim_api;

@@ -216,6 +216,17 @@ impl ClusterApi for Api {
         Box::pin(self.write("create", key, move || sim.create(&kind, &namespace, &body)))
     }
 
+    fn rehearse<'a>(&'a self, kind: &'a Kind, namespace: &'a str, _: &'a [u8]) -> Call<'a, ()> {
+        let what = format!("{kind} in {namespace}");
+        Box::pin(self.read(move |sim| {
+            sim.with(|inner| {
+                inner.rehearsed.push(what);
+                let is_there = inner.namespaces.contains(namespace);
+                if is_there { Ok(()) } else { Err(refused(404, RefusedKind::NamespaceMissing)) }
+            })
+        }))
+    }
+
     fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
         let (sim, key, uid) =
             (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()), uid.to_owned());

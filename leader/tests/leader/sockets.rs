@@ -159,3 +159,27 @@ async fn a_cluster_that_refuses_connections_is_taken_up_again_when_it_returns() 
     wired.clusters[0].resume_listener().await.unwrap();
     wired.until("the second", |wired| released(&wired.get("second"))).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_created_is_read_only_where_its_answer_was_lost() {
+    let mut wired = Wired::start(&["east"]).await;
+    wired.lead();
+    let read = |wired: &Wired| (wired.requests(Verb::Get, "jobs"), wired.requests(Verb::Get, "configmaps"));
+    // A sweep may read what was made while it listed: the next one is two seconds away.
+    let is_swept =
+        |wired: &Wired| wired.state.look(|view| query::cluster(view, "east").unwrap().unwrap().swept_ms > 0);
+    wired.until("a sweep", is_swept).await;
+    for (name, reads) in [("plain", 0), ("lost", 1)] {
+        if reads > 0 {
+            let create = Matching::verb(Verb::Create).resource("jobs");
+            wired.clusters[0].faults().next(1, create, Fault::LoseAnswer(Loss::Drop));
+        }
+        let before = read(&wired);
+        wired.submit(name);
+        wired.until("its end", |wired| released(&wired.get(name))).await;
+        let after = read(&wired);
+        // The hold is released from what was read right before, so that no other's finalizer is lost.
+        let release = 1;
+        assert_eq!((after.0 - before.0, after.1 - before.1), (reads + release, 0), "{name}");
+    }
+}

@@ -152,6 +152,8 @@ fn child(txn: &mut Txn<'_>, run: &Runnable, cluster: &Cluster, name: String) -> 
         finished_ms: None,
         keep_until_ms: 0,
         history: Vec::new(),
+        checks: Vec::new(),
+        asking: None,
         ..run.clone()
     }
 }

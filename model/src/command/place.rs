@@ -7,7 +7,7 @@
 use super::settle;
 use crate::manifest::names::of_attempt;
 use crate::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
-use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, lookup, retry};
+use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, limits, lookup, retry};
 use serde::{Deserialize, Serialize};
 
 /// What the leader decided.
@@ -17,6 +17,8 @@ pub enum Choice {
     On(Ordinal),
     /// No cluster takes it now, in words.
     Nowhere(String),
+    /// This cluster, if it would take it: it is asked first.
+    Ask(Ordinal),
 }
 
 /// A decision on where a run's next attempt goes.
@@ -59,6 +61,15 @@ impl Place {
             Choice::Nowhere(message) => {
                 wait(txn, &mut run, Reason::NoCluster, message.clone(), CLUSTER_DELAY_MS)
             }
+            Choice::Ask(ordinal) => {
+                let Some(cluster) = txn.cluster(*ordinal)?.filter(|cluster| allows(&run, cluster)) else {
+                    return Ok(Err(Refusal::outdated("the cluster takes no work")));
+                };
+                ask(txn, &mut run, &cluster);
+            }
+            Choice::On(ordinal) if !run.is_checked(*ordinal, txn.now_ms()) => {
+                return Ok(Err(Refusal::outdated("the cluster has not said that it would take it")));
+            }
             Choice::On(ordinal) => {
                 let Some(cluster) = txn.cluster(*ordinal)?.filter(|cluster| allows(&run, cluster)) else {
                     return Ok(Err(Refusal::outdated("the cluster takes no work")));
@@ -93,8 +104,17 @@ impl Place {
         run.attempts.push(Attempt::placed(self.attempt, head.ordinal, head.name.clone(), now));
         objects.iter_mut().for_each(|object| object.due_ms = now);
         run.objects.append(&mut objects);
-        run.place_tries = 0;
+        (run.place_tries, run.asking) = (0, None);
         settle::enter(run, now, Phase::Placed, Reason::None, self.why.clone());
+    }
+}
+
+impl Runnable {
+    /// What the next attempt would make on a cluster.
+    #[must_use]
+    pub fn objects_on(&self, cluster: Ordinal) -> Vec<Object> {
+        let next = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
+        objects(self, next, cluster)
     }
 }
 
@@ -135,9 +155,22 @@ impl crate::record::Placement {
 
 fn wait(txn: &Txn<'_>, run: &mut Runnable, reason: Reason, message: String, delay_ms: u64) {
     let now = txn.now_ms();
-    run.place_due_ms = now + delay_ms;
+    // What a cluster refused it may take when that does not count any more.
+    let again = run.checks.iter().map(|check| check.until_ms).filter(|until_ms| *until_ms > now).min();
+    let again = again.filter(|_| reason == Reason::NoCluster);
+    run.place_due_ms = again.unwrap_or(u64::MAX).min(now + delay_ms);
+    run.asking = None;
     run.place_tries = run.place_tries.saturating_add(1);
     settle::enter(run, now, Phase::Accepted, reason, message);
+}
+
+/// Has a cluster asked. If nothing is heard of it the run is looked at anew.
+fn ask(txn: &Txn<'_>, run: &mut Runnable, cluster: &Cluster) {
+    let now = txn.now_ms();
+    run.asking = Some(cluster.head.ordinal);
+    run.place_due_ms = now + limits::CHECK_WITHIN_MS;
+    let message = format!("{} is asked whether it would take it", cluster.head.name);
+    settle::enter(run, now, Phase::Accepted, Reason::None, message);
 }
 
 /// The longest a run is left alone whose name is held: one that is released is used soon.

@@ -181,6 +181,8 @@ impl Submit {
             history: Vec::new(),
             approvals: None,
             parent: None,
+            checks: Vec::new(),
+            asking: None,
         }
     }
 }

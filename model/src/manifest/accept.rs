@@ -7,7 +7,7 @@ use super::object;
 use super::placement::placement_of;
 use super::{marks, names};
 use crate::command::{ManifestName, Submit, SubmitManifest};
-use crate::record::{Kind, OnLate, OnLoss, Placement, RunSpec};
+use crate::record::{Kind, OnLate, OnLoss, Placement, Preflight, RunSpec};
 use crate::{Cause, Digest, Uid, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -144,6 +144,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
             .unwrap_or(limits::TTL_AFTER_FINISHED_MS),
         approvals: spec.take("approvals").map(|value| super::approvals::rule_of(value, faults)),
         main_runs_ms: None,
+        preflight: preflight_of(&mut spec, faults),
     };
     let numbered_max = match run_spec.placement.on_loss {
         // How often it is moved, nobody knows.
@@ -156,6 +157,15 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
     spec.finish(faults);
     run_spec.main_runs_ms = planned.get(usize::from(main)).and_then(|plan| runs_ms(plan, &bytes));
     (run_spec, planned, bytes, main)
+}
+
+fn preflight_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Preflight {
+    let Some(word) = spec.text("preflight", faults) else { return Preflight::default() };
+    let known = Preflight::ALL.into_iter().find(|preflight| preflight.as_str() == word);
+    known.unwrap_or_else(|| {
+        faults.add("spec.preflight", format!("must be Skip, Advise or Require, not {word:?}"));
+        Preflight::default()
+    })
 }
 
 fn attempts_of(value: Value, faults: &mut Faults) -> (u32, u64) {

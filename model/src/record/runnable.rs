@@ -1,8 +1,8 @@
 //! A submission that runs to completion.
 
 use super::{
-    Action, ApprovalRule, Approvals, Diagnosis, FanOut, Head, Kind, Leaving, Loss, Object, ObjectState,
-    OnLoss, Parent, Seen,
+    Action, ApprovalRule, Approvals, Checked, Diagnosis, FanOut, Head, Kind, Leaving, Loss, Object,
+    ObjectState, OnLoss, Parent, Preflight, Seen,
 };
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason};
@@ -77,6 +77,8 @@ pub struct RunSpec {
     /// How long its main object goes on after it started, in ms: its own `activeDeadlineSeconds`, and the time that its
     /// Pods have to stop. `None`: nothing says so.
     pub main_runs_ms: Option<u64>,
+    /// Whether a cluster is asked before the run is placed there.
+    pub preflight: Preflight,
 }
 
 /// A manifest: which object, and where its bytes are.
@@ -288,6 +290,11 @@ pub struct Runnable {
     pub fan_out: Option<FanOut>,
     /// It is a part of such a submission, whose approvals count for it and which has its manifests.
     pub parent: Option<Parent>,
+    /// What clusters said when they were asked whether they would take it, the last of each, at most
+    /// [`CHECKS_MAX`](crate::limits::CHECKS_MAX), oldest first.
+    pub checks: Vec<Checked>,
+    /// The cluster that is being asked.
+    pub asking: Option<Ordinal>,
 }
 
 impl Runnable {

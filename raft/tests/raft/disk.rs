@@ -121,6 +121,7 @@ fn submission(number: u8) -> Proposal {
             ttl_after_finished_ms: 1000,
             approvals: None,
             main_runs_ms: None,
+            preflight: Default::default(),
         },
         digest,
         planned: vec![planned],

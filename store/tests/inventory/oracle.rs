@@ -103,6 +103,7 @@ fn submit(name: String, numbers: &mut Numbers) -> Submit {
             ttl_after_finished_ms: 1000,
             approvals: None,
             main_runs_ms: None,
+            preflight: Default::default(),
         },
         digest,
         planned: vec![SubmitManifest {
