@@ -10,6 +10,8 @@
 //! advertise = "r1.tallyman.example"     # host only; its ports are those of the two listeners
 //! peers = ["r1.tallyman.example:7002", "r2.tallyman.example:7002", "r3.tallyman.example:7002"]
 //! tokens_file = "/etc/tallyman/tokens"
+//! cluster_credentials_dir = "/etc/tallyman/clusters"     # what clusters' records may refer to
+//! cluster_provider_file = "/etc/tallyman/providers.json" # programs that give credentials
 //! tls = { cert = "/etc/tallyman/tls.crt", key = "/etc/tallyman/tls.key", ca = "/etc/tallyman/ca.crt" }
 //! ```
 //!
@@ -26,7 +28,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Every key of the file.
-pub(crate) const KEYS: [&str; 9] = [
+pub(crate) const KEYS: [&str; 11] = [
     "group",
     "datacenter",
     "data_dir",
@@ -36,6 +38,8 @@ pub(crate) const KEYS: [&str; 9] = [
     "peers",
     "tls",
     "tokens_file",
+    "cluster_credentials_dir",
+    "cluster_provider_file",
 ];
 /// Every key of its `tls` table.
 pub(crate) const TLS_KEYS: [&str; 3] = ["cert", "key", "ca"];
@@ -61,6 +65,10 @@ pub(crate) struct Config {
     pub(crate) tls: Option<Tls>,
     /// Who may call the API.
     pub(crate) tokens_file: Option<PathBuf>,
+    /// Where the files are that clusters' records may refer to.
+    pub(crate) cluster_credentials_dir: Option<PathBuf>,
+    /// The programs that give credentials of clusters.
+    pub(crate) cluster_provider_file: Option<PathBuf>,
     /// How long its log may be before a snapshot is taken, in bytes; `None`: as it is usual.
     pub(crate) snapshot_log_bytes: Option<u64>,
 }

@@ -31,3 +31,9 @@ pub(crate) fn read(name: &str) -> Option<String> {
 pub(crate) fn path(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
+
+/// What programs that give credentials of clusters get of this process's environment: nothing that may be secret.
+pub(crate) fn for_plugins() -> Vec<(String, String)> {
+    let needed = ["PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+    needed.iter().filter_map(|name| Some(((*name).to_owned(), read(name)?))).collect()
+}

@@ -59,6 +59,8 @@ mod rot;
 mod secured;
 #[path = "system/servers.rs"]
 mod servers;
+#[path = "system/sources.rs"]
+mod sources;
 #[path = "system/streams.rs"]
 mod streams;
 #[path = "system/witness.rs"]

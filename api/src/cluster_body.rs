@@ -1,5 +1,7 @@
 //! A `Cluster` as users write it.
 
+mod credentials;
+
 use crate::metadata;
 use crate::noun::Noun;
 use crate::status::Failure;
@@ -12,8 +14,6 @@ use tallyman_model::{Cause, Revision, limits, log_link};
 /// Set by the server; a document that was read from it carries them.
 const SERVER_FIELDS: [&str; 6] =
     ["uid", "generation", "creationTimestamp", "managedFields", "selfLink", "namespace"];
-/// Bytes of a path or a context's name.
-const PATH_BYTES_MAX: usize = 4096;
 /// Bytes of a cluster's name: it stands in labels.
 const NAME_BYTES_MAX: usize = 63;
 
@@ -99,25 +99,7 @@ impl ClusterBody {
     }
 
     fn spec(&mut self, mut spec: Map<String, Value>, faults: &mut Faults) {
-        let mut kubeconfig = faults.object(&mut spec, "spec.kubeconfig", "kubeconfig");
-        match kubeconfig.remove("path") {
-            Some(Value::String(path)) if path.starts_with('/') && path.len() <= PATH_BYTES_MAX => {
-                self.credentials.kubeconfig = path;
-            }
-            _ => faults.add(
-                "spec.kubeconfig.path",
-                "must be the absolute path of a kubeconfig file that every replica can read; credentials \
-                 themselves are not taken",
-            ),
-        }
-        match kubeconfig.remove("context") {
-            None | Some(Value::Null) => {}
-            Some(Value::String(context)) if !context.is_empty() && context.len() <= PATH_BYTES_MAX => {
-                self.credentials.context = Some(context);
-            }
-            Some(_) => faults.add("spec.kubeconfig.context", "must be the name of a context, as a string"),
-        }
-        faults.rest("spec.kubeconfig.", &kubeconfig);
+        self.credentials = credentials::read(&mut spec, faults);
         for (field, slot) in [("cordoned", &mut self.cordoned), ("paused", &mut self.paused)] {
             match spec.remove(field) {
                 None | Some(Value::Null) => {}
@@ -209,7 +191,7 @@ mod tests {
         assert_eq!(body.credentials.context.as_deref(), Some("admin"));
         let bad = json!({
             "apiVersion": "v1", "kind": "Cluster", "metadata": {"name": "East", "labels": {"a": 1}}, "extra": 1,
-            "spec": {"kubeconfig": {"path": "relative", "token": "hunter2"}, "paused": "yes", "server": "hunter2",
+            "spec": {"kubeconfig": {"path": "relative", "token": "hunter2"}, "paused": "yes", "password": "hunter2",
                 "logLink": "javascript:hunter2"},
         });
         let failure = ClusterBody::read(bad, None).unwrap_err();
@@ -222,7 +204,7 @@ mod tests {
             "spec.kubeconfig.path",
             "spec.kubeconfig.token",
             "spec.paused",
-            "spec.server",
+            "spec.password",
             "spec.logLink",
         ] {
             assert!(fields.contains(&field), "{field} of {fields:?}");

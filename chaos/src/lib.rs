@@ -10,7 +10,7 @@
 //! there from the start, and Workflows run as Argo runs them: `steps`, `dag`, `suspend` and templates that run
 //! something, by one Pod for each node.
 //!
-//! What a real cluster has and this has not: authentication, other built-in kinds, protobuf,
+//! What a real cluster has and this has not: authentication (a fault may refuse who has not one token), other built-in kinds, protobuf,
 //! schemas (which lists are merged is known by their names), field managers of what controllers change, conversion between versions but for the name, lists of strategic merge patches
 //! (they are replaced, as by a merge patch), the grace period of Pods, restarts of containers inside a Pod, and
 //! Indexed completion. What Argo has and this has not: parameters, `when`, loops, retries, exit handlers, deadlines,

@@ -3,7 +3,7 @@
 use crate::catalog::{Catalog, Served};
 use crate::kind::Kind;
 use crate::query::{Query, decoded};
-use hyper::header::{CONTENT_TYPE, USER_AGENT};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use hyper::{Method, http::request::Parts};
 
 /// What is done to a resource, in the words of Kubernetes.
@@ -102,6 +102,8 @@ pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) query: Query,
     pub(crate) user_agent: String,
+    /// The bearer token; empty: none.
+    pub(crate) token: String,
     /// Without parameters, in lower case.
     pub(crate) content_type: String,
 }
@@ -116,6 +118,7 @@ impl Call {
             target,
             query,
             user_agent: header(USER_AGENT).to_owned(),
+            token: header(AUTHORIZATION).strip_prefix("Bearer ").unwrap_or_default().to_owned(),
             content_type: header(CONTENT_TYPE)
                 .split(';')
                 .next()

@@ -7,19 +7,23 @@ mod client;
 mod connect;
 mod exchange;
 mod hold;
+mod import;
 mod kubeconfig;
+mod link;
 mod list;
 mod path;
 mod pods;
 mod retry_after;
 mod served;
+mod source;
 mod watch;
 mod write;
 
-pub use connect::{ConnectError, ConnectOptions, Timing};
+pub use connect::{ConnectError, ConnectOptions, Origin, Timing};
+pub use import::{Imported, Inline, import};
 
 use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
-use client::Transport;
+use link::{Keeper, Line};
 use serde_json::Value;
 use std::sync::Arc;
 use tallyman_model::command::Observation;
@@ -28,16 +32,17 @@ use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
 use tallyman_model::rule::workload::Admission;
 
-/// A cluster behind a kubeconfig.
+/// A cluster behind credentials, which are read again when they change.
 ///
 /// Watches and reads of lists have connections of their own, so that a burst of events cannot stall a write.
 #[derive(Clone, Debug)]
 pub struct KubeApi {
-    watch: Transport,
-    write: Transport,
+    watch: Line,
+    write: Line,
     timing: Timing,
     server: String,
     served: Arc<served::Catalog>,
+    _keeper: Arc<Keeper>,
 }
 
 impl KubeApi {

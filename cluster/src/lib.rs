@@ -15,6 +15,7 @@
 //!     └──► Sink::commit(batch, cursor)
 //! ```
 
+mod access;
 mod api;
 mod breaker;
 mod denials;
@@ -25,15 +26,18 @@ mod kube_api;
 mod limiter;
 pub mod limits;
 pub mod machine;
+mod plugins;
 mod rights;
 mod version;
 
+pub use access::Access;
 pub use api::{Apply, Call, ClusterApi, Identity, Look, ObjectKey, Page, WatchEvent, WatchStream};
 pub use breaker::Breaker;
 pub use denials::Denials;
 pub use error::{CallError, NotSent, Refused, RefusedKind, Unknown, words};
 pub use guarded::{Fence, Guarded};
-pub use kube_api::{ConnectError, ConnectOptions, KubeApi, Timing};
+pub use kube_api::{ConnectError, ConnectOptions, Imported, Inline, KubeApi, Origin, Timing, import};
 pub use limiter::{Limiter, Slot};
+pub use plugins::{PluginError, Plugins};
 pub use rights::{Right, Scope, VERSION_PATH, rights, rights_of};
 pub use version::is_older;

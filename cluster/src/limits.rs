@@ -28,6 +28,22 @@ pub const WATCH_LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const INLINE_DECODE_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a kubeconfig.
 pub const KUBECONFIG_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of a file with a token, a certificate or a key.
+pub const CREDENTIAL_BYTES_MAX: u64 = 256 * 1024;
+/// How often the files of credentials are read again.
+pub const CREDENTIALS_READ_MS: u64 = 10_000;
+/// The shortest time between two readings, however often a server does not take what there is.
+pub const CREDENTIALS_READ_MS_MIN: u64 = 1_000;
+/// Bytes of the operator's provider file.
+pub const PROVIDER_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// How long a program may take to give credentials.
+pub const PLUGIN_DEADLINE_MS: u64 = 20_000;
+/// Bytes that a program may say.
+pub const PLUGIN_OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
+/// How long before their end a program is asked for new credentials; a fifth of their life if that is shorter.
+pub const PLUGIN_EARLY_MS_MAX: u64 = 60_000;
+/// Credentials of programs that are kept.
+pub const PLUGIN_CREDENTIALS_MAX: usize = 10_000;
 /// Objects on one page of a listing.
 pub const PAGE_ITEMS_MAX: u32 = 500;
 /// Reads that a cluster refuses and that are told of.

@@ -2,11 +2,12 @@
 
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use tallyman_cluster::{ClusterApi, ConnectError, ConnectOptions, KubeApi, Timing, words};
+use tallyman_cluster::{Access, ClusterApi, ConnectError, ConnectOptions, KubeApi, Timing, words};
 use tallyman_model::record::Cluster;
 use thiserror::Error;
 
-/// Makes clients. Asked again when a cluster's credentials change, and when it stays out of reach.
+/// Makes clients. Asked again when a cluster's record refers to other credentials, and when a client cannot go on with those that it
+/// has.
 pub trait ClusterFactory: Send + Sync + 'static {
     /// A client with the credentials of the record. Sends nothing yet.
     ///
@@ -29,22 +30,24 @@ pub struct FactoryError {
     pub source: Option<ConnectError>,
 }
 
-/// Clients over sockets, with the kubeconfig that the record names.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Kubeconfigs {
+/// Clients over sockets, with the credentials that the record refers to.
+#[derive(Clone, Debug, Default)]
+pub struct Sockets {
+    /// What of this machine records may refer to.
+    pub access: Access,
     /// Deadlines.
     pub timing: Timing,
 }
 
-impl ClusterFactory for Kubeconfigs {
+impl ClusterFactory for Sockets {
     fn connect<'a>(
         &'a self,
         cluster: &'a Cluster,
     ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>> {
         Box::pin(async move {
             let options = ConnectOptions {
-                kubeconfig: cluster.credentials.kubeconfig.clone().into(),
-                context: cluster.credentials.context.clone(),
+                credentials: cluster.credentials.clone(),
+                access: self.access.clone(),
                 timing: self.timing,
             };
             match KubeApi::connect(options).await {

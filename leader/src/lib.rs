@@ -32,7 +32,7 @@ mod term;
 #[cfg(test)]
 mod testing;
 
-pub use factory::{ClusterFactory, FactoryError, Kubeconfigs};
+pub use factory::{ClusterFactory, FactoryError, Sockets};
 pub use leader::Leader;
 pub use log::{Log, ProposeFailed};
 pub use options::Options;

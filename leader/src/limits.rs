@@ -52,7 +52,7 @@ pub const CONTACT_DELAY_MS_MIN: u64 = 1_000;
 pub const CONTACT_DELAY_MS_MAX: u64 = 10_000;
 /// Failed contacts in a row before a cluster is called out of reach.
 pub const CONTACT_FAILURES_TOLD: u32 = 2;
-/// Failed contacts in a row before its credentials are read again.
+/// Failed contacts in a row before all connections to it are given up, and its credentials are read again.
 pub const CONTACT_FAILURES_RECONNECT: u32 = 3;
 /// How often it is recorded that a cluster is still out of reach, while runs on it wait to be lost.
 pub const MISSED_TOLD_MS: u64 = 30_000;

@@ -53,6 +53,10 @@ pub const APPROVALS_VOID_MAX: usize = 20;
 pub const APPROVAL_EXPIRE_MS: u64 = 24 * 3_600_000;
 /// The longest `approvals.expireAfter`.
 pub const APPROVAL_EXPIRE_MS_MAX: u64 = 30 * 24 * 3_600_000;
+/// Bytes of what one cluster adds to a provider of credentials.
+pub const PROVIDER_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of the certificates of one cluster's authority, in base64.
+pub const AUTHORITY_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a message that a cluster gave, kept on a record.
 pub const MESSAGE_BYTES_MAX: usize = 1024;
 /// Bytes of what a cluster says of one Pod or in one Event.

@@ -2,6 +2,7 @@
 
 mod approval;
 mod cluster;
+mod credentials;
 mod deployable;
 mod diagnosis;
 mod fan_out;
@@ -22,7 +23,8 @@ mod values;
 mod watch;
 
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
-pub use cluster::{Cluster, Credentials, Stray, WrittenOff};
+pub use cluster::{Cluster, Stray, WrittenOff};
+pub use credentials::{Credentials, Provider, Server, User};
 pub use deployable::{Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Withdrawal};
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
 pub use fan_out::{Cascade, Cascaded, FanOut, Parent};

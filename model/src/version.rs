@@ -5,6 +5,7 @@
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
 //! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; deployables; pools and locks |
+//! | 3 | clusters without a kubeconfig |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -41,6 +42,12 @@ impl Command {
             | Command::IntendSync(_)
             | Command::ConcludeSync(_)
             | Command::ObserveSync(_) => 3,
+            Command::AddCluster(add) if add.credentials.server.is_some() => 3,
+            Command::UpdateCluster(update)
+                if update.credentials.as_ref().is_some_and(|credentials| credentials.server.is_some()) =>
+            {
+                3
+            }
             Command::Observe(observe) => observe.kind.since(),
             Command::Sweep(sweep) => sweep.kind.since(),
             Command::Diagnose(_) => Diagnose::SINCE,

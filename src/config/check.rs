@@ -39,7 +39,8 @@ pub(super) fn build(
         check.fault(peers_line, format!("`peers` must list this replica too: it advertises {own:?}"));
     }
     let tls = raw.tls.map(|tls| check.tls(tls, dir));
-    let tokens_file = raw.tokens_file.map(|tokens| dir.join(tokens.value));
+    let beside = |file: Option<At<String>>| file.map(|file| dir.join(file.value));
+    let tokens_file = beside(raw.tokens_file);
     let snapshot_log_bytes = overrides.snapshot_log_bytes.as_ref().map(|text| check.bytes(text));
     for (key, listen) in [("api_listen", &api_listen), ("peer_listen", &peer_listen)] {
         check.fenced(key, listen.as_ref(), tls.is_some(), tokens_file.is_some());
@@ -57,6 +58,8 @@ pub(super) fn build(
             None => None,
         },
         tokens_file,
+        cluster_credentials_dir: beside(raw.cluster_credentials_dir),
+        cluster_provider_file: beside(raw.cluster_provider_file),
         snapshot_log_bytes: match snapshot_log_bytes {
             Some(bytes) => Some(bytes?),
             None => None,
@@ -70,7 +73,12 @@ pub(super) fn files(config: &Config) -> Vec<Problem> {
         .tls
         .iter()
         .flat_map(|tls| [("tls.cert", &tls.cert), ("tls.key", &tls.key), ("tls.ca", &tls.ca)]);
-    let named = tls.chain(config.tokens_file.iter().map(|path| ("tokens_file", path)));
+    let others = [
+        ("tokens_file", &config.tokens_file),
+        ("cluster_credentials_dir", &config.cluster_credentials_dir),
+        ("cluster_provider_file", &config.cluster_provider_file),
+    ];
+    let named = tls.chain(others.into_iter().filter_map(|(key, path)| Some((key, path.as_ref()?))));
     let fault = |(key, path): (&str, &std::path::PathBuf)| {
         let error = std::fs::File::open(path).err()?;
         Some(Problem { line: None, message: format!("failed to read `{key}` {}: {error}", path.display()) })

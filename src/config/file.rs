@@ -22,6 +22,8 @@ pub(super) struct Raw {
     pub(super) peers: Option<At<Vec<String>>>,
     pub(super) tls: Option<At<RawTls>>,
     pub(super) tokens_file: Option<At<String>>,
+    pub(super) cluster_credentials_dir: Option<At<String>>,
+    pub(super) cluster_provider_file: Option<At<String>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -63,6 +65,8 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Option<Raw> {
             At { line: tls.line, value }
         }),
         tokens_file: reader.string(table, "tokens_file"),
+        cluster_credentials_dir: reader.string(table, "cluster_credentials_dir"),
+        cluster_provider_file: reader.string(table, "cluster_provider_file"),
     })
 }
 

@@ -139,6 +139,8 @@ fn lay_out(dir: &Path, count: u16) -> Result<(Vec<Slot>, Vec<Held>), Failure> {
             peers: peers.iter().map(ToString::to_string).collect(),
             tls: None,
             tokens_file: None,
+            cluster_credentials_dir: None,
+            cluster_provider_file: None,
             snapshot_log_bytes: None,
         };
         slots.push(Slot { home, config });

@@ -7,15 +7,17 @@
 
 use crate::config::Config;
 use crate::env::Machine;
+use crate::environment;
 use crate::exit::{Exit, Failure};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_api::identity::Tokens;
 use tallyman_api::{ApiOptions, Identity, ServeOptions, Tls, listen, router, serve};
-use tallyman_leader::{Kubeconfigs, Leader};
+use tallyman_cluster::{Access, Plugins};
+use tallyman_leader::{Leader, Sockets};
 use tallyman_model::{Env, GROUP_VERSION};
 use tallyman_raft::{Backend, Group, GroupOptions, OnFatal, PeerTls, Role, StartError, Timing};
 use tokio::sync::watch;
@@ -69,7 +71,8 @@ impl Replica {
         };
         let group = group.map_err(|error| Failure::of(&error, &start_hint(&error, &config.data_dir)))?;
         let options = tallyman_leader::Options::new(Arc::clone(&env));
-        let leader = Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options);
+        let sockets = Sockets { access: access(config, &env), ..Sockets::default() };
+        let leader = Leader::start(Arc::new(group.clone()), Arc::new(sockets), options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
         let (limits, bounds) = super::descriptors::bounds();
         let options = ApiOptions::new(Arc::new(group.clone()), env, identity, drain.subscribe());
@@ -118,6 +121,18 @@ fn identity(config: &Config) -> Result<Identity, Failure> {
             Ok(tokens) => Ok(Identity::Tokens(tokens)),
             Err(error) => Err(Failure::of(&error, "lines of: token,user,uid,\"group1,group2\"")),
         },
+    }
+}
+
+/// What of this machine clusters' records may refer to.
+fn access(config: &Config, env: &Arc<dyn Env>) -> Access {
+    let plugins = |file: &PathBuf| {
+        let inherited = environment::for_plugins();
+        Arc::new(Plugins::new(file.clone(), Arc::clone(env), inherited))
+    };
+    Access {
+        dir: config.cluster_credentials_dir.clone(),
+        plugins: config.cluster_provider_file.as_ref().map(plugins),
     }
 }
 

@@ -3,6 +3,7 @@
 mod add;
 mod drain;
 mod get;
+mod import;
 mod release;
 mod remove;
 mod role;
@@ -34,6 +35,7 @@ pub(crate) struct ClusterCommand {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Add(add::Add),
+    Import(import::Import),
     List(get::List),
     Get(get::Get),
     /// Give a cluster no new work; what runs there goes on
@@ -71,7 +73,7 @@ const COLUMNS: Columns = Columns {
         "SWEPT",
         "TIMELINE",
         "KUBE-SYSTEM UID",
-        "KUBECONFIG",
+        "REACHED BY",
     ],
     narrow: 6,
     cells,
@@ -96,7 +98,10 @@ fn cells(cluster: &Value) -> Vec<String> {
         ago("/status/sweptAt"),
         number("/status/timeline"),
         or_dash(text(cluster, "/status/kubeSystemUID")),
-        text(cluster, "/spec/kubeconfig/path").to_owned(),
+        match text(cluster, "/spec/server/url") {
+            "" => text(cluster, "/spec/kubeconfig/path").to_owned(),
+            url => url.to_owned(),
+        },
     ]
 }
 
@@ -121,6 +126,7 @@ impl ClusterCommand {
         use setting::Setting::{Cordoned, Paused};
         match self.verb {
             Verb::Add(add) => add.run(client).await,
+            Verb::Import(import) => import.run(client).await,
             Verb::List(list) => list.run(client).await,
             Verb::Get(get) => get.run(client).await,
             Verb::Cordon(named) => named.set(client, "cordon", Cordoned(true)).await,

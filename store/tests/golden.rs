@@ -233,7 +233,7 @@ fn short_log() -> Vec<Command> {
         name: "east".to_owned(),
         labels: [("zone".to_owned(), "e".to_owned())].into(),
         annotations: Default::default(),
-        credentials: Credentials { kubeconfig: "/k".to_owned(), context: Some("c".to_owned()) },
+        credentials: Credentials::kubeconfig("/k", Some("c".to_owned())),
         cordoned: false,
         paused: false,
         log_link: String::new(),

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,6 +27,8 @@ pub(crate) struct Servers {
     dir: TempDir,
     http: reqwest::Client,
     pub(crate) places: Vec<Place>,
+    /// More lines of each configuration.
+    settings: String,
     /// Where writes are sent to.
     pub(crate) urls: Arc<Mutex<Vec<String>>>,
 }
@@ -37,11 +39,20 @@ impl Servers {
         Self::founded_of(binary()).await
     }
 
+    /// The same with more lines in each configuration.
+    pub(crate) async fn founded_with(settings: &str) -> Self {
+        Self::found(binary(), settings).await
+    }
+
     /// The same of another build.
     pub(crate) async fn founded_of(program: &str) -> Self {
-        let urls = Arc::default();
-        let mut servers =
-            Self { dir: tempfile::tempdir().unwrap(), http: client(), places: Vec::new(), urls };
+        Self::found(program, "").await
+    }
+
+    async fn found(program: &str, settings: &str) -> Self {
+        let (urls, settings) = (Arc::default(), settings.to_owned());
+        let dir = tempfile::tempdir().unwrap();
+        let mut servers = Self { dir, http: client(), places: Vec::new(), settings, urls };
         servers.add_places(3);
         servers.places.iter_mut().for_each(|place| place.program = program.into());
         (0..3).for_each(|i| servers.start(i));
@@ -62,10 +73,11 @@ impl Servers {
         for (i, place) in self.places.iter().enumerate().skip(first) {
             let config = format!(
                 "group = \"night\"\ndatacenter = \"dc{i}\"\ndata_dir = {:?}\napi_listen = {:?}\npeer_listen = {:?}\n\
-                 advertise = \"127.0.0.1\"\npeers = {peers:?}\n",
+                 advertise = \"127.0.0.1\"\npeers = {peers:?}\n{}\n",
                 self.dir.path().join(format!("data{i}")),
                 place.url.trim_start_matches("http://"),
                 place.peer,
+                self.settings,
             );
             fs::write(self.dir.path().join(format!("{i}.toml")), config).unwrap();
         }
@@ -83,6 +95,11 @@ impl Servers {
     fn set_urls(&self) {
         let running = self.places.iter().filter(|place| place.child.is_some());
         *self.urls.lock().unwrap() = running.map(|place| place.url.clone()).collect();
+    }
+
+    /// Where all that they write is.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(crate) fn log(&self, i: usize) -> PathBuf {
@@ -115,9 +132,14 @@ impl Servers {
     }
 
     pub(crate) async fn operator(&self, arguments: &[&str]) -> Output {
+        self.client(&[&["operator"], arguments].concat()).await
+    }
+
+    /// Any command of the client.
+    pub(crate) async fn client(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
         let urls = self.urls.lock().unwrap().join(",");
-        command.arg("operator").args(arguments).env("TALLYMAN_SERVER", urls);
+        command.args(arguments).env("TALLYMAN_SERVER", urls);
         timeout(PATIENCE, command.output()).await.expect("the client answers").unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! `Cluster`, field by field.
 
-use super::field::Kind::{Flag, List, Metadata, Object, Text, Time, Whole};
+use super::field::Kind::{Document, Flag, List, Metadata, Object, Strings, Text, Texts, Time, Whole};
 use super::field::{Field, may, must};
 
 pub(super) const SAYS: &str = "Cluster is a Kubernetes cluster that takes work. Its identity is the UID of its \
@@ -11,9 +11,38 @@ pub(super) const FIELDS: &[Field] = &[
     must("kind", Text, "Cluster."),
     must("metadata", Metadata, "Name and labels; runnables select clusters by their labels."),
     must("spec", Object, "How it is reached, and whether it takes work."),
-    must("spec.kubeconfig", Object, "How it is reached. Credentials themselves are not taken."),
+    may(
+        "spec.kubeconfig",
+        Object,
+        "How it is reached, or spec.server. Credentials themselves are not taken.",
+    ),
     must("spec.kubeconfig.path", Text, "The absolute path of a kubeconfig file that every replica can read."),
     may("spec.kubeconfig.context", Text, "The context in it. Default: its current one."),
+    may(
+        "spec.server",
+        Object,
+        "Its kube-apiserver, instead of a kubeconfig. Files are read again when they change; they are in the directory that the servers' configuration names as cluster_credentials_dir.",
+    ),
+    must("spec.server.url", Text, "Its URL."),
+    may("spec.server.tlsServerName", Text, "The name in its certificate. Default: that in the URL."),
+    may(
+        "spec.server.certificateAuthorityFile",
+        Text,
+        "The absolute path of its authority's certificates, in PEM.",
+    ),
+    may("spec.server.certificateAuthorityData", Text, "Its authority's certificates, in PEM and base64."),
+    may("spec.server.tokenFile", Text, "The absolute path of a file with a bearer token."),
+    may("spec.server.clientCertificateFile", Text, "The absolute path of a client certificate, in PEM."),
+    may("spec.server.clientKeyFile", Text, "The absolute path of its key, in PEM."),
+    may(
+        "spec.server.provider",
+        Object,
+        "A program that gives credentials, of the file that the servers' configuration names as cluster_provider_file.",
+    ),
+    must("spec.server.provider.name", Text, "The provider's name there."),
+    may("spec.server.provider.config", Document, "What is passed to it as spec.cluster.config."),
+    may("spec.server.provider.args", Texts, "More arguments, if the file lets profiles add some."),
+    may("spec.server.provider.env", Strings, "More of its environment, likewise."),
     may("spec.cordoned", Flag, "Nothing new is placed on it; what is there goes on. Default false."),
     may("spec.paused", Flag, "Nothing is written to it; watching goes on. Default false."),
     may(

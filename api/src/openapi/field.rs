@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Strings,
     /// Numbers without a fraction, under names that are not fixed.
     Numbers,
+    /// Anything.
+    Document,
     /// Kubernetes objects.
     Manifests,
     /// `matchLabels`, or a selector in one line.
@@ -95,6 +97,7 @@ fn property(field: &Field, fields: &[Field]) -> Value {
         Kind::Numbers => {
             json!({"type": "object", "description": says, "additionalProperties": {"type": "integer"}})
         }
+        Kind::Document => json!({"description": says, "x-kubernetes-preserve-unknown-fields": true}),
         Kind::Manifests => json!({"type": "array", "description": says, "items": {
             "type": "object", "description": "A Kubernetes object.",
             "required": ["apiVersion", "kind", "metadata"],

@@ -1,5 +1,7 @@
 //! `Cluster`.
 
+mod credentials;
+
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
 use tallyman_model::brake::Scope;
@@ -24,10 +26,8 @@ pub(super) fn document(
         kind: "Cluster",
         metadata: Metadata::of(&cluster.head, revision),
         spec: Spec {
-            kubeconfig: Kubeconfig {
-                path: &cluster.credentials.kubeconfig,
-                context: cluster.credentials.context.as_deref(),
-            },
+            kubeconfig: credentials::kubeconfig(&cluster.credentials),
+            server: cluster.credentials.server.as_deref().map(credentials::server),
             cordoned: cluster.cordoned,
             paused: cluster.paused,
             log_link: &cluster.log_link,
@@ -70,18 +70,14 @@ pub(super) fn document(
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Spec<'a> {
-    kubeconfig: Kubeconfig<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubeconfig: Option<credentials::Kubeconfig<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<credentials::Server<'a>>,
     cordoned: bool,
     paused: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     log_link: &'a str,
-}
-
-#[derive(Serialize)]
-struct Kubeconfig<'a> {
-    path: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    context: Option<&'a str>,
 }
 
 #[derive(Serialize)]

@@ -37,7 +37,7 @@ impl Server {
 impl Memory {
     /// Registers a cluster and gets in touch with it.
     pub(crate) fn cluster(&self, name: &str) -> Ordinal {
-        let credentials = Credentials { kubeconfig: format!("/etc/{name}"), context: None };
+        let credentials = Credentials::kubeconfig(format!("/etc/{name}"), None);
         let add = AddCluster {
             uid: self.env.uid(),
             name: name.to_owned(),

@@ -10,6 +10,7 @@ pub struct Matching {
     namespace: Option<String>,
     name: Option<String>,
     user_agent: Option<String>,
+    not_token: Option<String>,
 }
 
 impl Matching {
@@ -49,6 +50,12 @@ impl Matching {
         Self { user_agent: Some(part.to_owned()), ..self }
     }
 
+    /// Only requests that do not bear this token: refused with 401, they make a cluster that knows one account.
+    #[must_use]
+    pub fn without_token(self, token: &str) -> Self {
+        Self { not_token: Some(token.to_owned()), ..self }
+    }
+
     pub(super) fn matches(&self, call: &Call) -> bool {
         let (namespace, name) = match &call.target {
             Target::Resource(resource) => (resource.namespace.as_str(), resource.name.as_str()),
@@ -58,6 +65,7 @@ impl Matching {
             && self.resource.as_ref().is_none_or(|resource| *resource == call.resource_name())
             && self.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
             && self.name.as_ref().is_none_or(|wanted| wanted == name)
+            && self.not_token.as_ref().is_none_or(|token| *token != call.token)
             && self.user_agent.as_ref().is_none_or(|part| call.user_agent.contains(part.as_str()))
     }
 }

@@ -1,28 +1,39 @@
-//! From credentials on disk to a [`KubeApi`].
+//! From credentials to a [`KubeApi`].
 
-use super::{KubeApi, client, kubeconfig};
-use crate::limits;
-use std::path::PathBuf;
+use super::{KubeApi, link, source};
+use crate::plugins::PluginError;
+use crate::{Access, limits};
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tallyman_model::record::Credentials;
 use thiserror::Error;
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
-    /// Path of a kubeconfig. Relative paths inside it are relative to its folder.
-    pub kubeconfig: PathBuf,
-    /// The context to use; `None`: its current one.
-    pub context: Option<String>,
+    /// Where the credentials are. Relative paths inside a kubeconfig are relative to its folder.
+    pub credentials: Credentials,
+    /// What of this machine they may refer to.
+    pub access: Access,
     /// Deadlines.
     pub timing: Timing,
 }
 
 impl ConnectOptions {
-    /// The file's current context with the usual deadlines.
+    /// A kubeconfig's current context with the usual deadlines.
     #[must_use]
-    pub fn new(kubeconfig: impl Into<PathBuf>) -> Self {
-        Self { kubeconfig: kubeconfig.into(), context: None, timing: Timing::default() }
+    pub fn new(kubeconfig: impl AsRef<Path>) -> Self {
+        let credentials = Credentials::kubeconfig(kubeconfig.as_ref().to_string_lossy(), None);
+        Self { credentials, access: Access::default(), timing: Timing::default() }
+    }
+
+    /// The same with another context, if one is given.
+    #[must_use]
+    pub fn context(mut self, context: Option<String>) -> Self {
+        self.credentials.context = context;
+        self
     }
 }
 
@@ -59,10 +70,37 @@ impl Default for Timing {
     }
 }
 
-/// Why a kubeconfig cannot be used. Never carries its contents.
+/// What refers to credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The kubeconfig of this path.
+    Kubeconfig(PathBuf),
+    /// A server of this URL, as a record has it.
+    Server(String),
+}
+
+impl Origin {
+    pub(super) fn of(credentials: &Credentials) -> Self {
+        match &credentials.server {
+            Some(server) => Self::Server(server.url.clone()),
+            None => Self::Kubeconfig(PathBuf::from(&credentials.kubeconfig)),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kubeconfig(path) => write!(f, "kubeconfig {}", path.display()),
+            Self::Server(url) => write!(f, "server {url}"),
+        }
+    }
+}
+
+/// Why credentials cannot be used. Never carries what is in a file, or what a program said.
 #[derive(Debug, Error)]
 pub enum ConnectError {
-    /// The file cannot be read.
+    /// The kubeconfig cannot be read.
     #[error("failed to read kubeconfig {path}")]
     Read {
         /// The file.
@@ -71,7 +109,7 @@ pub enum ConnectError {
         #[source]
         source: std::io::Error,
     },
-    /// The file is not a regular one, or too long.
+    /// The kubeconfig is not a regular file, or too long.
     #[error(
         "failed to read kubeconfig {path}: it is not a file of at most {} bytes",
         limits::KUBECONFIG_BYTES_MAX
@@ -90,73 +128,99 @@ pub enum ConnectError {
         /// Where, from 1; 0 if not known.
         column: u64,
     },
-    /// The file lacks something that is needed.
-    #[error("failed to use kubeconfig {path}: {field} is missing")]
+    /// Something that is needed is not there.
+    #[error("failed to use {of}: {field} is missing")]
     Missing {
-        /// The file.
-        path: PathBuf,
+        /// Of what.
+        of: Origin,
         /// What is missing.
         field: String,
     },
-    /// The file asks for something that a server does not do: start programs, trust anybody, use a proxy.
-    #[error("failed to use kubeconfig {path}: {field} is refused: {why}")]
+    /// It asks for something that a server does not do: start programs, trust anybody, use a proxy.
+    #[error("failed to use {of}: {field} is refused: {why}")]
     Refused {
-        /// The file.
-        path: PathBuf,
+        /// What does.
+        of: Origin,
         /// The field.
         field: String,
         /// Why.
         why: &'static str,
     },
-    /// A certificate, key or token that the file names cannot be used.
-    #[error("failed to use the credentials of kubeconfig {path}: {what}")]
-    Credentials {
+    /// A file of a credential cannot be read.
+    #[error("failed to read the {what} {path}")]
+    File {
+        /// Which of them.
+        what: &'static str,
         /// The file.
         path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not a regular file, or too long.
+    #[error(
+        "failed to read the {what} {path}: it is not a file of at most {} bytes",
+        limits::CREDENTIAL_BYTES_MAX
+    )]
+    NoCredential {
+        /// Which of them.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not where the operator lets credentials be.
+    #[error(
+        "failed to use {path}: it is not in {dir}, the directory that the server's configuration names as cluster_credentials_dir"
+    )]
+    Outside {
+        /// The file.
+        path: PathBuf,
+        /// Where it would have to be.
+        dir: PathBuf,
+    },
+    /// The operator lets no files of credentials be used beside kubeconfigs.
+    #[error(
+        "failed to use the {what} {path}: the server's configuration names no directory of such files as cluster_credentials_dir"
+    )]
+    NoDirectory {
+        /// Which of them.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate, key or token cannot be used.
+    #[error("failed to use the credentials of {of}: {what}")]
+    Credentials {
+        /// Whose.
+        of: Origin,
         /// Which of them.
         what: &'static str,
         /// What the layer below said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The operator has given no provider file.
+    #[error(
+        "failed to ask a provider for credentials: the server's configuration names no provider file as cluster_provider_file"
+    )]
+    NoProviders,
+    /// A program gave no credentials.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
     /// Reading took too long, as it does on a file system that hangs.
-    #[error("failed to read kubeconfig {path} in {} ms", limits::BUILD_DEADLINE_MS)]
+    #[error("failed to read the credentials of {of} in {} ms", limits::BUILD_DEADLINE_MS)]
     Deadline {
-        /// The file.
-        path: PathBuf,
+        /// Whose.
+        of: Origin,
     },
 }
 
-/// Files are read on a thread of their own: they may lie on a file system that hangs.
+/// Reads the credentials, and keeps them as they are on disk as long as the client is there.
 pub(super) async fn connect(options: ConnectOptions) -> Result<KubeApi, ConnectError> {
-    let path = options.kubeconfig.clone();
-    let runtime = tokio::runtime::Handle::current();
-    let work = tokio::task::spawn_blocking(move || runtime.block_on(build(&options)));
-    let deadline = Duration::from_millis(limits::BUILD_DEADLINE_MS);
-    match tokio::time::timeout(deadline, work).await {
-        Ok(Ok(built)) => built,
-        Ok(Err(panicked)) => {
-            Err(ConnectError::Credentials { path, what: "reading them failed", source: panicked.into() })
-        }
-        Err(_) => Err(ConnectError::Deadline { path }),
-    }
-}
-
-async fn build(options: &ConnectOptions) -> Result<KubeApi, ConnectError> {
-    let path = &options.kubeconfig;
-    let config = kubeconfig::load(path, options.context.as_deref()).await?;
-    let transport = || {
-        client::transport(&config, options.timing.connect).map_err(|source| ConnectError::Credentials {
-            path: path.clone(),
-            what: "certificate, key or token",
-            source,
-        })
-    };
-    Ok(KubeApi {
-        watch: transport()?,
-        write: transport()?,
-        timing: options.timing,
-        server: config.cluster_url.to_string(),
-        served: Arc::default(),
-    })
+    let timing = options.timing;
+    let of = Origin::of(&options.credentials);
+    let Some(first) = source::read(&options, None).await? else { return Err(ConnectError::Deadline { of }) };
+    let server = first.config.cluster_url.to_string();
+    let (watch, write, keeper) = link::open(options, first)?;
+    Ok(KubeApi { watch, write, timing, server, served: Arc::default(), _keeper: Arc::new(keeper) })
 }

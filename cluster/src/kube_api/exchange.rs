@@ -1,6 +1,6 @@
 //! One request and its whole answer, by a deadline.
 
-use super::client::Transport;
+use super::link::Line;
 use super::retry_after;
 use super::served::Place;
 use crate::error::{CallError, NotSent, Unknown, classify};
@@ -48,20 +48,16 @@ impl<'a> Ask<'a> {
 
 /// Sends and reads the answer to its end. The answer of a success is given back; all else is an error that says
 /// what may be concluded.
-pub(super) async fn exchange(
-    transport: &Transport,
-    ask: Ask<'_>,
-    deadline: Duration,
-) -> Result<Bytes, CallError> {
+pub(super) async fn exchange(line: &Line, ask: Ask<'_>, deadline: Duration) -> Result<Bytes, CallError> {
     let work = async {
-        let answer = send(transport, ask).await?;
+        let answer = send(line, ask).await?;
         read(answer).await
     };
     tokio::time::timeout(deadline, work).await.unwrap_or_else(|_| Err(CallError::lost(Unknown::Deadline)))
 }
 
 /// Sends and waits for the head of the answer.
-pub(super) async fn send(transport: &Transport, ask: Ask<'_>) -> Result<Response<Incoming>, CallError> {
+pub(super) async fn send(line: &Line, ask: Ask<'_>) -> Result<Response<Incoming>, CallError> {
     if !rights::allow(&ask.method, ask.path, ask.other) {
         tracing::error!(method = %ask.method, path = ask.path, "no right covers this request");
         return Err(CallError::unsent(NotSent::Request));
@@ -72,7 +68,9 @@ pub(super) async fn send(transport: &Transport, ask: Ask<'_>) -> Result<Response
     }
     let request = request.body(Full::new(ask.body));
     let request = request.map_err(|error| CallError::not_sent(NotSent::Request, error))?;
-    transport.clone().oneshot(request).await.map_err(failed)
+    let answer = line.transport()?.oneshot(request).await.map_err(failed)?;
+    line.answered(answer.status());
+    Ok(answer)
 }
 
 /// Reads a whole answer. A refusal whose words are lost is still a refusal.

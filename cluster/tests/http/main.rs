@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::large_futures, reason = "tests")]
 
 mod reads;
+mod rotation;
 mod server;
 mod tls;
 mod watches;

@@ -132,7 +132,7 @@ async fn a_token_file_that_is_gone_means_not_sent() {
     let text = std::fs::read_to_string(&path).unwrap().replace("token: t0ken", "tokenFile: nowhere");
     std::fs::write(&path, text).unwrap();
     match KubeApi::connect(ConnectOptions::new(&path)).await {
-        Err(error) => assert!(error.to_string().contains("certificate, key or token"), "{error}"),
+        Err(error) => assert!(error.to_string().contains("token file"), "{error}"),
         Ok(api) => {
             let error = create(&api).await.unwrap_err();
             assert!(matches!(error, CallError::NotSent { why: NotSent::Credentials, .. }), "{error:?}");

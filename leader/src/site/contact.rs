@@ -23,6 +23,13 @@ enum NoContact {
     Call(#[from] CallError),
 }
 
+impl NoContact {
+    /// True if the client cannot go on with the credentials that it has.
+    fn is_of_credentials(&self) -> bool {
+        matches!(self, Self::Call(CallError::NotSent { why: NotSent::Credentials, .. }))
+    }
+}
+
 pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
     let mut record = site.record.clone();
     let mut used: Option<Credentials> = None;
@@ -31,8 +38,7 @@ pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
     loop {
         denials.mark_unchanged();
         let known = record.borrow_and_update().clone();
-        let anew = failures > 0 && failures.is_multiple_of(CONTACT_FAILURES_RECONNECT);
-        let result = match connect(site, factory, &known, &mut used, anew).await {
+        let result = match connect(site, factory, &known, &mut used).await {
             Ok(()) => identity(site).await,
             Err(error) => Err(error),
         };
@@ -47,6 +53,9 @@ pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
+                if error.is_of_credentials() || failures.is_multiple_of(CONTACT_FAILURES_RECONNECT) {
+                    drop_client(site, &mut used);
+                }
                 missed(site, failures, &error).await;
                 let doublings = (failures - 1).min(16);
                 let delay =
@@ -73,27 +82,28 @@ fn settings(record: &Cluster) -> (&Credentials, Option<&String>, bool) {
     (&record.credentials, record.kube_system_uid.as_ref(), record.quarantined)
 }
 
-/// Makes a client where there is none for these credentials, or if it is to be made `anew`.
+/// Makes a client where there is none for these credentials.
 async fn connect(
     site: &Site,
     factory: &dyn ClusterFactory,
     known: &Cluster,
     used: &mut Option<Credentials>,
-    anew: bool,
 ) -> Result<(), NoContact> {
-    if used.as_ref() == Some(&known.credentials) && !anew {
+    if used.as_ref() == Some(&known.credentials) {
         return Ok(());
     }
-    if used.as_ref() != Some(&known.credentials) {
-        // What is behind other credentials must show who it is first.
-        site.confirmed.send_replace(false);
-        site.client.send_replace(None);
-        *used = None;
-    }
+    drop_client(site, used);
     let client = factory.connect(known).await?;
     site.client.send_replace(Some(client));
     *used = Some(known.credentials.clone());
     Ok(())
+}
+
+/// What is behind other credentials must show who it is first.
+fn drop_client(site: &Site, used: &mut Option<Credentials>) {
+    site.confirmed.send_replace(false);
+    site.client.send_replace(None);
+    *used = None;
 }
 
 async fn identity(site: &Site) -> Result<Identity, NoContact> {

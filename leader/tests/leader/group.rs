@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_chaos::{RUN_FOR, SimulatedCluster, SimulatedClusterOptions, Verb};
-use tallyman_leader::{Kubeconfigs, Leader, Options};
+use tallyman_leader::{Leader, Options, Sockets};
 use tallyman_model::command::AddCluster;
 use tallyman_model::record::{Credentials, Runnable};
 use tallyman_model::{Command, Env, Phase, Principal, manifest, query};
@@ -36,7 +36,7 @@ async fn replica(dir: &std::path::Path, address: &str, peers: &[String], env: &A
 
 fn lead(group: &Group, env: &Arc<Clock>) -> Leader {
     let options = Options::new(Arc::clone(env) as Arc<dyn Env>);
-    Leader::start(Arc::new(group.clone()), Arc::new(Kubeconfigs::default()), options)
+    Leader::start(Arc::new(group.clone()), Arc::new(Sockets::default()), options)
 }
 
 async fn ask(group: &Group, command: Command) {
@@ -93,7 +93,7 @@ async fn runs_end_over_a_real_group_and_go_on_when_the_leading_replica_stops() {
         name: "east".to_owned(),
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
-        credentials: Credentials { kubeconfig: kubeconfig.display().to_string(), context: None },
+        credentials: Credentials::kubeconfig(kubeconfig.display().to_string(), None),
         cordoned: false,
         paused: false,
         log_link: String::new(),

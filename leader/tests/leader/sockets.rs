@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_chaos::{Fault, Loss, Matching, RUN_FOR, SimulatedCluster, SimulatedClusterOptions, Verb};
-use tallyman_leader::{Kubeconfigs, Leader, Options};
+use tallyman_leader::{Leader, Options, Sockets};
 use tallyman_model::command::{AddCluster, AddMember, Found};
 use tallyman_model::record::{Credentials, Permit, Runnable};
 use tallyman_model::{Command, Env, Phase, Principal, ReplicaId, Uid, manifest, query};
@@ -42,7 +42,7 @@ impl Wired {
                 name: (*name).to_owned(),
                 labels: BTreeMap::new(),
                 annotations: BTreeMap::new(),
-                credentials: Credentials { kubeconfig: path.display().to_string(), context: None },
+                credentials: Credentials::kubeconfig(path.display().to_string(), None),
                 cordoned: false,
                 paused: false,
                 log_link: String::new(),
@@ -59,7 +59,7 @@ impl Wired {
         let log = MemoryLog::new(&self.state, permit, Arc::new(Fuse::new(Blows::Never)));
         let mut options = Options::new(Arc::clone(&self.state.env) as Arc<dyn Env>);
         options.sweep_every = Duration::from_secs(2);
-        let leader = Leader::start(Arc::clone(&log) as _, Arc::new(Kubeconfigs::default()), options);
+        let leader = Leader::start(Arc::clone(&log) as _, Arc::new(Sockets::default()), options);
         self.leader = Some((log, leader));
     }
 

@@ -1,17 +1,8 @@
 //! A workload cluster.
 
-use super::{Head, Kind, Leaving, Miss};
+use super::{Credentials, Head, Kind, Leaving, Miss};
 use crate::time;
 use serde::{Deserialize, Serialize};
-
-/// Where the credentials are: references to files on the replicas, never the secret itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credentials {
-    /// Absolute path of a kubeconfig that every replica can read.
-    pub kubeconfig: String,
-    /// The context to use; `None`: its current one.
-    pub context: Option<String>,
-}
 
 /// An object with our marks that is not proven ours: reported, never touched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

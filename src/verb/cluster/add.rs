@@ -1,9 +1,9 @@
 //! `tallyman cluster add`: registers a cluster.
 
 use super::COLUMNS;
-use crate::client::{Client, Request, request};
+use crate::client::{Client, Request, request, text};
 use crate::exit::{Exit, Failure};
-use crate::output::OutputOptions;
+use crate::output::{Columns, OutputOptions};
 use crate::screen::Screen;
 use crate::verb::ChangeOptions;
 use reqwest::Method;
@@ -56,15 +56,28 @@ impl Add {
             spec.extend(self.cordoned.then(|| ("cordoned".to_owned(), json!(true))));
             spec.extend(self.log_link.map(|template| ("logLink".to_owned(), json!(template))));
         }
-        let request = Request::send(Method::POST, format!("{}/clusters", request::API), &document);
         let repeat = format!("tallyman cluster add {} --kubeconfig {}", self.name, path.display());
-        let answer = client.change(request.keyed(self.change.key()), &repeat).await?;
-        if self.output.output.is_table() {
-            Screen::stdout().line(&format!("cluster {} added   rev {}", self.name, answer.revision()));
-            return Ok(());
-        }
-        self.output.print(&answer.body, &COLUMNS)
+        sent(client, &document, self.change.key(), &repeat, &self.output, &COLUMNS).await
     }
+}
+
+/// Registers a cluster and says so.
+pub(super) async fn sent(
+    client: &Client,
+    document: &Value,
+    key: Option<&str>,
+    repeat: &str,
+    output: &OutputOptions,
+    columns: &Columns,
+) -> Result<(), Failure> {
+    let request = Request::send(Method::POST, format!("{}/clusters", request::API), document);
+    let answer = client.change(request.keyed(key), repeat).await?;
+    if output.output.is_table() {
+        let name = text(&answer.body, "/metadata/name");
+        Screen::stdout().line(&format!("cluster {name} added   rev {}", answer.revision()));
+        return Ok(());
+    }
+    output.print(&answer.body, columns)
 }
 
 /// The path as the replicas read it. An absolute one need not be here, and is kept as it is: where a Secret is
@@ -97,7 +110,7 @@ pub(crate) fn document(
     })
 }
 
-fn labels(pairs: &[String]) -> Result<Map<String, Value>, Failure> {
+pub(super) fn labels(pairs: &[String]) -> Result<Map<String, Value>, Failure> {
     let mut labels = Map::new();
     for pair in pairs {
         let Some((key, value)) = pair.split_once('=') else {

@@ -75,7 +75,7 @@ impl Release {
             return Ok(());
         }
         let file = self.kubeconfig.clone().unwrap_or_default();
-        let options = ConnectOptions { context: self.context.clone(), ..ConnectOptions::new(file) };
+        let options = ConnectOptions::new(file).context(self.context.clone());
         let api = KubeApi::connect(options).await.map_err(|error| {
             Failure::new(
                 Exit::Failed,

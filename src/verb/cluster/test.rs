@@ -71,7 +71,7 @@ impl Test {
     }
 
     async fn asked(&self, path: PathBuf) -> Result<(), Failure> {
-        let options = ConnectOptions { context: self.context.clone(), ..ConnectOptions::new(path) };
+        let options = ConnectOptions::new(path).context(self.context.clone());
         let unusable = |words: String| {
             Failure::new(
                 Exit::Failed,

@@ -11,6 +11,10 @@ fn text(cluster: &str, user: &str) -> String {
     )
 }
 
+async fn load(path: &Path, context: Option<&str>) -> Result<Config, ConnectError> {
+    config(&Origin::Kubeconfig(path.to_owned()), super::read(path, context)?).await
+}
+
 async fn read(text: &str, context: Option<&str>) -> Result<Config, ConnectError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kubeconfig");
@@ -36,6 +40,8 @@ async fn what_a_server_does_not_do_is_refused_by_the_name_of_the_field() {
         (text(server, "exec: {command: rm, apiVersion: v1}"), "user.exec"),
         (text(server, "auth-provider: {name: gcp}"), "user.auth-provider"),
         (text(server, "username: a, password: b"), "user.username"),
+        (text(server, "token: t, as: root"), "user.as"),
+        (text(server, "token: t, as-groups: ['system:masters']"), "user.as"),
     ];
     for (text, expected) in cases {
         match read(&text, None).await {
