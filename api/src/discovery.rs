@@ -134,7 +134,7 @@ fn categories(noun: Noun) -> &'static [&'static str] {
 pub(crate) fn actions(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Runnables => &["approvals", "cancel", "move", "retry"],
-        Noun::Deployables => &["rollback"],
+        Noun::Deployables => &["approvals", "rollback", "rollout"],
         Noun::Clusters => &["confirm", "drain", "write-off"],
         Noun::Pools => &["allocations"],
         Noun::Locks => &["acquire", "release", "renew"],

@@ -54,6 +54,8 @@ impl Noun {
             Command::Deploy(deploy) => (Noun::Deployables, deploy.name.as_str()),
             Command::Redeploy(redeploy) => (Noun::Deployables, redeploy.target.name.as_str()),
             Command::Rollback(rollback) => (Noun::Deployables, rollback.target.name.as_str()),
+            Command::ApproveGeneration(approve) => (Noun::Deployables, approve.0.target.name.as_str()),
+            Command::PauseRollout(pause) => (Noun::Deployables, pause.target.name.as_str()),
             Command::Withdraw(withdraw) => (Noun::Deployables, withdraw.target.name.as_str()),
             Command::AddPool(add) => (Noun::Pools, add.name.as_str()),
             Command::UpdatePool(update) => (Noun::Pools, update.target.name.as_str()),

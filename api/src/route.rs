@@ -62,6 +62,9 @@ pub(crate) const DEPLOYABLES_ALL: &str = "/apis/tallyman.dev/v1/deployables";
 pub(crate) const DEPLOYABLES: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables";
 pub(crate) const DEPLOYABLE: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}";
 pub(crate) const ROLLBACK: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/rollback";
+pub(crate) const DEPLOYABLE_APPROVALS: &str =
+    "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/approvals";
+pub(crate) const ROLLOUT: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/rollout";
 pub(crate) const DIFF: &str = "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/diff";
 pub(crate) const REVISIONS: &str =
     "/apis/tallyman.dev/v1/namespaces/{namespace}/deployables/{name}/revisions";
@@ -100,7 +103,7 @@ pub(crate) const MEMBERS: &str = "/operator/members";
 pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 66] = [
+pub const ROUTES: [&str; 68] = [
     POOLS_ALL,
     POOLS,
     POOL,
@@ -120,6 +123,8 @@ pub const ROUTES: [&str; 66] = [
     ROLLBACK,
     REVISIONS,
     DIFF,
+    DEPLOYABLE_APPROVALS,
+    ROLLOUT,
     RUNNABLE,
     RUNNABLES,
     RUNNABLES_ALL,
@@ -236,6 +241,8 @@ pub fn router(options: ApiOptions) -> Router {
         .route(ACQUIRE, post(locks::acquire))
         .route(RENEW, post(locks::renew))
         .route(RELEASE, post(locks::release))
+        .route(DEPLOYABLE_APPROVALS, post(deployables::approve))
+        .route(ROLLOUT, post(deployables::rollout))
         .route(CLUSTERS, get(clusters::list).post(clusters::create))
         .route(
             CLUSTER,

@@ -8,6 +8,7 @@ mod add_pool;
 mod adopt;
 mod allocate;
 mod approve;
+mod approve_generation;
 mod assess;
 mod begin_lineage;
 mod cancel;
@@ -36,6 +37,7 @@ mod observe;
 mod observe_sync;
 mod patch;
 mod pause;
+mod pause_rollout;
 mod place;
 mod prefer_datacenter;
 mod promote_member;
@@ -74,6 +76,7 @@ pub use add_pool::AddPool;
 pub use adopt::Adopt;
 pub use allocate::Allocate;
 pub use approve::Approve;
+pub use approve_generation::ApproveGeneration;
 pub use assess::Assess;
 pub use begin_lineage::BeginLineage;
 pub use cancel::Cancel;
@@ -101,6 +104,7 @@ pub use observe::{Observation, Observe};
 pub use observe_sync::{Looked, ObserveSync, Sight};
 pub use patch::Patch;
 pub use pause::Pause;
+pub use pause_rollout::PauseRollout;
 pub use place::{Choice, Place};
 pub use prefer_datacenter::PreferDatacenter;
 pub use promote_member::PromoteMember;
@@ -296,6 +300,10 @@ pub enum Command {
     ReleaseLock(ReleaseLock),
     /// Say what a cluster answered that was asked whether it would take a run.
     Check(Check),
+    /// Decide on the newest generation of a deployable.
+    ApproveGeneration(ApproveGeneration),
+    /// Keep a deployable from being begun on more clusters, or let it go on.
+    PauseRollout(PauseRollout),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -362,6 +370,8 @@ impl Command {
         "renew-lock",
         "release-lock",
         "check",
+        "approve-generation",
+        "pause-rollout",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -428,6 +438,8 @@ impl Command {
             Command::RenewLock(_) => "renew-lock",
             Command::ReleaseLock(_) => "release-lock",
             Command::Check(_) => "check",
+            Command::ApproveGeneration(_) => "approve-generation",
+            Command::PauseRollout(_) => "pause-rollout",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -537,6 +549,8 @@ impl Command {
             Command::RenewLock(renew) => renew.apply(txn),
             Command::ReleaseLock(release) => release.apply(txn),
             Command::Check(check) => check.apply(txn),
+            Command::ApproveGeneration(approve) => approve.apply(txn, by),
+            Command::PauseRollout(pause) => pause.apply(txn, by),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

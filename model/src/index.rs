@@ -55,7 +55,12 @@ pub fn index(record: &Record) -> Vec<Key> {
             let due_ms = lock.expires_ms();
             keys.extend(due_ms.map(|due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal)));
         }
-        Record::Cluster(_) | Record::Member(_) | Record::Deployable(_) | Record::Bundle(_) => {}
+        Record::Deployable(deployable) => {
+            keys.extend(
+                deployable.look_ms.map(|due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal)),
+            );
+        }
+        Record::Cluster(_) | Record::Member(_) | Record::Bundle(_) => {}
     }
     keys.sort_unstable();
     keys.dedup();

@@ -32,6 +32,7 @@ pub mod quorum;
 pub mod record;
 mod refusal;
 mod retry;
+pub mod rollout;
 mod row;
 pub mod rule;
 pub mod selector;

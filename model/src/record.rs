@@ -25,7 +25,9 @@ mod watch;
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
 pub use cluster::{Cluster, Stray, WrittenOff};
 pub use credentials::{Credentials, Provider, Server, User};
-pub use deployable::{Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Withdrawal};
+pub use deployable::{
+    Approved, Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Rollout, Withdrawal,
+};
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
 pub use fan_out::{Cascade, Cascaded, FanOut, Parent};
 pub use installation::{
@@ -76,7 +78,6 @@ pub struct Head {
 }
 
 /// One record of the inventory.
-#[expect(clippy::large_enum_variant, reason = "nearly all records are runnables")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Record {
     /// A submission that runs to completion.

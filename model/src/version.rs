@@ -41,7 +41,9 @@ impl Command {
             | Command::Spread(_)
             | Command::IntendSync(_)
             | Command::ConcludeSync(_)
-            | Command::ObserveSync(_) => 3,
+            | Command::ObserveSync(_)
+            | Command::ApproveGeneration(_)
+            | Command::PauseRollout(_) => 3,
             Command::AddCluster(add) if add.credentials.server.is_some() => 3,
             Command::UpdateCluster(update)
                 if update.credentials.as_ref().is_some_and(|credentials| credentials.server.is_some()) =>

@@ -41,6 +41,8 @@ mod pools;
 mod preflight;
 #[path = "model/property.rs"]
 mod property;
+#[path = "model/rollouts.rs"]
+mod rollouts;
 #[path = "model/story.rs"]
 mod story;
 #[path = "model/workflow.rs"]

@@ -1,6 +1,7 @@
 //! `tallyman deployable ...`: what is kept in sync on clusters.
 
 mod apply;
+mod approve;
 mod change;
 mod diff;
 mod get;
@@ -32,6 +33,9 @@ enum Verb {
     Diff(diff::Diff),
     Revisions(get::Revisions),
     Rollback(change::Rollback),
+    Approve(approve::Approve),
+    Pause(change::Pause),
+    Resume(change::Resume),
     Delete(change::Delete),
 }
 
@@ -47,8 +51,6 @@ fn cells(deployable: &Value) -> Vec<String> {
     let number = |pointer: &str| deployable.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
     let clusters = number("/status/counts/clusters");
     let of_all = |pointer: &str| format!("{}/{clusters}", number(pointer));
-    let on = deployable.pointer("/status/clusters").and_then(Value::as_array);
-    let message = on.into_iter().flatten().map(|on| text(on, "/message")).find(|words| !words.is_empty());
     vec![
         text(deployable, "/metadata/namespace").to_owned(),
         text(deployable, "/metadata/name").to_owned(),
@@ -58,7 +60,7 @@ fn cells(deployable: &Value) -> Vec<String> {
         number("/status/counts/drifted").to_string(),
         number("/status/counts/failing").to_string(),
         age(text(deployable, "/metadata/creationTimestamp")),
-        message.unwrap_or_default().to_owned(),
+        text(deployable, "/status/message").to_owned(),
     ]
 }
 
@@ -81,6 +83,9 @@ impl DeployableCommand {
             Verb::Get(get) => get.run(client).await,
             Verb::Diff(diff) => diff.run(client).await,
             Verb::Revisions(revisions) => revisions.run(client).await,
+            Verb::Approve(approve) => approve.run(client).await,
+            Verb::Pause(pause) => pause.run(client).await,
+            Verb::Resume(resume) => resume.run(client).await,
             Verb::Rollback(rollback) => rollback.run(client).await,
             Verb::Delete(delete) => delete.run(client).await,
         }

@@ -103,6 +103,12 @@ const REMOVE: (&str, &str) = ("delete", "delete");
 const CONNECT: (&str, &str) = ("post", "post");
 const REASON: Sends = Fields(&[("reason", "Why, for the ledger.")]);
 
+const DECISION: Sends = Fields(&[
+    ("decision", "Approve or Reject."),
+    ("digest", "What was looked at, as status.digest shows it."),
+    ("reason", "Why, for the ledger."),
+]);
+
 const OPERATIONS: &[Operation] = &[
     on(
         Runnables,
@@ -168,11 +174,7 @@ const OPERATIONS: &[Operation] = &[
         route::APPROVALS,
         CONNECT,
         &[WRITE],
-        Fields(&[
-            ("decision", "Approve or Reject."),
-            ("digest", "What was looked at, as status.digest shows it."),
-            ("reason", "Why, for the ledger."),
-        ]),
+        DECISION,
         "Approves or rejects a run that is held. 409 if the digest is not the run's.",
     ),
     on(
@@ -231,6 +233,22 @@ const OPERATIONS: &[Operation] = &[
         &[WRITE],
         Fields(&[("revision", "The revision to take up again; without it the one before the newest.")]),
         "Takes up an earlier revision again, as the newest one.",
+    ),
+    on(
+        Deployables,
+        route::DEPLOYABLE_APPROVALS,
+        CONNECT,
+        &[WRITE],
+        DECISION,
+        "Approves or rejects the newest revision, if it waits for that. 409 if the digest is not its digest.",
+    ),
+    on(
+        Deployables,
+        route::ROLLOUT,
+        CONNECT,
+        &[WRITE],
+        Fields(&[("paused", "true: it is begun on no more clusters; false: it goes on.")]),
+        "Pauses or resumes the rollout.",
     ),
     on(
         Deployables,

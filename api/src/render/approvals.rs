@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 use tallyman_model::manifest::write_duration;
-use tallyman_model::record::{Approval, ApprovalRule, Runnable};
-use tallyman_model::{Phase, time};
+use tallyman_model::record::{Approval, ApprovalRule, Approvals, Runnable};
+use tallyman_model::{Digest, Phase, time};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,18 +54,22 @@ pub(super) fn rule(rule: &ApprovalRule) -> Rule<'_> {
 
 /// `None` if nobody has to agree.
 pub(super) fn state(run: &Runnable) -> Option<ApprovalsState<'_>> {
-    let approvals = run.approvals.as_ref()?;
-    let expires_ms = (run.phase == Phase::Held).then_some(approvals.expires_ms);
-    Some(ApprovalsState {
+    run.approvals.as_ref().map(|approvals| on(approvals, run.digest, run.phase == Phase::Held))
+}
+
+/// Of what has that digest, while it `waits` for them or after it.
+pub(super) fn on(approvals: &Approvals, digest: Digest, waits: bool) -> ApprovalsState<'_> {
+    let expires_ms = waits.then_some(approvals.expires_ms);
+    ApprovalsState {
         required: approvals.rule.required,
         groups: &approvals.rule.groups,
-        approved: approvals.approvers(run.digest).len(),
-        digest: run.digest.to_string(),
+        approved: approvals.approvers(digest).len(),
+        digest: digest.to_string(),
         expires_at: expires_ms.map(time::format),
         approved_at: approvals.approved_ms.map(time::format),
         retried_by: approvals.asked_again.as_ref().map(|asker| asker.user.as_str()),
         given: approvals.given.iter().map(given).collect(),
-    })
+    }
 }
 
 fn given(approval: &Approval) -> Given<'_> {

@@ -1,13 +1,15 @@
 //! `Deployable`.
 
-use super::runnable::{Placement, manifest};
+use super::approvals::{self, ApprovalsState, Rule};
+use super::runnable::{Placement, manifest as piece};
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tallyman_model::record::{
     Bundle, Deployable, Drift, Installation, ObjectState, OnConflict, Planned, Synced,
 };
-use tallyman_model::{Damaged, Revision, query, time};
+use tallyman_model::rollout::Progress;
+use tallyman_model::{Damaged, Revision, manifest, query, time};
 
 pub(super) fn document(
     scene: &Scene<'_>,
@@ -34,7 +36,7 @@ pub(super) fn document(
         kind: "Deployable",
         metadata: metadata.of_generation(deployable.generation.max(1)).deleted(deleted),
         spec: Spec::of(deployable, planned, &kept),
-        status: State::of(deployable, &installations),
+        status: State::of(deployable, &installations, scene.now_ms),
     }))
 }
 
@@ -48,6 +50,10 @@ struct Spec<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     ignore: &'a [String],
     prune: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<Rollout<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<Rule<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     manifests: Option<Vec<&'a RawValue>>,
 }
@@ -68,8 +74,31 @@ impl<'a> Spec<'a> {
             },
             ignore: &spec.ignore,
             prune: spec.prune,
-            manifests: planned.and_then(|planned| planned.iter().map(|plan| manifest(plan, kept)).collect()),
+            rollout: Rollout::of(&spec.rollout),
+            approvals: spec.approvals.as_ref().map(approvals::rule),
+            manifests: planned.and_then(|planned| planned.iter().map(|plan| piece(plan, kept)).collect()),
         }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rollout<'a> {
+    max_unavailable: u32,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    order: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_ready: Option<String>,
+}
+
+impl<'a> Rollout<'a> {
+    fn of(rollout: &'a tallyman_model::record::Rollout) -> Option<Self> {
+        let min_ready_ms = rollout.min_ready_ms;
+        Some(Self {
+            max_unavailable: rollout.max_unavailable?,
+            order: &rollout.order,
+            min_ready: (min_ready_ms > 0).then(|| manifest::write_duration(min_ready_ms)),
+        })
     }
 }
 
@@ -79,7 +108,13 @@ struct State<'a> {
     observed_generation: u32,
     revision: u32,
     digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused: Option<bool>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
     conditions: Vec<Condition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<ApprovalsState<'a>>,
     counts: Counts,
     clusters: Vec<On<'a>>,
 }
@@ -153,28 +188,29 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl<'a> State<'a> {
-    fn of(deployable: &'a Deployable, installations: &'a [Installation]) -> Self {
+    fn of(deployable: &'a Deployable, installations: &'a [Installation], now_ms: u64) -> Self {
         let counts = deployable.counts;
-        let condition = |kind, count: u32, yes, no| {
-            let holds = counts.clusters > 0 && count == counts.clusters;
-            Condition {
-                kind,
-                status: if holds { "True" } else { "False" },
-                reason: if holds { yes } else { no },
-                message: format!("{count} of {} clusters", counts.clusters),
-                observed_generation: deployable.generation,
-            }
-        };
         let mut clusters: Vec<On<'a>> = installations.iter().map(On::of).collect();
         clusters.sort_by_key(|on| on.cluster);
+        let conditions = conditions(deployable, now_ms);
+        let held = conditions.iter().find(|one| one.status == FALSE && !COUNTED.contains(&one.kind));
+        let nowhere = conditions.iter().find(|one| one.reason == NO_CLUSTER);
+        let mut said = held.or(nowhere).map(|one| one.message.clone()).into_iter();
+        let said =
+            said.next().or_else(|| clusters.iter().map(|on| on.message.clone()).find(|one| !one.is_empty()));
+        let waits =
+            deployable.approvals.is_some() && !deployable.is_approved() && !deployable.is_lapsed(now_ms);
         Self {
             observed_generation: deployable.generation,
             revision: deployable.generation,
             digest: deployable.digest.to_string(),
-            conditions: vec![
-                condition("Synced", counts.synced, "Applied", "Applying"),
-                condition("Healthy", counts.healthy, "Healthy", "NotHealthy"),
-            ],
+            paused: deployable.paused.is_some().then_some(true),
+            message: said.unwrap_or_default(),
+            conditions,
+            approvals: deployable
+                .approvals
+                .as_ref()
+                .map(|approvals| approvals::on(approvals, deployable.digest, waits)),
             counts: Counts {
                 clusters: counts.clusters,
                 synced: counts.synced,
@@ -184,6 +220,66 @@ impl<'a> State<'a> {
             },
             clusters,
         }
+    }
+}
+
+const TRUE: &str = "True";
+const FALSE: &str = "False";
+const NO_CLUSTER: &str = "NoCluster";
+/// Conditions that count clusters: they are false on the way, too.
+const COUNTED: [&str; 2] = ["Synced", "Healthy"];
+
+fn conditions(deployable: &Deployable, now_ms: u64) -> Vec<Condition> {
+    let counts = deployable.counts;
+    let condition = |kind, holds: bool, reason, message| Condition {
+        kind,
+        status: if holds { TRUE } else { FALSE },
+        reason,
+        message,
+        observed_generation: deployable.generation,
+    };
+    let (approved, why) = approved(deployable, now_ms);
+    let mut conditions = Vec::with_capacity(4);
+    if deployable.approvals.is_some() {
+        conditions.push(condition("Approved", deployable.is_approved(), approved, why.clone()));
+    }
+    let counted = |kind, count: u32, yes, no| {
+        if counts.clusters > 0 || !deployable.is_approved() {
+            let holds = counts.clusters > 0 && count == counts.clusters;
+            let message = format!("{count} of {} clusters", counts.clusters);
+            return condition(kind, holds, if holds { yes } else { no }, message);
+        }
+        let message =
+            "no cluster matches spec.placement: `tallyman cluster list` shows them with their labels";
+        condition(kind, false, NO_CLUSTER, message.to_owned())
+    };
+    conditions.push(counted("Synced", counts.synced, "Applied", "Applying"));
+    conditions.push(counted("Healthy", counts.healthy, "Healthy", "NotHealthy"));
+    conditions.push(match deployable.progress {
+        _ if !deployable.is_approved() => condition("RolledOut", false, approved, why),
+        Progress::Begun => condition("RolledOut", true, "Begun", "it is begun on all clusters".to_owned()),
+        Progress::Waiting => condition("RolledOut", false, "Waiting", deployable.progress_message.clone()),
+        Progress::Paused => condition("RolledOut", false, "Paused", deployable.progress_message.clone()),
+        Progress::Degraded => condition("RolledOut", false, "Degraded", deployable.progress_message.clone()),
+    });
+    conditions
+}
+
+/// How far the approvals are, in one word and in plain ones.
+fn approved(deployable: &Deployable, now_ms: u64) -> (&'static str, String) {
+    let Some(approvals) = &deployable.approvals else { return ("Approved", String::new()) };
+    match approvals.rejection() {
+        Some(rejection) => {
+            let why = if rejection.reason.is_empty() { "" } else { ": " };
+            ("Rejected", format!("{} rejected it{why}{}", rejection.by.user, rejection.reason))
+        }
+        None if deployable.is_approved() => ("Approved", approvals.count(deployable.digest)),
+        None if deployable.is_lapsed(now_ms) => {
+            let after = manifest::write_duration(approvals.rule.expire_after_ms);
+            let count = approvals.count(deployable.digest);
+            ("ApprovalExpired", format!("it was not approved within {after}: {count}"))
+        }
+        None => ("AwaitingApproval", approvals.wanted(deployable.digest)),
     }
 }
 
@@ -296,7 +392,7 @@ impl<'a> Kept<'a> {
             asked_at: time::format(bundle.asked.at_ms),
             rolled_back_to: bundle.again,
             digest: bundle.digest.to_string(),
-            manifests: bundle.planned.iter().filter_map(|plan| manifest(plan, manifests)).collect(),
+            manifests: bundle.planned.iter().filter_map(|plan| piece(plan, manifests)).collect(),
         }
     }
 }

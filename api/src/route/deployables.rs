@@ -1,16 +1,20 @@
 //! `deployables`.
 
+mod approvals;
 mod delete;
 mod diff;
 mod patch;
 mod revisions;
 mod rollback;
+mod rollout;
 
+pub(super) use approvals::approve;
 pub(super) use delete::delete;
 pub(super) use diff::diff;
 pub(super) use patch::patch;
 pub(super) use revisions::revisions;
 pub(super) use rollback::rollback;
+pub(super) use rollout::rollout;
 
 use super::namespaces;
 use crate::answer;

@@ -9,6 +9,7 @@ mod patch;
 
 pub(super) use action::{cancel, relocate, retry, words};
 pub(super) use approve::approve;
+pub(super) use approve::decision;
 pub(super) use delete::delete;
 pub(super) use patch::patch;
 

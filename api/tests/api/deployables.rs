@@ -113,12 +113,12 @@ async fn a_deleted_one_stays_until_its_clusters_are_clean_and_goes_at_once_where
 }
 
 #[tokio::test]
-async fn what_is_not_built_is_refused_in_words_and_an_old_revision_is_a_conflict() {
+async fn what_cannot_be_is_refused_in_words_and_an_old_revision_is_a_conflict() {
     let server = deployed().await;
     let mut asked = deployable("info");
-    asked["spec"]["approvals"] = json!({"required": 1});
+    asked["spec"]["rollout"] = json!({"minReady": "5m"});
     let words = server.send("PUT", &one(), &[], asked.to_string()).await.refused(422, "Invalid");
-    assert!(words.contains("not supported yet"), "{words}");
+    assert!(words.contains("on how many clusters at a time"), "{words}");
     let mut old = deployable("debug");
     old["metadata"]["resourceVersion"] = json!("1");
     server.send("PUT", &one(), &[], old.to_string()).await.refused(409, "Conflict");
@@ -151,4 +151,76 @@ async fn a_diff_says_what_is_to_be_done_on_each_cluster() {
     let one = server.get(&format!("{path}?cluster=west")).await.done(200);
     assert_eq!(one["items"].as_array().unwrap().len(), 1);
     server.get(&format!("{DEPLOYABLES}/none/diff")).await.refused(404, "NotFound");
+}
+
+fn condition(document: &Value, kind: &str) -> (String, String) {
+    let conditions = document["status"]["conditions"].as_array().unwrap();
+    let found = conditions.iter().find(|one| one["type"] == kind).unwrap();
+    (found["status"].as_str().unwrap().to_owned(), found["reason"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_revision_that_needs_approval_reaches_no_cluster_before_and_says_for_whom_it_waits() {
+    let server = upgraded().await;
+    server.memory.cluster("east");
+    let mut asked = deployable("info");
+    asked["spec"]["approvals"] = json!({"required": 1, "groups": ["leads"], "expireAfter": "90m"});
+    let held = server.post(DEPLOYABLES, &asked).await.done(201);
+    assert_eq!(held["spec"]["approvals"], asked["spec"]["approvals"]);
+    let is_false = |reason: &str| ("False".to_owned(), reason.to_owned());
+    assert_eq!(condition(&held, "Approved"), is_false("AwaitingApproval"));
+    assert_eq!(condition(&held, "RolledOut"), is_false("AwaitingApproval"));
+    assert_eq!(held["status"]["clusters"], json!([]));
+    assert!(held["status"]["message"].as_str().unwrap().contains("members of leads decide, not dev"));
+    let approvals = format!("{}/approvals", one());
+    let decide = |digest: &Value| json!({"decision": "Approve", "digest": digest}).to_string();
+    let lead = [("impersonate-user", "eve"), ("impersonate-group", "leads")];
+    let digest = &held["status"]["digest"];
+    server.send("POST", &approvals, &[], decide(digest)).await.refused(403, "Forbidden");
+    server.send("POST", &approvals, &lead, "{}").await.refused(422, "Invalid");
+    let other = json!(format!("sha256:{}", "0".repeat(64)));
+    server.send("POST", &approvals, &lead, decide(&other)).await.refused(409, "Conflict");
+    let approved = server.send("POST", &approvals, &lead, decide(digest)).await.done(201);
+    assert_eq!(condition(&approved, "Approved"), ("True".to_owned(), "Approved".to_owned()));
+    assert_eq!(approved["status"]["clusters"][0]["cluster"], "east");
+    assert_eq!(approved["status"]["approvals"]["given"][0]["user"], "eve");
+    server.send("POST", &approvals, &lead, decide(digest)).await.done(200);
+}
+
+#[tokio::test]
+async fn a_staged_rollout_shows_what_it_waits_for_and_is_paused_and_resumed() {
+    let server = upgraded().await;
+    server.memory.cluster("east");
+    server.memory.cluster("west");
+    let mut asked = deployable("info");
+    asked["spec"]["rollout"] = json!({"maxUnavailable": 1, "order": ["west"], "minReady": "30s"});
+    let begun = server.post(DEPLOYABLES, &asked).await.done(201);
+    assert_eq!(begun["spec"]["rollout"], asked["spec"]["rollout"]);
+    assert_eq!(begun["status"]["clusters"].as_array().unwrap().len(), 1);
+    assert_eq!(begun["status"]["clusters"][0]["cluster"], "west");
+    assert_eq!(condition(&begun, "RolledOut"), ("False".to_owned(), "Waiting".to_owned()));
+    assert!(begun["status"]["message"].as_str().unwrap().ends_with("applied and healthy for 30s on west"));
+    let rollout = format!("{}/rollout", one());
+    let paused = server.post(&rollout, &json!({"paused": true})).await.done(200);
+    assert_eq!(
+        (&paused["status"]["paused"], condition(&paused, "RolledOut").1),
+        (&json!(true), "Paused".to_owned())
+    );
+    let resumed = server.post(&rollout, &json!({"paused": false})).await.done(200);
+    assert_eq!(
+        (&resumed["status"]["paused"], condition(&resumed, "RolledOut").1),
+        (&Value::Null, "Waiting".to_owned())
+    );
+    server.post(&rollout, &json!({"paused": "yes"})).await.refused(422, "Invalid");
+}
+
+#[tokio::test]
+async fn a_placement_that_matches_no_cluster_says_so() {
+    let server = upgraded().await;
+    server.memory.cluster("east");
+    let mut asked = deployable("info");
+    asked["spec"]["placement"] = json!({"clusterSelector": {"matchLabels": {"zone": "moon"}}});
+    let nowhere = server.post(DEPLOYABLES, &asked).await.done(201);
+    assert_eq!(condition(&nowhere, "Synced"), ("False".to_owned(), "NoCluster".to_owned()));
+    assert!(nowhere["status"]["message"].as_str().unwrap().starts_with("no cluster matches spec.placement"));
 }

@@ -235,3 +235,22 @@ async fn what_others_change_is_shown_field_by_field_as_it_was_applied_and_as_it_
     let query::FieldDiff { pointer, wanted, applied, .. } = field;
     assert_eq!((pointer.as_str(), &wanted, wanted.as_deref()), ("/data/level", &applied, Some("\"info\"")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_staged_rollout_goes_to_the_next_cluster_when_the_one_before_was_healthy_for_long_enough() {
+    let mut wired = Wired::upgraded(&["east", "west"]).await;
+    wired.lead();
+    wired.deploy(|value| {
+        value["spec"]["rollout"] = json!({"maxUnavailable": 1, "order": ["west"], "minReady": "1s"});
+    });
+    let ready = |wired: &Wired, cluster: &str| {
+        let mut installations = wired.installations().into_iter();
+        installations.find(|one| one.cluster_name == cluster).and_then(|one| one.ready_ms)
+    };
+    wired.until("the first has it", |wired| ready(wired, "west").is_some()).await;
+    wired.lead();
+    wired.until("both have it", |wired| ready(wired, "east").is_some()).await;
+    let (west, east) = (ready(&wired, "west").unwrap(), ready(&wired, "east").unwrap());
+    assert!(east >= west + 1_000, "west since {west}, east since {east}");
+    wired.until("it says so", |wired| wired.is_synced()).await;
+}

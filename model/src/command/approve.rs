@@ -39,15 +39,7 @@ impl Approve {
             Err(refusal) => return Ok(Err(refusal)),
         };
         if let Some(approvals) = &mut run.approvals {
-            approvals.given.push(Approval {
-                by: Person::of(by),
-                groups: groups.clone(),
-                decision: self.decision,
-                digest: self.digest,
-                reason: self.why.clone(),
-                at_ms: now,
-                void: false,
-            });
+            approvals.given.push(self.given(by, &groups, now));
         }
         let count = self.follow(&mut run, by, now);
         txn.say(self.words(&groups, &count));
@@ -64,10 +56,7 @@ impl Approve {
         };
         let groups = entitled(approvals, name, by)?;
         if self.digest != run.digest {
-            return conflict(format!(
-                "the digest of {name} is {}, not {}: look at what it would do now, and name that digest",
-                run.digest, self.digest
-            ));
+            return conflict(other_digest(name, run.digest, self.digest));
         }
         let person = Person::of(by);
         if let Some(earlier) = approvals.valid().find(|approval| approval.by.may_be(&person)) {
@@ -75,12 +64,7 @@ impl Approve {
             return match earlier.decision == self.decision {
                 true if rejected || !run.phase.is_terminal() => Ok(None),
                 true => conflict(format!("{name} has ended: it is {}", run.phase)),
-                false => conflict(format!(
-                    "{} decided {} at {}; a decision stands",
-                    earlier.by.user,
-                    earlier.decision.as_str(),
-                    time::format(earlier.at_ms)
-                )),
+                false => conflict(stands(earlier)),
             };
         }
         match run.phase {
@@ -117,7 +101,21 @@ impl Approve {
         count
     }
 
-    fn words(&self, groups: &[String], count: &str) -> String {
+    /// The decision as it is kept.
+    pub(super) fn given(&self, by: &Principal, groups: &[String], now: u64) -> Approval {
+        Approval {
+            by: Person::of(by),
+            groups: groups.to_vec(),
+            decision: self.decision,
+            digest: self.digest,
+            reason: self.why.clone(),
+            at_ms: now,
+            void: false,
+        }
+    }
+
+    /// What was decided, as the ledger tells it.
+    pub(super) fn words(&self, groups: &[String], count: &str) -> String {
         let decided = match self.decision {
             Decision::Approve => "approved",
             Decision::Reject => "rejected",
@@ -127,8 +125,17 @@ impl Approve {
     }
 }
 
+pub(super) fn other_digest(name: &str, is: Digest, named: Digest) -> String {
+    format!("the digest of {name} is {is}, not {named}: look at what it would do now, and name that digest")
+}
+
+pub(super) fn stands(earlier: &Approval) -> String {
+    let (user, decision) = (&earlier.by.user, earlier.decision.as_str());
+    format!("{user} decided {decision} at {}; a decision stands", time::format(earlier.at_ms))
+}
+
 /// The groups that entitle this principal.
-fn entitled(approvals: &Approvals, name: &str, by: &Principal) -> Result<Vec<String>, Refusal> {
+pub(super) fn entitled(approvals: &Approvals, name: &str, by: &Principal) -> Result<Vec<String>, Refusal> {
     let forbidden = |why: String| Err(Refusal::new(RefusalKind::Forbidden, why));
     let person = Person::of(by);
     if approvals.submitter.may_be(&person) {

@@ -5,8 +5,11 @@
 //! is unknown (`Invalid`).
 
 use super::{Principal, install};
-use crate::record::{Asked, Bundle, DeploySpec, Deployable, Head, Placement, Planned, Record, Resource};
-use crate::{Cause, Damaged, Digest, Done, Refusal, RefusalKind, Revision, Txn, Uid, limits};
+use crate::record::{
+    Approvals, Asked, Bundle, DeploySpec, Deployable, Head, Person, Placement, Planned, Record, Resource,
+};
+use crate::rollout::Progress;
+use crate::{Cause, Damaged, Digest, Done, Ordinal, Refusal, RefusalKind, Revision, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -74,6 +77,12 @@ impl Deploy {
             spec: DeploySpec::default(),
             digest: self.asked.digest,
             bundles: Vec::new(),
+            approvals: None,
+            approved: None,
+            paused: None,
+            progress: Progress::default(),
+            progress_message: String::new(),
+            look_ms: None,
             withdrawal: None,
             counts: crate::record::Counts::default(),
             history: Vec::new(),
@@ -138,15 +147,38 @@ pub(super) fn generation(
         manifests: bytes,
     };
     txn.put(Record::Bundle(bundle))?;
-    while deployable.bundles.len() > limits::BUNDLES_MAX {
-        let (_, oldest) = deployable.bundles.remove(0);
-        remove(txn, oldest)?;
+    // Who set the rule in force decides also on what would loosen it.
+    let in_force = deployable.approved.as_ref().and_then(|approved| approved.spec.approvals.clone());
+    let rule = in_force.or_else(|| deployable.spec.approvals.clone());
+    deployable.approvals = rule.map(|rule| Approvals::asked(rule, Person::of(by), txn.now_ms()));
+    deployable.approve();
+    forget(txn, deployable)
+}
+
+/// Drops the oldest generations if there are too many, but none that is or may go on a cluster.
+fn forget(txn: &mut Txn<'_>, deployable: &mut Deployable) -> Result<(), Damaged> {
+    if deployable.bundles.len() <= limits::BUNDLES_MAX {
+        return Ok(());
     }
-    Ok(())
+    let mut used: Vec<Ordinal> =
+        txn.installations(deployable.head.ordinal)?.iter().map(|one| one.bundle).collect();
+    used.extend(deployable.approved.as_ref().map(|approved| approved.bundle));
+    used.push(deployable.bundle());
+    let mut excess = deployable.bundles.len() - limits::BUNDLES_MAX;
+    let mut dropped = Vec::new();
+    deployable.bundles.retain(|(_, bundle)| {
+        let goes = excess > 0 && !used.contains(bundle);
+        if goes {
+            excess -= 1;
+            dropped.push(*bundle);
+        }
+        !goes
+    });
+    dropped.into_iter().try_for_each(|bundle| remove(txn, bundle))
 }
 
 /// Removes a generation and its manifests.
-pub(super) fn remove(txn: &mut Txn<'_>, bundle: crate::Ordinal) -> Result<(), Damaged> {
+pub(super) fn remove(txn: &mut Txn<'_>, bundle: Ordinal) -> Result<(), Damaged> {
     let parts = match txn.record(bundle)? {
         Some(Record::Bundle(bundle)) => bundle.parts,
         _ => return Ok(()),

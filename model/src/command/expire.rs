@@ -1,10 +1,11 @@
 //! Let deadlines pass and old rows go.
 //!
 //! Reads the expire lane; writes or removes at most [`EXPIRE_MAX`](limits::EXPIRE_MAX) runnables, receipts, allocations
-//! and locks whose time has come. Never refused; with nothing due it changes nothing, nor while the lineage is not confirmed: what a
+//! and locks whose time has come; deployables whose rollout waited for time alone go on. Never refused; with nothing due it
+//! changes nothing, nor while the lineage is not confirmed: what a
 //! backup says of a run may be older than what the run has done.
 
-use super::settle;
+use super::{install, settle};
 use crate::manifest::write_duration;
 use crate::record::{Cascaded, Object, OnLate, Record, Runnable};
 use crate::{Class, Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
@@ -24,6 +25,7 @@ impl Expire {
         for key in txn.page(lane(0), lane(now + 1), limits::EXPIRE_MAX)? {
             match txn.record(key.ordinal())? {
                 Some(Record::Runnable(run)) => expire(txn, run, now)?,
+                Some(Record::Deployable(deployable)) => install::spread(txn, deployable).map(drop)?,
                 Some(Record::Receipt(receipt)) => txn.remove(receipt.ordinal, 0)?,
                 Some(Record::Allocation(one)) => txn.remove(one.head.ordinal, 0)?,
                 Some(Record::Lock(mut lock)) => {

@@ -3,23 +3,28 @@
 
 use super::deploy;
 use crate::record::{
-    Bundle, Cluster, Counts, Deployable, Differences, Health, Installation, ObjectState, Record, Synced,
+    Approved, Bundle, Cluster, Counts, Deployable, Differences, Drift, Health, Installation, ObjectState,
+    Record, Synced,
 };
+use crate::rollout::{self, Begun, Progress, Stage};
 use crate::{Damaged, Digest, Ordinal, Revision, Tag, Txn, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Brings a deployable's installations to what it wants, and writes it. Returns it as it was written last.
-pub(super) fn spread(txn: &mut Txn<'_>, deployable: Deployable) -> Result<Arc<Record>, Damaged> {
-    let bundle = match txn.record(deployable.bundle())? {
-        Some(Record::Bundle(bundle)) => bundle,
-        _ => return Err(Damaged::at(crate::Key::record(deployable.bundle()), "no bundle")),
+pub(super) fn spread(txn: &mut Txn<'_>, mut deployable: Deployable) -> Result<Arc<Record>, Damaged> {
+    let bundle = match deployable.approved.as_ref().map(|approved| txn.record(approved.bundle)).transpose()? {
+        None => None,
+        Some(Some(Record::Bundle(bundle))) => Some(bundle),
+        Some(_) => return Err(Damaged::at(crate::Key::record(deployable.head.ordinal), "no bundle")),
     };
     let mut there: BTreeMap<Ordinal, Installation> = BTreeMap::new();
     for installation in txn.installations(deployable.head.ordinal)? {
         there.insert(installation.cluster, installation);
     }
-    for cluster in txn.clusters()? {
+    let (clusters, now) = (txn.clusters()?, txn.now_ms());
+    let begin = begin(&mut deployable, &clusters, &there, now);
+    for cluster in clusters {
         let known = there.remove(&cluster.head.ordinal);
         if cluster.written_off.is_some() {
             // What is there is given up with it.
@@ -28,16 +33,18 @@ pub(super) fn spread(txn: &mut Txn<'_>, deployable: Deployable) -> Result<Arc<Re
             }
             continue;
         }
-        let wanted = deployable.wants(&cluster);
-        let mut installation = match known {
-            Some(known) => known,
-            None if wanted && !cluster.cordoned => new(txn, &deployable, &cluster),
-            None => continue,
+        let begins = bundle.as_ref().filter(|_| begin.contains(&cluster.head.ordinal));
+        let mut installation = match (known, begins) {
+            (Some(known), _) => known,
+            (None, Some(_)) => new(txn, &deployable, &cluster),
+            (None, None) => continue,
         };
         let before = installation.clone();
-        match wanted {
-            true => retarget(&mut installation, &deployable, &bundle, txn.now_ms()),
-            false => leave(&mut installation, &deployable),
+        match begins {
+            Some(bundle) => retarget(&mut installation, bundle, now),
+            None if !deployable.wants(&cluster) => leave(&mut installation, &deployable, now),
+            // It is on it, or its turn has not come.
+            None => {}
         }
         if installation != before || installation.revision == Revision(0) {
             put(txn, installation)?;
@@ -50,11 +57,39 @@ pub(super) fn spread(txn: &mut Txn<'_>, deployable: Deployable) -> Result<Arc<Re
     write(txn, deployable)
 }
 
+/// The clusters on which the approved generation is begun now; how far it is then is noted.
+fn begin(
+    deployable: &mut Deployable,
+    clusters: &[Cluster],
+    there: &BTreeMap<Ordinal, Installation>,
+    now: u64,
+) -> Vec<Ordinal> {
+    let Some(approved) = deployable.approved.clone() else { return Vec::new() };
+    let stage = |cluster: &'_ Cluster| -> Option<(String, Option<Begun>)> {
+        let known = there.get(&cluster.head.ordinal);
+        let is_one = deployable.wants(cluster) && (known.is_some() || !cluster.cordoned);
+        let begun = known.filter(|one| one.generation == approved.generation && !one.leaving);
+        let begun = begun.map(|one| Begun { health: one.health(), ready_ms: one.ready_ms });
+        is_one.then(|| (cluster.head.name.clone(), begun))
+    };
+    let stages: Vec<(String, Option<Begun>)> = clusters.iter().filter_map(stage).collect();
+    let stages = stages.iter().map(|(cluster, begun)| Stage { cluster, begun: *begun }).collect();
+    let next = rollout::next(&approved.spec.rollout, deployable.paused.is_some(), stages, now);
+    let is_next = |cluster: &&Cluster| next.begin.contains(&cluster.head.name.as_str());
+    let begin = clusters.iter().filter(is_next).map(|cluster| cluster.head.ordinal).collect();
+    (deployable.progress, deployable.look_ms) = (next.progress, next.look_ms);
+    deployable.progress_message = next.message;
+    crate::rule::truncate(&mut deployable.progress_message);
+    begin
+}
+
 impl Deployable {
     /// True if it should be on that cluster.
     #[must_use]
     pub fn wants(&self, cluster: &Cluster) -> bool {
-        self.withdrawal.is_none() && cluster.written_off.is_none() && self.spec.placement.allows(cluster)
+        let allows = |approved: &Approved| approved.spec.placement.allows(cluster);
+        let is_taken = self.withdrawal.is_none() && cluster.written_off.is_none();
+        is_taken && self.approved.as_ref().is_some_and(allows)
     }
 }
 
@@ -69,24 +104,22 @@ fn new(txn: &mut Txn<'_>, deployable: &Deployable, cluster: &Cluster) -> Install
         generation: 0,
         bundle: Ordinal(0),
         applied: 0,
-        drift: deployable.spec.drift,
+        drift: Drift::default(),
+        ready_ms: None,
         leaving: false,
         objects: Vec::new(),
     }
 }
 
-/// What is wanted there from now on is the newest generation.
-fn retarget(installation: &mut Installation, deployable: &Deployable, bundle: &Bundle, now: u64) {
-    if (installation.generation, installation.leaving) == (deployable.generation, false) {
-        return;
-    }
-    installation.generation = deployable.generation;
+/// What is wanted there from now on is that generation.
+fn retarget(installation: &mut Installation, bundle: &Bundle, now: u64) {
+    installation.generation = bundle.generation;
     installation.bundle = bundle.ordinal;
-    installation.drift = deployable.spec.drift;
+    installation.drift = bundle.spec.drift;
+    installation.ready_ms = None;
     installation.leaving = false;
     for object in &mut installation.objects {
-        (object.wanted, object.keep, object.tries, object.corrections) =
-            (false, !deployable.spec.prune, 0, 0);
+        (object.wanted, object.keep, object.tries, object.corrections) = (false, !bundle.spec.prune, 0, 0);
         object.due_ms = object.due_ms.min(now);
     }
     let mut objects = Vec::with_capacity(bundle.planned.len());
@@ -108,7 +141,7 @@ fn retarget(installation: &mut Installation, deployable: &Deployable, bundle: &B
     // What left the bundle is behind.
     objects.append(&mut installation.objects);
     installation.objects = objects;
-    settle(installation);
+    settle(installation, now);
 }
 
 fn absent(plan: &crate::record::Planned) -> Synced {
@@ -141,17 +174,17 @@ fn absent(plan: &crate::record::Planned) -> Synced {
     }
 }
 
-fn leave(installation: &mut Installation, deployable: &Deployable) {
+fn leave(installation: &mut Installation, deployable: &Deployable, now: u64) {
     let keep = deployable.withdrawal.as_ref().is_some_and(|withdrawal| withdrawal.orphan);
     installation.leaving = true;
     for object in installation.objects.iter_mut().filter(|object| object.wanted) {
         (object.wanted, object.keep, object.tries) = (false, keep, 0);
     }
-    settle(installation);
+    settle(installation, now);
 }
 
 /// Drops what is neither wanted nor there, and notes what is all applied.
-pub(super) fn settle(installation: &mut Installation) {
+pub(super) fn settle(installation: &mut Installation, now: u64) {
     installation.objects.retain(|object| !object.is_void());
     let mut room = limits::DIFFERENCES_BYTES_MAX;
     for object in &mut installation.objects {
@@ -167,6 +200,8 @@ pub(super) fn settle(installation: &mut Installation) {
     if installation.is_all_synced() {
         installation.applied = installation.generation;
     }
+    let is_ready = installation.is_all_synced() && installation.health() == Health::Healthy;
+    installation.ready_ms = is_ready.then(|| installation.ready_ms.unwrap_or(now));
 }
 
 /// Writes a settled installation, or removes it if nothing of it is left.
@@ -182,10 +217,14 @@ pub(super) fn put(txn: &mut Txn<'_>, installation: Installation) -> Result<(), D
 
 /// Writes an installation that changed, and its deployable if that looks different now.
 pub(super) fn changed(txn: &mut Txn<'_>, mut installation: Installation) -> Result<(), Damaged> {
-    settle(&mut installation);
+    settle(&mut installation, txn.now_ms());
     let deployable = installation.deployable;
     put(txn, installation)?;
     let Some(Record::Deployable(deployable)) = txn.record(deployable)? else { return Ok(()) };
+    if deployable.progress != Progress::Begun {
+        // What waits for this cluster may go on.
+        return spread(txn, deployable).map(drop);
+    }
     let counts = counts(txn, &deployable)?;
     if counts != deployable.counts {
         write(txn, deployable)?;
@@ -206,7 +245,12 @@ fn write(txn: &mut Txn<'_>, mut deployable: Deployable) -> Result<Arc<Record>, D
         deployable.head.revision = txn.meta.revision;
         return Ok(Arc::new(Record::Deployable(deployable)));
     }
-    txn.put(Record::Deployable(deployable))
+    let ordinal = deployable.head.ordinal;
+    let record = Record::Deployable(deployable);
+    match txn.record(ordinal)? {
+        Some(known) if known == record => Ok(Arc::new(record)),
+        _ => txn.put(record),
+    }
 }
 
 fn counts(txn: &Txn<'_>, deployable: &Deployable) -> Result<Counts, Damaged> {

@@ -1,7 +1,7 @@
 //! Decide to make one kube write of what is kept in sync, before it is made.
 //!
 //! Reads the installation, the cluster and the claims; writes the installation. Refused as `Outdated` when the permit
-//! is not of the term that the entry is in, the write is not what is due, the cluster may not be written to, or the
+//! is not of the term that the entry is in, the write is not what is due or of no approved generation, the cluster may not be written to, or the
 //! group goes on from a backup and nobody has confirmed that. Where the name of what would be created is held by
 //! another submission, that is noted, and nothing is decided.
 
@@ -34,10 +34,16 @@ impl IntendSync {
         let Some(Record::Installation(mut installation)) = txn.record(self.installation)? else {
             return Ok(Err(Refusal::outdated("the installation is gone")));
         };
-        if let Some(Record::Deployable(deployable)) = txn.record(installation.deployable)?
-            && let Some(words) = txn.meta.paused_words(&deployable.head.namespace)
-        {
-            return Ok(Err(Refusal::outdated(words)));
+        if let Some(Record::Deployable(deployable)) = txn.record(installation.deployable)? {
+            if let Some(words) = txn.meta.paused_words(&deployable.head.namespace) {
+                return Ok(Err(Refusal::outdated(words)));
+            }
+            let is_approved =
+                |approved: &crate::record::Approved| approved.generation >= installation.generation;
+            let makes = matches!(self.action, SyncAction::Create | SyncAction::Apply);
+            if makes && !deployable.approved.as_ref().is_some_and(is_approved) {
+                return Ok(Err(Refusal::outdated("that generation is not approved")));
+            }
         }
         if !txn.cluster(installation.cluster)?.is_some_and(|cluster| cluster.writable()) {
             return Ok(Err(Refusal::outdated("the cluster may not be written to")));

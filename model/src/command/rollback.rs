@@ -30,7 +30,7 @@ impl Rollback {
             return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
         }
         let Some(Record::Bundle(bundle)) =
-            self.kept(&deployable).map(|at| txn.record(at)).transpose()?.flatten()
+            self.kept(&deployable, txn.now_ms()).map(|at| txn.record(at)).transpose()?.flatten()
         else {
             let kept: Vec<String> =
                 deployable.bundles.iter().map(|(generation, _)| generation.to_string()).collect();
@@ -53,11 +53,13 @@ impl Rollback {
         Ok(Ok(Done::with(txn, record)))
     }
 
-    fn kept(&self, deployable: &Deployable) -> Option<crate::Ordinal> {
+    fn kept(&self, deployable: &Deployable, now: u64) -> Option<crate::Ordinal> {
         let (_, earlier) = deployable.bundles.split_last()?;
+        // The newest one itself is asked for anew where nobody agrees to it any more.
+        let kept = if deployable.is_lapsed(now) { deployable.bundles.as_slice() } else { earlier };
         let found = match self.to {
             None => earlier.last(),
-            Some(to) => earlier.iter().find(|(generation, _)| *generation == to),
+            Some(to) => kept.iter().find(|(generation, _)| *generation == to),
         };
         found.map(|(_, ordinal)| *ordinal)
     }

@@ -3,7 +3,7 @@
 use super::accept::{head_of, manifests_of};
 use super::fields::{Faults, Fields};
 use crate::command::{Deployment, ManifestName, SubmitManifest};
-use crate::record::{DeploySpec, Drift, OnConflict, Placement, Planned};
+use crate::record::{DeploySpec, Drift, OnConflict, Placement, Planned, Rollout};
 use crate::{Cause, Digest, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -68,14 +68,8 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Deployment {
             OnConflict::Report
         }
     };
-    for (field, why) in [
-        ("rollout", "all clusters are changed at once"),
-        ("approvals", "a deployable is applied as soon as it is accepted"),
-    ] {
-        if spec.take(field).is_some() {
-            faults.add(format!("spec.{field}"), format!("is not supported yet: {why}; leave it out"));
-        }
-    }
+    let rollout = spec.take("rollout").map(|value| rollout_of(value, faults)).unwrap_or_default();
+    let approvals = spec.take("approvals").map(|value| super::approvals::rule_of(value, faults));
     let prune = match spec.take("prune") {
         None => true,
         Some(Value::Bool(prune)) => prune,
@@ -89,7 +83,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Deployment {
     spec.finish(faults);
     let planned: Vec<Planned> =
         manifests.into_iter().enumerate().filter_map(|(i, one)| planned(i, one, faults)).collect();
-    let spec = DeploySpec { placement, drift, on_conflict, ignore, prune };
+    let spec = DeploySpec { placement, drift, on_conflict, ignore, prune, rollout, approvals };
     Deployment { digest: digest(&spec, &bytes), spec, planned, manifests: bytes }
 }
 
@@ -101,6 +95,30 @@ fn placement_of(value: Value, faults: &mut Faults) -> Placement {
         }
     }
     super::placement::placement_of(value, faults)
+}
+
+fn rollout_of(value: Value, faults: &mut Faults) -> Rollout {
+    let mut fields = Fields::of("spec.rollout", value, faults);
+    let max = u32::try_from(limits::CLUSTERS_MAX).unwrap_or(u32::MAX);
+    let given = fields.take("maxUnavailable");
+    let number = given.as_ref().and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    let max_unavailable = number.filter(|number| (1..=max).contains(number));
+    if let (Some(given), None) = (&given, max_unavailable) {
+        let words = format!("must be a number of clusters, 1 to {max}, not {given}");
+        faults.add(fields.path("maxUnavailable"), words);
+    }
+    let order = fields.texts("order", faults);
+    if order.len() > limits::PLACEMENT_CLUSTERS_MAX {
+        let max = limits::PLACEMENT_CLUSTERS_MAX;
+        faults.add(fields.path("order"), format!("names at most {max} clusters; the others follow by name"));
+    }
+    let min_ready_ms = fields.duration("minReady", faults).unwrap_or_default();
+    fields.finish(faults);
+    if max_unavailable.is_none() && given.is_none() && (!order.is_empty() || min_ready_ms > 0) {
+        let words = "must say on how many clusters at a time; without it all are changed at once";
+        faults.add("spec.rollout.maxUnavailable", words);
+    }
+    Rollout { max_unavailable, order, min_ready_ms }
 }
 
 fn ignored(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<String> {

@@ -81,7 +81,8 @@ pub fn diff(view: &dyn View, deployable: &Deployable, only: Option<&str>) -> Res
     let mut diff = Diff::default();
     for cluster in clusters(view)? {
         let installation = there.remove(&cluster.head.ordinal);
-        let wanted = deployable.wants(&cluster);
+        let is_taken = deployable.withdrawal.is_none() && cluster.written_off.is_none();
+        let wanted = is_taken && deployable.spec.placement.allows(&cluster);
         if (installation.is_none() && !wanted) || only.is_some_and(|only| only != cluster.head.name) {
             continue;
         }

@@ -1,6 +1,7 @@
 //! A submission that is kept in sync.
 
-use super::{Asked, Head, Placement, Planned};
+use super::{ApprovalRule, Approvals, Asked, Head, Placement, Planned};
+use crate::rollout::Progress;
 use crate::{Digest, Ordinal, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,17 @@ pub enum OnConflict {
     Force,
 }
 
+/// How a new generation gets to its clusters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// On how many clusters it may be begun and not ready at a time; `None`: it is begun on all at once.
+    pub max_unavailable: Option<u32>,
+    /// Clusters that come first, in this order; the others follow by name.
+    pub order: Vec<String>,
+    /// How long all of it must have been healthy on a cluster before that counts as ready.
+    pub min_ready_ms: u64,
+}
+
 /// What was asked for, beside the manifests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploySpec {
@@ -39,6 +51,10 @@ pub struct DeploySpec {
     pub ignore: Vec<String>,
     /// What leaves the manifests is deleted; else it is released.
     pub prune: bool,
+    /// How a new generation gets to its clusters.
+    pub rollout: Rollout,
+    /// Who must agree to the next generations; where none is in force, to this one, too.
+    pub approvals: Option<ApprovalRule>,
 }
 
 /// One generation of a deployable: what was to be applied. It never changes.
@@ -93,6 +109,17 @@ pub struct Counts {
     pub failing: u32,
 }
 
+/// The newest generation that may go to clusters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approved {
+    /// Its number.
+    pub generation: u32,
+    /// Its record.
+    pub bundle: Ordinal,
+    /// Everything of it but the manifests.
+    pub spec: DeploySpec,
+}
+
 /// A deployable. What is on which cluster is in its [`Installation`](super::Installation)s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployable {
@@ -106,6 +133,18 @@ pub struct Deployable {
     pub digest: Digest,
     /// The generations that are kept, oldest first, at most [`BUNDLES_MAX`](crate::limits::BUNDLES_MAX).
     pub bundles: Vec<(u32, Ordinal)>,
+    /// Who must agree to the newest generation, and who did.
+    pub approvals: Option<Approvals>,
+    /// The newest generation to which nobody has to agree, or enough people agreed; `None`: nothing goes anywhere.
+    pub approved: Option<Approved>,
+    /// Who keeps it from being begun on more clusters.
+    pub paused: Option<Asked>,
+    /// How far the approved generation is.
+    pub progress: Progress,
+    /// Why it is not begun everywhere, in words.
+    pub progress_message: String,
+    /// When it may be begun on more clusters because only time is waited for, ms since 1970.
+    pub look_ms: Option<u64>,
     /// Its removal was asked for.
     pub withdrawal: Option<Withdrawal>,
     /// How it is on its clusters.
@@ -119,5 +158,29 @@ impl Deployable {
     #[must_use]
     pub fn bundle(&self) -> Ordinal {
         self.bundles.last().map(|(_, ordinal)| *ordinal).unwrap_or_default()
+    }
+
+    /// True if nobody has to agree to the newest generation, or enough people agreed to what it is.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        self.approvals.as_ref().is_none_or(|approvals| approvals.are_met(self.digest))
+    }
+
+    /// True if the newest generation was rejected, or not approved in time: it has to be asked for anew.
+    #[must_use]
+    pub fn is_lapsed(&self, now_ms: u64) -> bool {
+        let lapsed = |approvals: &Approvals| {
+            approvals.approved_ms.is_none()
+                && (approvals.rejection().is_some() || approvals.expires_ms <= now_ms)
+        };
+        self.approvals.as_ref().is_some_and(lapsed)
+    }
+
+    /// Has the newest generation go to the clusters, if nobody has to agree to it any more.
+    pub(crate) fn approve(&mut self) {
+        if self.is_approved() {
+            let (generation, bundle, spec) = (self.generation, self.bundle(), self.spec.clone());
+            self.approved = Some(Approved { generation, bundle, spec });
+        }
     }
 }

@@ -239,6 +239,8 @@ pub struct Installation {
     pub applied: u32,
     /// What changes of others lead to.
     pub drift: Drift,
+    /// Since when all of the wanted generation is applied and healthy here, ms since 1970.
+    pub ready_ms: Option<u64>,
     /// Nothing of it is wanted here any more.
     pub leaving: bool,
     /// In the order of the bundle; what left it is behind.

@@ -19,7 +19,7 @@ fn read(level: &str, change: impl FnOnce(&mut Value)) -> manifest::Read {
     manifest::read(value, "risk").expect("it is well-formed")
 }
 
-fn deploy(world: &mut World, change: impl FnOnce(&mut Value)) -> Deployable {
+pub(crate) fn deploy(world: &mut World, change: impl FnOnce(&mut Value)) -> Deployable {
     let (uid, read) = (world.uid(), read("info", change));
     world.ok(Command::Deploy(Box::new(Deploy {
         uid,
@@ -32,7 +32,7 @@ fn deploy(world: &mut World, change: impl FnOnce(&mut Value)) -> Deployable {
     get(world).expect("it is there")
 }
 
-fn redeploy(world: &mut World, level: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) fn redeploy(world: &mut World, level: &str, change: impl FnOnce(&mut Value)) {
     let read = read(level, change);
     world.ok(Command::Redeploy(Box::new(Redeploy {
         target: Target::named("risk", "settings"),
@@ -42,17 +42,17 @@ fn redeploy(world: &mut World, level: &str, change: impl FnOnce(&mut Value)) {
     })));
 }
 
-fn get(world: &World) -> Option<Deployable> {
+pub(crate) fn get(world: &World) -> Option<Deployable> {
     query::deployable(&world.view, "risk", "settings").unwrap()
 }
 
-fn on(world: &World, cluster: &str) -> Option<Installation> {
+pub(crate) fn on(world: &World, cluster: &str) -> Option<Installation> {
     let cluster = world.cluster(cluster).head.ordinal;
     query::installations(&world.view, cluster).unwrap().pop()
 }
 
 /// What is due on a cluster, by name.
-fn due(world: &World, cluster: &str) -> Vec<(String, SyncAction)> {
+pub(crate) fn due(world: &World, cluster: &str) -> Vec<(String, SyncAction)> {
     let Some(installation) = on(world, cluster) else { return Vec::new() };
     let is_due =
         |object: &Synced| (object.due_ms <= world.now_ms).then(|| installation.next_action(object)).flatten();
@@ -60,7 +60,12 @@ fn due(world: &World, cluster: &str) -> Vec<(String, SyncAction)> {
     objects.filter_map(|object| Some((object.name.clone(), is_due(object)?))).collect()
 }
 
-fn intend(world: &mut World, cluster: &str, name: &str, action: SyncAction) -> Result<u64, Refusal> {
+pub(crate) fn intend(
+    world: &mut World,
+    cluster: &str,
+    name: &str,
+    action: SyncAction,
+) -> Result<u64, Refusal> {
     let (installation, permit) = (on(world, cluster).unwrap(), world.permit());
     let object = installation.objects.iter().position(|object| object.name == name).unwrap() as u16;
     world.run(Command::IntendSync(IntendSync {
@@ -72,13 +77,13 @@ fn intend(world: &mut World, cluster: &str, name: &str, action: SyncAction) -> R
     Ok(world.log.len() as u64)
 }
 
-fn conclude(world: &mut World, cluster: &str, name: &str, intent: u64, outcome: SyncOutcome) {
+pub(crate) fn conclude(world: &mut World, cluster: &str, name: &str, intent: u64, outcome: SyncOutcome) {
     let installation = on(world, cluster).unwrap().ordinal;
     let name = name.to_owned();
     world.ok(Command::ConcludeSync(ConcludeSync { installation, name, intent, outcome }));
 }
 
-fn looked(name: &str, owned: Option<Digest>) -> Looked {
+pub(crate) fn looked(name: &str, owned: Option<Digest>) -> Looked {
     Looked {
         uid: format!("uid-{name}"),
         resource_version: "7".to_owned(),
@@ -92,7 +97,7 @@ fn looked(name: &str, owned: Option<Digest>) -> Looked {
 }
 
 /// Does what is due until nothing is.
-fn work(world: &mut World, cluster: &str) {
+pub(crate) fn work(world: &mut World, cluster: &str) {
     while let Some((name, action)) = due(world, cluster).first().cloned() {
         let intent = intend(world, cluster, &name, action).unwrap();
         let outcome = match action {
@@ -104,7 +109,7 @@ fn work(world: &mut World, cluster: &str) {
     }
 }
 
-fn see(world: &mut World, cluster: &str, name: &str, looked: Option<Looked>) {
+pub(crate) fn see(world: &mut World, cluster: &str, name: &str, looked: Option<Looked>) {
     let installation = on(world, cluster).unwrap().ordinal;
     let sights = vec![Sight { uid: format!("uid-{name}"), looked }];
     world.ok(Command::ObserveSync(ObserveSync { installation, sights }));
@@ -305,16 +310,20 @@ fn a_cluster_that_leaves_the_placement_is_cleaned_and_a_new_one_gets_everything(
 }
 
 #[test]
-fn a_deployable_that_asks_for_what_is_not_built_is_refused_in_words() {
+fn a_deployable_that_asks_for_what_cannot_be_is_refused_in_words() {
     let value = json!({
         "apiVersion": "tallyman.dev/v1", "kind": "Deployable", "metadata": {"name": "a"},
-        "spec": {"rollout": {"maxConcurrent": 1}, "drift": "Maybe", "ignore": ["spec.replicas"], "manifests": [
+        "spec": {"rollout": {"order": ["east"]}, "drift": "Maybe", "ignore": ["spec.replicas"], "manifests": [
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}}]},
     });
     let causes = manifest::read(value, "risk").unwrap_err();
     let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
-    let expected =
-        ["spec.drift", "spec.rollout", "spec.ignore[0]", "spec.manifests[0].metadata.generateName"];
+    let expected = [
+        "spec.drift",
+        "spec.rollout.maxUnavailable",
+        "spec.ignore[0]",
+        "spec.manifests[0].metadata.generateName",
+    ];
     assert_eq!(fields, expected);
 }
 

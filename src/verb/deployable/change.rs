@@ -14,6 +14,14 @@ Examples:
   tallyman deployable rollback settings -n risk --to 3
 
 Exit codes: 1 that revision is not kept, 3 not found, 7 unknown (repeat it with the key that is named)";
+const PAUSE_HELP: &str = "\
+Examples:
+  tallyman deployable pause risk/settings
+  tallyman deployable resume risk/settings
+
+What is begun on a cluster is not stopped by it.
+
+Exit codes: 3 not found, 7 unknown (repeat it with the key that is named)";
 const DELETE_HELP: &str = "\
 Examples:
   tallyman deployable delete risk/settings
@@ -35,6 +43,59 @@ pub(super) struct Rollback {
     to: Option<u32>,
     #[command(flatten)]
     change: ChangeOptions,
+}
+
+/// Begin a deployable's newest revision on no more clusters
+#[derive(Debug, clap::Args)]
+#[command(after_help = PAUSE_HELP)]
+pub(super) struct Pause {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Let a deployable's rollout go on
+#[derive(Debug, clap::Args)]
+#[command(after_help = PAUSE_HELP)]
+pub(super) struct Resume {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// NAME or NS/NAME
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    place: Where,
+    #[command(flatten)]
+    change: ChangeOptions,
+}
+
+impl Pause {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        self.which.rollout(client, true).await
+    }
+}
+
+impl Resume {
+    pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
+        self.which.rollout(client, false).await
+    }
+}
+
+impl Which {
+    async fn rollout(self, client: &Client, paused: bool) -> Result<(), Failure> {
+        let (namespace, name) = self.place.split(&self.name)?;
+        let body = json!({ "paused": paused });
+        let request = Request::send(Method::POST, format!("{}/rollout", one(namespace, name)), &body);
+        let verb = if paused { "pause" } else { "resume" };
+        let repeat = format!("tallyman deployable {verb} {namespace}/{name}");
+        let answer = client.change(request.keyed(self.change.key()), &repeat).await?;
+        let word = if paused { "paused" } else { "goes on" };
+        Screen::stdout().line(&format!("{namespace}/{name}   {word}   rev {}", answer.revision()));
+        Ok(())
+    }
 }
 
 /// Remove a deployable from its clusters, then its record

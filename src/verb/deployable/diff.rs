@@ -54,7 +54,7 @@ fn number(value: &Value, field: &str) -> u64 {
 }
 
 /// A line for each cluster, object and field.
-fn lines(document: &Value) -> Vec<String> {
+pub(super) fn lines(document: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let newest = number(document, "revision");
     for on in items(document, "items") {

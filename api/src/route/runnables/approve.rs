@@ -24,20 +24,24 @@ pub(in crate::route) async fn approve(
 ) -> Result<Response, Failure> {
     let (ask, body) = Ask::open(&api, request)?;
     let (bytes, value) = ask.document(body).await?;
-    let form = Form::read(&value).map_err(|causes| {
-        let listed: Vec<String> =
-            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-        let message = format!("nothing was decided on {name:?}: {}", listed.join("; "));
-        Failure::invalid(message, causes).about(Noun::Runnables, &name)
-    })?;
-    let revision = ask.if_match()?;
-    let target = Target { revision, ..Target::named(&namespace, &name) };
-    let Form { decision, digest, why } = form;
-    let command = Command::Approve(Approve { target, decision, digest, why });
+    let target = Target { revision: ask.if_match()?, ..Target::named(&namespace, &name) };
+    let command = Command::Approve(decision(Noun::Runnables, target, &value)?);
     let written = ask.propose(&namespace, &bytes, command).await?;
     let new = written.done.replayed || !written.done.unchanged;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     respond(&ask, &name, status, &written, None).await
+}
+
+/// The decision that was sent.
+pub(in crate::route) fn decision(noun: Noun, target: Target, value: &Value) -> Result<Approve, Failure> {
+    let name = &target.name;
+    let Form { decision, digest, why } = Form::read(value).map_err(|causes| {
+        let listed: Vec<String> =
+            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let message = format!("nothing was decided on {name:?}: {}", listed.join("; "));
+        Failure::invalid(message, causes).about(noun, name)
+    })?;
+    Ok(Approve { target, decision, digest, why })
 }
 
 /// A well-formed decision.

@@ -1,0 +1,156 @@
+//! Approvals of deployables, and how a generation gets from cluster to cluster.
+
+use crate::deployables::{conclude, deploy, due, get, intend, looked, on, redeploy, see, work};
+use crate::world::World;
+use serde_json::json;
+use tallyman_model::command::*;
+use tallyman_model::record::*;
+use tallyman_model::rollout::Progress;
+use tallyman_model::*;
+
+fn lead(user: &str) -> Principal {
+    Principal { user: user.to_owned(), groups: vec!["leads".to_owned()], through: None }
+}
+
+fn decide(world: &mut World, by: &Principal, decision: Decision, digest: Digest) -> Result<Done, Refusal> {
+    let target = Target::named("risk", "settings");
+    let why = String::new();
+    world.run_as(by, Command::ApproveGeneration(ApproveGeneration(Approve { target, decision, digest, why })))
+}
+
+fn pause(world: &mut World, paused: bool) {
+    world.ok(Command::PauseRollout(PauseRollout { target: Target::named("risk", "settings"), paused }));
+}
+
+fn guarded(value: &mut serde_json::Value) {
+    value["spec"]["approvals"] = json!({"required": 2, "groups": ["leads"], "expireAfter": "1h"});
+}
+
+fn staged(value: &mut serde_json::Value) {
+    value["spec"]["placement"] = json!({});
+    value["spec"]["rollout"] = json!({"maxUnavailable": 1, "order": ["west"], "minReady": "1m"});
+}
+
+fn generation(world: &World, cluster: &str) -> u32 {
+    on(world, cluster).map_or(0, |installation| installation.generation)
+}
+
+#[test]
+fn a_generation_goes_nowhere_before_enough_others_agree_to_exactly_it() {
+    let mut world = World::upgraded();
+    let digest = deploy(&mut world, guarded).digest;
+    assert_eq!((on(&world, "east"), get(&world).unwrap().is_approved()), (None, false));
+    let refused = |world: &mut World, by: &str, digest| {
+        let refusal = decide(world, &lead(by), Decision::Approve, digest).unwrap_err();
+        refusal.kind
+    };
+    assert_eq!(refused(&mut world, "ann", digest), RefusalKind::Forbidden, "ann asked for it");
+    let stranger = Principal { user: "sam".to_owned(), ..Principal::default() };
+    let none = decide(&mut world, &stranger, Decision::Approve, digest).unwrap_err();
+    assert_eq!(none.kind, RefusalKind::Forbidden);
+    assert_eq!(refused(&mut world, "bob", Digest([9; 32])), RefusalKind::Conflict);
+    decide(&mut world, &lead("bob"), Decision::Approve, digest).unwrap();
+    assert!(decide(&mut world, &lead("bob"), Decision::Approve, digest).unwrap().unchanged);
+    assert_eq!(on(&world, "east"), None, "one of two");
+    decide(&mut world, &lead("eve"), Decision::Approve, digest).unwrap();
+    assert_eq!(generation(&world, "east"), 1);
+    assert_eq!(refused(&mut world, "kim", digest), RefusalKind::Conflict, "it is approved already");
+}
+
+#[test]
+fn a_new_generation_needs_new_approvals_also_one_that_asks_for_none_and_the_one_before_stays() {
+    let mut world = World::upgraded();
+    let digest = deploy(&mut world, guarded).digest;
+    for user in ["bob", "eve"] {
+        decide(&mut world, &lead(user), Decision::Approve, digest).unwrap();
+    }
+    work(&mut world, "east");
+    redeploy(&mut world, "debug", |_| {});
+    let now = get(&world).unwrap();
+    assert_eq!((now.generation, now.is_approved(), generation(&world, "east")), (2, false, 1));
+    assert_eq!(due(&world, "east"), []);
+    decide(&mut world, &lead("bob"), Decision::Reject, now.digest).unwrap();
+    assert_eq!(generation(&world, "east"), 1);
+    let late = decide(&mut world, &lead("eve"), Decision::Approve, now.digest).unwrap_err();
+    assert!(late.message.contains("was rejected by bob"), "{}", late.message);
+    world.ok(Command::Rollback(Rollback { target: Target::named("risk", "settings"), to: Some(2) }));
+    let again = get(&world).unwrap();
+    assert_eq!((again.generation, again.is_approved(), again.digest == now.digest), (3, false, true));
+    for user in ["bob", "eve"] {
+        decide(&mut world, &lead(user), Decision::Approve, again.digest).unwrap();
+    }
+    assert_eq!(
+        (generation(&world, "east"), get(&world).unwrap().approved.unwrap().spec.approvals),
+        (3, None)
+    );
+}
+
+#[test]
+fn what_was_not_approved_in_time_is_asked_for_anew() {
+    let mut world = World::upgraded();
+    let digest = deploy(&mut world, guarded).digest;
+    world.now_ms += 3_600_000;
+    let late = decide(&mut world, &lead("bob"), Decision::Approve, digest).unwrap_err();
+    assert!(late.message.contains("rollback settings --to 1"), "{}", late.message);
+    world.ok(Command::Rollback(Rollback { target: Target::named("risk", "settings"), to: Some(1) }));
+    decide(&mut world, &lead("bob"), Decision::Approve, digest).unwrap();
+}
+
+#[test]
+fn a_generation_is_begun_on_the_next_cluster_when_the_one_before_is_healthy_for_long_enough() {
+    let mut world = World::upgraded();
+    deploy(&mut world, staged);
+    assert_eq!((generation(&world, "west"), generation(&world, "east")), (1, 0));
+    work(&mut world, "west");
+    let waits = get(&world).unwrap();
+    assert_eq!((waits.progress, waits.look_ms), (Progress::Waiting, Some(world.now_ms + 60_000)));
+    world.now_ms += 60_000;
+    world.ok(Command::Expire(Expire {}));
+    assert_eq!((generation(&world, "east"), get(&world).unwrap().progress), (1, Progress::Begun));
+    work(&mut world, "east");
+
+    // The next one fails on the first cluster: it goes no further, and the other keeps what it has.
+    redeploy(&mut world, "debug", staged);
+    let intent = intend(&mut world, "west", "first", SyncAction::Apply).unwrap();
+    let sick = Looked { health: Health::Degraded, ..looked("first", Some(Digest([1; 32]))) };
+    conclude(&mut world, "west", "first", intent, SyncOutcome::Done(Box::new(sick)));
+    work(&mut world, "west");
+    let stopped = get(&world).unwrap();
+    assert_eq!((stopped.progress, generation(&world, "east")), (Progress::Degraded, 1));
+    assert!(stopped.progress_message.contains("degraded on west"), "{}", stopped.progress_message);
+    assert_eq!(stopped.look_ms, None);
+
+    // Mended, it goes on by itself.
+    see(&mut world, "west", "first", Some(looked("first", Some(Digest([1; 32])))));
+    assert_eq!(get(&world).unwrap().progress, Progress::Waiting);
+    world.now_ms += 60_000;
+    world.ok(Command::Expire(Expire {}));
+    assert_eq!(generation(&world, "east"), 2);
+}
+
+#[test]
+fn a_paused_deployable_is_begun_on_no_more_clusters_until_it_is_resumed() {
+    let mut world = World::upgraded();
+    deploy(&mut world, |value| value["spec"]["placement"] = json!({}));
+    work(&mut world, "east");
+    work(&mut world, "west");
+    pause(&mut world, true);
+    redeploy(&mut world, "debug", |value| value["spec"]["placement"] = json!({}));
+    assert_eq!((generation(&world, "west"), get(&world).unwrap().progress), (1, Progress::Paused));
+    pause(&mut world, false);
+    assert_eq!((generation(&world, "west"), generation(&world, "east")), (2, 2));
+}
+
+#[test]
+fn generations_that_are_on_a_cluster_are_kept_however_many_come_behind_them() {
+    let mut world = World::upgraded();
+    deploy(&mut world, |_| {});
+    work(&mut world, "east");
+    pause(&mut world, true);
+    for level in 0..15 {
+        redeploy(&mut world, &level.to_string(), |_| {});
+    }
+    let kept = get(&world).unwrap().bundles;
+    assert_eq!((kept.len(), kept[0].0), (limits::BUNDLES_MAX, 1));
+    assert!(query::bundle(&world.view, on(&world, "east").unwrap().bundle).unwrap().is_some());
+}
