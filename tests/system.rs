@@ -29,6 +29,8 @@ mod diagnoses;
 mod directories;
 #[path = "system/fan_out.rs"]
 mod fan_out;
+#[path = "system/gate.rs"]
+mod gate;
 #[path = "system/history.rs"]
 mod history;
 #[path = "system/kinds.rs"]
@@ -63,6 +65,8 @@ mod servers;
 mod sources;
 #[path = "system/streams.rs"]
 mod streams;
+#[path = "system/via.rs"]
+mod via;
 #[path = "system/witness.rs"]
 mod witness;
 #[path = "system/workflow.rs"]

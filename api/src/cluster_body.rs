@@ -7,6 +7,7 @@ use crate::noun::Noun;
 use crate::status::Failure;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use tallyman_model::limits::DATACENTER_BYTES_MAX;
 use tallyman_model::manifest::names;
 use tallyman_model::record::Credentials;
 use tallyman_model::{Cause, Revision, limits, log_link};
@@ -27,6 +28,7 @@ pub(crate) struct ClusterBody {
     pub(crate) credentials: Credentials,
     pub(crate) cordoned: bool,
     pub(crate) paused: bool,
+    pub(crate) via: String,
     pub(crate) log_link: String,
 }
 
@@ -106,6 +108,16 @@ impl ClusterBody {
                 Some(Value::Bool(value)) => *slot = value,
                 Some(_) => faults.add(format!("spec.{field}"), "must be true or false"),
             }
+        }
+        match spec.remove("via") {
+            None | Some(Value::Null) => {}
+            Some(Value::String(datacenter)) if datacenter.len() <= DATACENTER_BYTES_MAX => {
+                self.via = datacenter
+            }
+            Some(_) => faults.add(
+                "spec.via",
+                format!("must be a datacenter's name, as a string of at most {DATACENTER_BYTES_MAX} bytes"),
+            ),
         }
         match spec.remove("logLink") {
             None | Some(Value::Null) => {}

@@ -1,6 +1,7 @@
 //! What is counted, in a registry of this server's own, and how it is shown.
 
 mod flushes;
+mod relays;
 
 use crate::api::Api;
 use crate::view;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use relays::Relays;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tallyman_model::query;
@@ -75,6 +77,7 @@ pub(crate) struct Metrics {
     stretch: Number,
     out_of_service: Gauge,
     ledger: Number,
+    relays: Relays,
     disk_available: Number,
     disk_reserve: Number,
     disk_pressed: Gauge,
@@ -108,6 +111,7 @@ impl Metrics {
             stretch: Number::default(),
             out_of_service: Gauge::default(),
             ledger: Gauge::default(),
+            relays: Relays::default(),
             disk_available: Gauge::default(),
             disk_reserve: Gauge::default(),
             disk_pressed: Gauge::default(),
@@ -164,6 +168,7 @@ impl Metrics {
         let help = "Clusters and tenants of which nothing more is stopped before somebody agrees";
         registry.register("brakes_engaged", help, metrics.brakes.clone());
         metrics.register_disk(&mut registry);
+        metrics.relays.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -209,6 +214,7 @@ impl Metrics {
         self.out_of_service.set(i64::from(status.fatal.is_some()));
         self.ledger.set(api.backend().ledger_head().0);
         self.flushes.set(api.backend().flush_times());
+        self.relays.set(status.relaying);
         self.disk_available.set(status.disk.available_bytes);
         self.disk_reserve.set(status.disk.reserve_bytes);
         self.disk_pressed.set(i64::from(status.disk.is_pressed));

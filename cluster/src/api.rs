@@ -4,6 +4,7 @@ use crate::CallError;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde_json::Value;
+use tallyman_model::ReplicaId;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
 use tallyman_model::rule::Owned;
@@ -114,6 +115,11 @@ pub enum WatchEvent {
 
 /// A cluster. Every call ends by its deadline; what a failure means is in [`CallError`].
 pub trait ClusterApi: Send + Sync + 'static {
+    /// The replica that the last connection to it went through; `None`: none was relayed.
+    fn relayed_by(&self) -> Option<ReplicaId> {
+        None
+    }
+
     /// Reads which cluster this is.
     fn identity(&self) -> Call<'_, Identity>;
 

@@ -5,6 +5,7 @@
 mod apply;
 mod client;
 mod connect;
+mod dial;
 mod exchange;
 mod hold;
 mod import;
@@ -20,12 +21,14 @@ mod watch;
 mod write;
 
 pub use connect::{ConnectError, ConnectOptions, Origin, Timing};
+pub use dial::{Dial, Stream, address};
 pub use import::{Imported, Inline, import};
 
 use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
 use link::{Keeper, Line};
 use serde_json::Value;
 use std::sync::Arc;
+use tallyman_model::ReplicaId;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
 use tallyman_model::rule::event::Warning;
@@ -41,6 +44,8 @@ pub struct KubeApi {
     write: Line,
     timing: Timing,
     server: String,
+    address: (String, u16),
+    dial: Option<dial::Dialler>,
     served: Arc<served::Catalog>,
     _keeper: Arc<Keeper>,
 }
@@ -74,9 +79,19 @@ impl KubeApi {
     pub fn server(&self) -> &str {
         &self.server
     }
+
+    /// Its host (an IPv6 address in brackets) and port.
+    #[must_use]
+    pub fn address(&self) -> &(String, u16) {
+        &self.address
+    }
 }
 
 impl ClusterApi for KubeApi {
+    fn relayed_by(&self) -> Option<ReplicaId> {
+        self.dial.as_ref()?.0.relayed_by()
+    }
+
     fn identity(&self) -> Call<'_, Identity> {
         Box::pin(list::identity(self))
     }

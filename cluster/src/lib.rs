@@ -36,7 +36,9 @@ pub use breaker::Breaker;
 pub use denials::Denials;
 pub use error::{CallError, NotSent, Refused, RefusedKind, Unknown, words};
 pub use guarded::{Fence, Guarded};
-pub use kube_api::{ConnectError, ConnectOptions, Imported, Inline, KubeApi, Origin, Timing, import};
+pub use kube_api::{
+    ConnectError, ConnectOptions, Dial, Imported, Inline, KubeApi, Origin, Stream, Timing, address, import,
+};
 pub use limiter::{Limiter, Slot};
 pub use plugins::{PluginError, Plugins};
 pub use rights::{Right, Scope, VERSION_PATH, rights, rights_of};

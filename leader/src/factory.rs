@@ -1,9 +1,14 @@
 //! Where clients of clusters come from.
 
+use crate::via;
 use futures::future::BoxFuture;
+use std::fmt;
 use std::sync::Arc;
-use tallyman_cluster::{Access, ClusterApi, ConnectError, ConnectOptions, KubeApi, Timing, words};
+use tallyman_cluster::{
+    Access, ClusterApi, ConnectError, ConnectOptions, Dial, KubeApi, Timing, address, words,
+};
 use tallyman_model::record::Cluster;
+use tallyman_raft::{Group, Servers};
 use thiserror::Error;
 
 /// Makes clients. Asked again when a cluster's record refers to other credentials, and when a client cannot go on with those that it
@@ -31,12 +36,45 @@ pub struct FactoryError {
 }
 
 /// Clients over sockets, with the credentials that the record refers to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Sockets {
     /// What of this machine records may refer to.
     pub access: Access,
     /// Deadlines.
     pub timing: Timing,
+    /// Whose replicas relay to clusters that are reached through their datacenters; `None`: every cluster is connected
+    /// to from here.
+    pub group: Option<Group>,
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sockets").field("timing", &self.timing).finish_non_exhaustive()
+    }
+}
+
+impl Sockets {
+    async fn open(&self, cluster: &Cluster, dial: Option<Arc<dyn Dial>>) -> Result<KubeApi, ConnectError> {
+        KubeApi::connect(ConnectOptions {
+            credentials: cluster.credentials.clone(),
+            access: self.access.clone(),
+            timing: self.timing,
+            dial,
+        })
+        .await
+    }
+}
+
+impl Servers for Sockets {
+    fn server<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<(String, u16), String>> {
+        Box::pin(async move {
+            if let Some(server) = &cluster.credentials.server {
+                return address(&server.url).ok_or_else(|| "its server is no URL".to_owned());
+            }
+            let api = self.open(cluster, None).await.map_err(|error| words(&error))?;
+            Ok(api.address().clone())
+        })
+    }
 }
 
 impl ClusterFactory for Sockets {
@@ -45,12 +83,8 @@ impl ClusterFactory for Sockets {
         cluster: &'a Cluster,
     ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>> {
         Box::pin(async move {
-            let options = ConnectOptions {
-                credentials: cluster.credentials.clone(),
-                access: self.access.clone(),
-                timing: self.timing,
-            };
-            match KubeApi::connect(options).await {
+            let dial = self.group.as_ref().and_then(|group| via::way(group, cluster));
+            match self.open(cluster, dial).await {
                 Ok(api) => Ok(Arc::new(api) as Arc<dyn ClusterApi>),
                 Err(error) => Err(FactoryError { message: words(&error), source: Some(error) }),
             }

@@ -31,6 +31,7 @@ mod spread;
 mod term;
 #[cfg(test)]
 mod testing;
+mod via;
 
 pub use factory::{ClusterFactory, FactoryError, Sockets};
 pub use leader::Leader;

@@ -40,6 +40,7 @@ impl Fixture {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
+            via: String::new(),
             log_link: String::new(),
         }));
         let cluster = fixture.cluster();
@@ -49,6 +50,7 @@ impl Fixture {
             kube_system_uid: Some("east".to_owned()),
             version: String::new(),
             rewound: false,
+            relayed_by: None,
             message: String::new(),
         }));
         let spec = json!({"apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": "report"},

@@ -9,6 +9,8 @@ pub const MANIFESTS_INLINE_BYTES_MAX: usize = 1024;
 pub const REPLICAS_MAX: usize = 9;
 /// Clusters that one group can have.
 pub const CLUSTERS_MAX: usize = 10_000;
+/// Bytes of a datacenter's name.
+pub const DATACENTER_BYTES_MAX: usize = 253;
 /// Manifests of one submission.
 pub const MANIFESTS_MAX: usize = 100;
 /// Manifests of one submission together.

@@ -7,6 +7,7 @@ use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Phase, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes,
     index, limits, lookup,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a command reads and writes through. Dropping it drops all that it wrote.
@@ -120,6 +121,20 @@ impl<'a> Txn<'a> {
             }));
         }
         Ok(members)
+    }
+
+    /// Refuses a datacenter in which no replica is; empty: none is meant.
+    pub(crate) fn known_datacenter(&self, datacenter: &str) -> Result<Result<(), Refusal>, Damaged> {
+        if datacenter.is_empty() {
+            return Ok(Ok(()));
+        }
+        let places: BTreeSet<String> = self.members()?.into_iter().map(|member| member.datacenter).collect();
+        if places.contains(datacenter) {
+            return Ok(Ok(()));
+        }
+        let places = places.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!("no replica is in datacenter {datacenter:?}; they are in {places}");
+        Ok(Err(Refusal::new(RefusalKind::Invalid, message)))
     }
 
     /// The ordinals that a lookup value points to, at most `limit`.

@@ -5,7 +5,7 @@
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
 //! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; deployables; pools and locks |
-//! | 3 | clusters without a kubeconfig |
+//! | 3 | clusters without a kubeconfig, and with a `via` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -44,7 +44,8 @@ impl Command {
             | Command::ObserveSync(_)
             | Command::ApproveGeneration(_)
             | Command::PauseRollout(_) => 3,
-            Command::AddCluster(add) if add.credentials.server.is_some() => 3,
+            Command::AddCluster(add) if add.credentials.server.is_some() || !add.via.is_empty() => 3,
+            Command::UpdateCluster(update) if update.via.as_ref().is_some_and(|via| !via.is_empty()) => 3,
             Command::UpdateCluster(update)
                 if update.credentials.as_ref().is_some_and(|credentials| credentials.server.is_some()) =>
             {

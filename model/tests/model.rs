@@ -45,6 +45,8 @@ mod property;
 mod rollouts;
 #[path = "model/story.rs"]
 mod story;
+#[path = "model/via.rs"]
+mod via;
 #[path = "model/workflow.rs"]
 mod workflow;
 #[path = "model/world.rs"]

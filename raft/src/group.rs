@@ -15,6 +15,7 @@ pub(crate) mod observe;
 pub(crate) mod options;
 pub(crate) mod propose;
 pub(crate) mod read;
+pub(crate) mod relay;
 pub(crate) mod scrub;
 pub(crate) mod service;
 pub(crate) mod snapshots;
@@ -25,14 +26,14 @@ pub(crate) mod who;
 
 use crate::{
     Backup, BackupError, Committed, FlushTimes, GroupOptions, InitError, Permit, Proposal, ProposeError,
-    Published, ReadError, ReadMode, Reader, StartError, Status, TransferError,
+    Published, ReadError, ReadMode, Reader, Relayed, Servers, StartError, Status, TransferError,
 };
 use inner::Inner;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::{GroupId, ReplicaId, Uid};
+use tallyman_model::{GroupId, Ordinal, ReplicaId, Uid};
 use tokio::sync::watch;
 
 /// A handle to this process's replica; clones are the same replica. It runs until [`shutdown`](Self::shutdown) or
@@ -142,6 +143,33 @@ impl Group {
     #[must_use]
     pub fn peer_address(&self) -> SocketAddr {
         self.inner.listening
+    }
+
+    /// Where this replica is.
+    #[must_use]
+    pub fn datacenter(&self) -> &str {
+        &self.inner.options.datacenter
+    }
+
+    /// Has this replica relay connections to the clusters that are to be reached through its datacenter, at most
+    /// `connections_max` at a time, from now on. `servers` says where they are.
+    pub fn relay_to(&self, servers: Arc<dyn Servers>, connections_max: usize) {
+        self.inner.relays.serve(servers, connections_max);
+    }
+
+    /// Connects to the server of a cluster, a host and a port, through a replica in `datacenter`: those there are asked
+    /// in turn, `first` before the others. Answers who relays, and the connection: bytes as the server says them.
+    ///
+    /// # Errors
+    /// No replica there connects to it, and what each met. Nothing was sent to the cluster.
+    pub async fn connect_via(
+        &self,
+        cluster: Ordinal,
+        server: (&str, u16),
+        datacenter: &str,
+        first: Option<ReplicaId>,
+    ) -> std::io::Result<(ReplicaId, Relayed)> {
+        self.inner.connect_via(cluster, server, datacenter, first).await
     }
 
     /// Founds the group, once: the replicas of all configured peers, of which there must be `expect`. Every one must

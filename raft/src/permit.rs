@@ -19,7 +19,7 @@ struct Sample {
 }
 
 /// Time since the machine was booted, suspension included.
-fn boot_time() -> Duration {
+pub(crate) fn boot_time() -> Duration {
     let time = clock_gettime(ClockId::Boottime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -8,7 +8,8 @@
 //!                                                  ◄── Response(id), Appended(id)
 //! ```
 //! A connection serves one [`Lane`], so that neither a snapshot nor a full pipeline holds up a heartbeat. Requests
-//! are told apart by their id; appends of one session are answered in the order in which they were sent.
+//! are told apart by their id; appends of one session are answered in the order in which they were sent. One that begins
+//! with the question for a [`relay`] carries nothing else.
 
 pub(crate) mod append;
 pub(crate) mod client;
@@ -16,6 +17,7 @@ pub(crate) mod frame;
 pub(crate) mod incoming;
 pub(crate) mod link;
 pub(crate) mod peers;
+pub(crate) mod relay;
 pub(crate) mod server;
 pub(crate) mod tls;
 pub(crate) mod wire;

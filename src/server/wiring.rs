@@ -71,10 +71,13 @@ impl Replica {
         };
         let group = group.map_err(|error| Failure::of(&error, &start_hint(&error, &config.data_dir)))?;
         let options = tallyman_leader::Options::new(Arc::clone(&env));
-        let sockets = Sockets { access: access(config, &env), ..Sockets::default() };
-        let leader = Leader::start(Arc::new(group.clone()), Arc::new(sockets), options);
+        let (limits, bounds, relays_max) = super::descriptors::bounds();
+        let sockets =
+            Sockets { access: access(config, &env), group: Some(group.clone()), ..Sockets::default() };
+        let sockets = Arc::new(sockets);
+        group.relay_to(Arc::clone(&sockets) as _, relays_max);
+        let leader = Leader::start(Arc::new(group.clone()), sockets, options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
-        let (limits, bounds) = super::descriptors::bounds();
         let options = ApiOptions::new(Arc::new(group.clone()), env, identity, drain.subscribe());
         let api = router(ApiOptions { bounds, ..options });
         let api = serve(listener, api, ServeOptions { tls, limits }, close.subscribe());

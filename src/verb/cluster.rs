@@ -73,6 +73,7 @@ const COLUMNS: Columns = Columns {
         "SWEPT",
         "TIMELINE",
         "KUBE-SYSTEM UID",
+        "VIA",
         "REACHED BY",
     ],
     narrow: 6,
@@ -98,6 +99,7 @@ fn cells(cluster: &Value) -> Vec<String> {
         ago("/status/sweptAt"),
         number("/status/timeline"),
         or_dash(text(cluster, "/status/kubeSystemUID")),
+        or_dash(text(cluster, "/spec/via")),
         match text(cluster, "/spec/server/url") {
             "" => text(cluster, "/spec/kubeconfig/path").to_owned(),
             url => url.to_owned(),

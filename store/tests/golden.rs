@@ -236,6 +236,7 @@ fn short_log() -> Vec<Command> {
         credentials: Credentials::kubeconfig("/k", Some("c".to_owned())),
         cordoned: false,
         paused: false,
+        via: String::new(),
         log_link: String::new(),
     };
     let run = serde_json::json!({
@@ -261,6 +262,7 @@ fn short_log() -> Vec<Command> {
             kube_system_uid: Some("uid".to_owned()),
             version: "v1.36.3".to_owned(),
             rewound: false,
+            relayed_by: None,
             message: String::new(),
         }),
         Command::Submit(Box::new(submit)),

@@ -43,6 +43,11 @@ pub(super) const FIELDS: &[Field] = &[
     may("spec.server.provider.config", Document, "What is passed to it as spec.cluster.config."),
     may("spec.server.provider.args", Texts, "More arguments, if the file lets profiles add some."),
     may("spec.server.provider.env", Strings, "More of its environment, likewise."),
+    may(
+        "spec.via",
+        Text,
+        "The datacenter whose replicas reach it: a leader elsewhere connects through one of them. Default: any replica reaches it.",
+    ),
     may("spec.cordoned", Flag, "Nothing new is placed on it; what is there goes on. Default false."),
     may("spec.paused", Flag, "Nothing is written to it; watching goes on. Default false."),
     may(
@@ -63,6 +68,11 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     may("status.reachable", Flag, "It answered last; absent or null: it was not asked yet."),
     may("status.reachableSince", Time, "Since when that is so."),
+    may(
+        "status.relayedBy",
+        Text,
+        "The replica that relays the leader's connections to it, and its datacenter; absent: the leader connects itself.",
+    ),
     may("status.brake", Text, "That nothing more is stopped on it before somebody agrees, in plain words."),
     may("status.message", Text, "What went wrong with it last."),
     may("status.kubeSystemUID", Text, "Its identity."),

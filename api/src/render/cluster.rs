@@ -28,6 +28,7 @@ pub(super) fn document(
         spec: Spec {
             kubeconfig: credentials::kubeconfig(&cluster.credentials),
             server: cluster.credentials.server.as_deref().map(credentials::server),
+            via: &cluster.via,
             cordoned: cluster.cordoned,
             paused: cluster.paused,
             log_link: &cluster.log_link,
@@ -37,6 +38,7 @@ pub(super) fn document(
             quarantined: cluster.quarantined,
             reachable: cluster.reachable,
             reachable_since: cluster.reachable.map(|_| time::format(cluster.reachable_since_ms)),
+            relayed_by: cluster.relayed_by.map(|replica| format!("{replica} of {}", cluster.via)),
             message: &cluster.message,
             brake: scene
                 .meta()?
@@ -74,6 +76,8 @@ struct Spec<'a> {
     kubeconfig: Option<credentials::Kubeconfig<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     server: Option<credentials::Server<'a>>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    via: &'a str,
     cordoned: bool,
     paused: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -89,6 +93,9 @@ struct State<'a> {
     reachable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reachable_since: Option<String>,
+    /// Whose connections it is reached by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relayed_by: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,12 +10,10 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use tallyman_model::command::{DismissMember, ExpectMember, PreferDatacenter, PromoteMember};
+use tallyman_model::limits::DATACENTER_BYTES_MAX;
 use tallyman_model::quorum::Seen;
 use tallyman_model::record::{Expected, JoinAs, Member, MemberState, Record};
 use tallyman_model::{Command, ReplicaId, query};
-
-/// Bytes of a datacenter's name.
-const DATACENTER_BYTES_MAX: usize = 253;
 
 /// `GET`: the members, who else may join, and the preferred datacenter.
 pub(super) async fn list(State(api): State<Shared>, request: Request) -> Result<Response, Failure> {

@@ -3,9 +3,9 @@
 use crate::client::start;
 use crate::samples::CLUSTERS;
 use serde_json::{Value, json};
-use tallyman_model::Command;
 use tallyman_model::command::Contact;
 use tallyman_model::rule::Verdict;
+use tallyman_model::{Command, ReplicaId};
 
 fn cluster(name: &str) -> Value {
     json!({
@@ -137,6 +137,7 @@ async fn a_quarantine_ends_when_the_identity_is_confirmed() {
         kube_system_uid: Some("another".to_owned()),
         version: String::new(),
         rewound: false,
+        relayed_by: None,
         message: String::new(),
     }));
     let east = format!("{CLUSTERS}/east");
@@ -149,6 +150,35 @@ async fn a_quarantine_ends_when_the_identity_is_confirmed() {
         (&document["status"]["kubeSystemUID"], &document["status"]["timeline"]),
         (&json!("another"), &json!(2))
     );
+}
+
+#[tokio::test]
+async fn a_cluster_is_reached_through_a_datacenter_and_says_who_relays() {
+    let server = start().await;
+    server.memory.raise();
+    let mut plant = cluster("plant");
+    plant["spec"]["via"] = json!(3);
+    assert!(server.post(CLUSTERS, &plant).await.done(422).to_string().contains("spec.via"));
+    plant["spec"]["via"] = json!("nowhere");
+    let refused = server.post(CLUSTERS, &plant).await.done(422);
+    let words = "no replica is in datacenter \"nowhere\"; they are in dc1, dc2, dc3";
+    assert!(refused["message"].as_str().unwrap().contains(words), "{refused}");
+    plant["spec"]["via"] = json!("dc2");
+    assert_eq!(server.post(CLUSTERS, &plant).await.done(201)["spec"]["via"], "dc2");
+    let cluster = server.memory.look(|view| tallyman_model::query::cluster(view, "plant")).unwrap().unwrap();
+    server.memory.run(Command::Contact(Contact {
+        cluster: cluster.head.ordinal,
+        reachable: true,
+        kube_system_uid: Some("plant".to_owned()),
+        version: String::new(),
+        rewound: false,
+        relayed_by: Some(ReplicaId(2)),
+        message: String::new(),
+    }));
+    let plant = format!("{CLUSTERS}/plant");
+    assert_eq!(server.get(&plant).await.json()["status"]["relayedBy"], "r2 of dc2");
+    let direct = server.merge(&plant, &json!({"spec": {"via": null}})).await.done(200);
+    assert_eq!(direct["spec"]["via"], Value::Null);
 }
 
 #[tokio::test]

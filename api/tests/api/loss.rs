@@ -27,6 +27,7 @@ async fn a_lost_run_says_so_is_moved_by_a_persons_word_and_shows_both_attempts()
             kube_system_uid: None,
             version: String::new(),
             rewound: false,
+            relayed_by: None,
             message: "connection refused".to_owned(),
         }));
         server.memory.env.now_ms.fetch_add(10_000, Relaxed);
@@ -37,6 +38,7 @@ async fn a_lost_run_says_so_is_moved_by_a_persons_word_and_shows_both_attempts()
         kube_system_uid: None,
         version: String::new(),
         rewound: false,
+        relayed_by: None,
         message: "connection refused".to_owned(),
     }));
     server.memory.run(Command::Assess(Assess { cluster: east }));

@@ -46,6 +46,7 @@ impl Memory {
             credentials,
             cordoned: false,
             paused: false,
+            via: String::new(),
             log_link: String::new(),
         };
         self.run(Command::AddCluster(add));
@@ -56,6 +57,7 @@ impl Memory {
             kube_system_uid: Some(format!("uid-of-{name}")),
             version: "v1.36.0".to_owned(),
             rewound: false,
+            relayed_by: None,
             message: String::new(),
         }));
         ordinal

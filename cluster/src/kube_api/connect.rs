@@ -1,5 +1,6 @@
 //! From credentials to a [`KubeApi`].
 
+use super::dial::{Dial, Dialler, address_of};
 use super::{KubeApi, link, source};
 use crate::plugins::PluginError;
 use crate::{Access, limits};
@@ -11,7 +12,7 @@ use tallyman_model::record::Credentials;
 use thiserror::Error;
 
 /// How to reach a cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConnectOptions {
     /// Where the credentials are. Relative paths inside a kubeconfig are relative to its folder.
     pub credentials: Credentials,
@@ -19,6 +20,17 @@ pub struct ConnectOptions {
     pub access: Access,
     /// Deadlines.
     pub timing: Timing,
+    /// The way to the server; `None`: TCP connections from here.
+    pub dial: Option<Arc<dyn Dial>>,
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("credentials", &self.credentials)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ConnectOptions {
@@ -26,11 +38,10 @@ impl ConnectOptions {
     #[must_use]
     pub fn new(kubeconfig: impl AsRef<Path>) -> Self {
         let credentials = Credentials::kubeconfig(kubeconfig.as_ref().to_string_lossy(), None);
-        Self { credentials, access: Access::default(), timing: Timing::default() }
+        Self { credentials, access: Access::default(), timing: Timing::default(), dial: None }
     }
 
     /// The same with another context, if one is given.
-    #[must_use]
     pub fn context(mut self, context: Option<String>) -> Self {
         self.credentials.context = context;
         self
@@ -220,7 +231,17 @@ pub(super) async fn connect(options: ConnectOptions) -> Result<KubeApi, ConnectE
     let timing = options.timing;
     let of = Origin::of(&options.credentials);
     let Some(first) = source::read(&options, None).await? else { return Err(ConnectError::Deadline { of }) };
-    let server = first.config.cluster_url.to_string();
+    let (url, dial) = (&first.config.cluster_url, options.dial.clone().map(Dialler));
+    let (server, address) = (url.to_string(), address_of(url));
     let (watch, write, keeper) = link::open(options, first)?;
-    Ok(KubeApi { watch, write, timing, server, served: Arc::default(), _keeper: Arc::new(keeper) })
+    Ok(KubeApi {
+        watch,
+        write,
+        timing,
+        server,
+        address,
+        dial,
+        served: Arc::default(),
+        _keeper: Arc::new(keeper),
+    })
 }

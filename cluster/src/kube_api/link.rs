@@ -81,10 +81,13 @@ pub(super) fn open(options: ConnectOptions, first: Read) -> Result<(Line, Line, 
 
 fn connections(options: &ConnectOptions, read: &Read) -> Result<State, ConnectError> {
     let transport = || {
-        client::transport(&read.config, options.timing.connect).map_err(|source| ConnectError::Credentials {
-            of: Origin::of(&options.credentials),
-            what: "certificate, key or token",
-            source,
+        let dial = options.dial.clone();
+        client::transport(&read.config, options.timing.connect, dial).map_err(|source| {
+            ConnectError::Credentials {
+                of: Origin::of(&options.credentials),
+                what: "certificate, key or token",
+                source,
+            }
         })
     };
     Ok(State::Open { watch: transport()?, write: transport()? })

@@ -54,7 +54,12 @@ impl Stage {
     fn options(&self, user: User) -> ConnectOptions {
         let server = Server { url: self.cluster.server(), user, ..Server::default() };
         let access = Access { dir: Some(self.dir.path().to_owned()), plugins: None };
-        ConnectOptions { credentials: Credentials::server(server), access, timing: Timing::default() }
+        ConnectOptions {
+            credentials: Credentials::server(server),
+            access,
+            timing: Timing::default(),
+            dial: None,
+        }
     }
 }
 

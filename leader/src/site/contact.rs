@@ -32,7 +32,7 @@ impl NoContact {
 
 pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
     let mut record = site.record.clone();
-    let mut used: Option<Credentials> = None;
+    let mut used: Option<Way> = None;
     let mut failures: u32 = 0;
     let mut denials = site.denials.changes();
     loop {
@@ -77,30 +77,44 @@ pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
     }
 }
 
-/// What of a record contact depends on.
-fn settings(record: &Cluster) -> (&Credentials, Option<&String>, bool) {
-    (&record.credentials, record.kube_system_uid.as_ref(), record.quarantined)
+/// What a client is made of.
+#[derive(Clone, PartialEq, Eq)]
+struct Way {
+    credentials: Credentials,
+    via: String,
 }
 
-/// Makes a client where there is none for these credentials.
+impl Way {
+    fn of(record: &Cluster) -> Self {
+        Self { credentials: record.credentials.clone(), via: record.via.clone() }
+    }
+}
+
+/// What of a record contact depends on.
+fn settings(record: &Cluster) -> (Way, Option<&String>, bool) {
+    (Way::of(record), record.kube_system_uid.as_ref(), record.quarantined)
+}
+
+/// Makes a client where there is none for these credentials and this way.
 async fn connect(
     site: &Site,
     factory: &dyn ClusterFactory,
     known: &Cluster,
-    used: &mut Option<Credentials>,
+    used: &mut Option<Way>,
 ) -> Result<(), NoContact> {
-    if used.as_ref() == Some(&known.credentials) {
+    let way = Way::of(known);
+    if used.as_ref() == Some(&way) {
         return Ok(());
     }
     drop_client(site, used);
     let client = factory.connect(known).await?;
     site.client.send_replace(Some(client));
-    *used = Some(known.credentials.clone());
+    *used = Some(way);
     Ok(())
 }
 
-/// What is behind other credentials must show who it is first.
-fn drop_client(site: &Site, used: &mut Option<Credentials>) {
+/// What is behind other credentials, or on another way, must show who it is first.
+fn drop_client(site: &Site, used: &mut Option<Way>) {
     site.confirmed.send_replace(false);
     site.client.send_replace(None);
     *used = None;
@@ -131,7 +145,9 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
     }
     // There, but not all of it may be read.
     let message = site.denials.words();
+    let relayed_by = site.client.borrow().as_ref().and_then(|client| client.relayed_by());
     let news = record.reachable != Some(true)
+        || record.relayed_by != relayed_by
         || record.version != identity.version
         || (!record.quarantined && (other || record.message != message));
     let record = if news {
@@ -141,6 +157,7 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
             kube_system_uid: Some(identity.kube_system_uid.clone()),
             version: identity.version.clone(),
             rewound: false,
+            relayed_by,
             message,
         };
         match site.term.propose(Command::Contact(contact)).await?.record.map(Arc::unwrap_or_clone) {
@@ -156,7 +173,8 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
     let before = site.confirmed.send_replace(confirmed);
     match (before, confirmed) {
         (false, true) => {
-            tracing::info!(cluster = site.name, version = identity.version, "cluster reached");
+            let relayed_by = relayed_by.map(|replica| replica.to_string());
+            tracing::info!(cluster = site.name, version = identity.version, relayed_by, "cluster reached");
         }
         (_, false) => tracing::warn!(cluster = site.name, why = record.message, "cluster gets nothing"),
         (true, true) => {}
@@ -183,6 +201,7 @@ async fn missed(site: &Site, failures: u32, error: &NoContact) {
         kube_system_uid: None,
         version: String::new(),
         rewound: false,
+        relayed_by: None,
         message,
     };
     // Not taken: the next failure says it again.

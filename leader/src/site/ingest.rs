@@ -108,6 +108,7 @@ impl Ingest {
                 kube_system_uid: None,
                 version: String::new(),
                 rewound: true,
+                relayed_by: record.relayed_by,
                 message: record.message,
             };
             self.put(Command::Contact(contact)).await?;

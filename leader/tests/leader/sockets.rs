@@ -45,6 +45,7 @@ impl Wired {
                 credentials: Credentials::kubeconfig(path.display().to_string(), None),
                 cordoned: false,
                 paused: false,
+                via: String::new(),
                 log_link: String::new(),
             }));
             wired.clusters.push(cluster);

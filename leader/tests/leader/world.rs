@@ -56,6 +56,7 @@ impl World {
                 credentials: Credentials::default(),
                 cordoned: false,
                 paused: false,
+                via: String::new(),
                 log_link: String::new(),
             }));
             world.sims.insert((*name).to_owned(), Sim::new(name));

@@ -1,6 +1,7 @@
 //! Register a cluster.
 //!
-//! Reads the name; writes the cluster. Refused when the name is taken (`AlreadyExists`).
+//! Reads the name and the members; writes the cluster. Refused when the name is taken (`AlreadyExists`), or no
+//! replica is in the datacenter that it is reached through (`Invalid`).
 
 use super::Principal;
 use crate::record::{Cluster, Credentials, Head, Record, Resource};
@@ -21,6 +22,8 @@ pub struct AddCluster {
     pub annotations: BTreeMap<String, String>,
     /// How it is reached.
     pub credentials: Credentials,
+    /// The datacenter whose replicas reach it; empty: any replica does.
+    pub via: String,
     /// Gets no work yet.
     pub cordoned: bool,
     /// No kube writes yet.
@@ -35,6 +38,9 @@ impl AddCluster {
             let message = format!("clusters.tallyman.dev {:?} already exists", self.name);
             return Ok(Err(Refusal::new(RefusalKind::AlreadyExists, message)));
         }
+        if let Err(refusal) = txn.known_datacenter(&self.via)? {
+            return Ok(Err(refusal));
+        }
         let cluster = Cluster {
             head: Head {
                 ordinal: txn.new_ordinal(),
@@ -47,6 +53,7 @@ impl AddCluster {
                 ..Head::default()
             },
             credentials: self.credentials.clone(),
+            via: self.via.clone(),
             cordoned: self.cordoned,
             paused: self.paused,
             log_link: self.log_link.clone(),

@@ -4,7 +4,7 @@
 //! is quarantined: nothing is sent to it until an operator confirms. Refused as `Outdated` when it is gone.
 
 use crate::record::{Cluster, Miss, Record};
-use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits, rule};
+use crate::{Damaged, Done, Ordinal, Refusal, ReplicaId, Txn, limits, rule};
 use serde::{Deserialize, Serialize};
 
 /// What contact with a cluster showed.
@@ -20,6 +20,8 @@ pub struct Contact {
     pub version: String,
     /// Its resourceVersions went backwards: all cursors are void.
     pub rewound: bool,
+    /// The replica that relayed, if one did.
+    pub relayed_by: Option<ReplicaId>,
     /// The words of a failure.
     pub message: String,
 }
@@ -35,6 +37,7 @@ impl Contact {
             cluster.reachable = Some(self.reachable);
             cluster.reachable_since_ms = txn.now_ms();
         }
+        cluster.relayed_by = self.relayed_by;
         cluster.message.clone_from(&self.message);
         rule::truncate(&mut cluster.message);
         if !self.version.is_empty() {
@@ -105,9 +108,13 @@ impl Contact {
 
 /// How the cluster is, as the ledger tells it.
 fn words(cluster: &Cluster) -> String {
-    let state = if cluster.reachable == Some(true) { "reachable" } else { "not reachable" };
+    let state = match (cluster.reachable, cluster.relayed_by) {
+        (Some(true), Some(replica)) => format!("reachable through {replica} of {}", cluster.via),
+        (Some(true), None) => "reachable".to_owned(),
+        _ => "not reachable".to_owned(),
+    };
     match (cluster.message.as_str(), cluster.version.as_str()) {
-        ("", "") => state.to_owned(),
+        ("", "") => state,
         ("", version) => format!("{state}, {version}"),
         (message, _) => format!("{state}: {message}"),
     }

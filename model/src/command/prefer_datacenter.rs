@@ -2,9 +2,8 @@
 //!
 //! Reads the members; writes the counters. Refused as `Invalid` when no replica is there.
 
-use crate::{Damaged, Done, Refusal, RefusalKind, Txn};
+use crate::{Damaged, Done, Refusal, Txn};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// Which datacenter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,11 +17,8 @@ impl PreferDatacenter {
         if txn.meta.preferred_datacenter == self.datacenter {
             return Ok(Ok(Done::at(txn)));
         }
-        let places: BTreeSet<String> = txn.members()?.into_iter().map(|member| member.datacenter).collect();
-        if !self.datacenter.is_empty() && !places.contains(&self.datacenter) {
-            let places = places.into_iter().collect::<Vec<_>>().join(", ");
-            let message = format!("no replica is in datacenter {:?}; they are in {places}", self.datacenter);
-            return Ok(Err(Refusal::new(RefusalKind::Invalid, message)));
+        if let Err(refusal) = txn.known_datacenter(&self.datacenter)? {
+            return Ok(Err(refusal));
         }
         txn.meta.preferred_datacenter.clone_from(&self.datacenter);
         txn.say(match self.datacenter.as_str() {

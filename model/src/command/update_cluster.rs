@@ -1,7 +1,8 @@
 //! Change a cluster's settings; its identity only by confirming the one that it shows.
 //!
-//! Reads and writes the cluster. Refused when there is none of that name (`NotFound`), it is not at the revision
-//! that was asked for, or is to be confirmed while what was written off with it is not given up yet (`Conflict`).
+//! Reads the members, reads and writes the cluster. Refused when there is none of that name (`NotFound`), it is not at the revision
+//! that was asked for, or is to be confirmed while what was written off with it is not given up yet (`Conflict`), or no
+//! replica is in the datacenter that it is to be reached through (`Invalid`).
 
 use crate::record::{Cluster, Credentials, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn};
@@ -21,6 +22,8 @@ pub struct UpdateCluster {
     pub annotations: Option<BTreeMap<String, String>>,
     /// How it is reached.
     pub credentials: Option<Credentials>,
+    /// The datacenter whose replicas reach it; empty: any replica does.
+    pub via: Option<String>,
     /// Gets no new work.
     pub cordoned: Option<bool>,
     /// No kube writes.
@@ -45,6 +48,12 @@ impl UpdateCluster {
         set(&mut cluster.head.labels, self.labels.as_ref());
         set(&mut cluster.head.annotations, self.annotations.as_ref());
         set(&mut cluster.credentials, self.credentials.as_ref());
+        if let Some(via) = self.via.as_ref().filter(|via| **via != cluster.via) {
+            if let Err(refusal) = txn.known_datacenter(via)? {
+                return Ok(Err(refusal));
+            }
+            cluster.via.clone_from(via);
+        }
         set(&mut cluster.cordoned, self.cordoned.as_ref());
         if !cluster.cordoned {
             cluster.draining = None;
@@ -93,6 +102,7 @@ fn words(before: &Cluster, after: &Cluster) -> String {
     }
     for (is_changed, what) in [
         (before.credentials != after.credentials, "credentials"),
+        (before.via != after.via, "via"),
         (before.log_link != after.log_link, "log link"),
         (before.head.labels != after.head.labels, "labels"),
         (before.head.annotations != after.head.annotations, "annotations"),

@@ -1,7 +1,7 @@
 //! A workload cluster.
 
 use super::{Credentials, Head, Kind, Leaving, Miss};
-use crate::time;
+use crate::{ReplicaId, time};
 use serde::{Deserialize, Serialize};
 
 /// An object with our marks that is not proven ours: reported, never touched.
@@ -51,6 +51,8 @@ pub struct Cluster {
     pub head: Head,
     /// How it is reached.
     pub credentials: Credentials,
+    /// The datacenter whose replicas reach it; empty: any replica does.
+    pub via: String,
     /// Gets no new work.
     pub cordoned: bool,
     /// Runs that are to move and have not started are taken off it; until it is not cordoned any more.
@@ -76,6 +78,8 @@ pub struct Cluster {
     pub missed_ms: u64,
     /// The last of these looks; `None` since it was reached.
     pub missed: Option<Miss>,
+    /// The replica that relayed when it was reached last; `None`: the leader reached it itself.
+    pub relayed_by: Option<ReplicaId>,
     /// The words of the last failure.
     pub message: String,
     /// The last finished sweep, ms since 1970; 0: none yet.

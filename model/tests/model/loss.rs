@@ -20,6 +20,7 @@ impl World {
             kube_system_uid: None,
             version: String::new(),
             rewound: false,
+            relayed_by: None,
             message: "failed to connect".to_owned(),
         }));
     }

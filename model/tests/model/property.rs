@@ -236,6 +236,7 @@ fn of_cluster(world: &World, step: &Step) -> Command {
             kube_system_uid: reachable.then(|| format!("{}-identity", name(west))),
             version: String::new(),
             rewound: false,
+            relayed_by: None,
             message: String::new(),
         }),
         Step::WriteOff { west } => {

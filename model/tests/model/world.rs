@@ -41,6 +41,7 @@ impl World {
                 credentials: Credentials::default(),
                 cordoned: false,
                 paused: false,
+                via: String::new(),
                 log_link: String::new(),
             }));
             let cluster = world.cluster(name).head.ordinal;
@@ -74,6 +75,7 @@ impl World {
             kube_system_uid: Some(identity.to_owned()),
             version: "v1.36.3".to_owned(),
             rewound: false,
+            relayed_by: None,
             message: String::new(),
         }));
     }

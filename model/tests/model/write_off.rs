@@ -23,6 +23,7 @@ fn lost(world: &mut World) {
         kube_system_uid: None,
         version: String::new(),
         rewound: false,
+        relayed_by: None,
         message: "no connection".to_owned(),
     }));
 }

@@ -3,6 +3,7 @@
 use super::agree::Hashes;
 use super::disk::Disk;
 use super::distance::Distance;
+use super::relay::Relays;
 use super::version::Understood;
 use super::who::{Fatal, Who};
 use crate::lag::Lag;
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     pub(crate) understood: Understood,
     pub(crate) hashes: Arc<Hashes>,
     pub(crate) peers: Arc<Peers>,
+    pub(crate) relays: Arc<Relays>,
     pub(crate) incoming: Incoming,
     /// The full segment of the ledger that is being received: its first record, and its bytes so far.
     pub(crate) segment: Mutex<(u64, Vec<u8>)>,

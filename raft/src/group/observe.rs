@@ -113,6 +113,7 @@ impl Inner {
             waiting_for: self.member_waits_for(metrics),
             refused_by_peer: None,
             disk: DiskReport::default(),
+            relaying: self.relays.relaying(),
             refuses_submissions: self.disk.refusing().filter(|_| role == Role::Leader),
             understands: 0,
             fatal: None,

@@ -6,7 +6,7 @@ use crate::GroupOptions;
 use crate::members;
 use crate::transport::incoming::Incoming;
 use crate::transport::server::Service;
-use crate::transport::wire::{PROTOCOL, SegmentPiece, SnapshotOffer};
+use crate::transport::wire::{PROTOCOL, Relay, SegmentPiece, SnapshotOffer};
 use crate::transport::{Hello, Lane, Refused, Request, Response, Welcome};
 use crate::types::{Raft, Types};
 use futures::FutureExt;
@@ -17,6 +17,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tallyman_model::{GroupId, ReplicaId, query};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 /// The longest full segment of the ledger that is received, in bytes.
@@ -102,6 +103,17 @@ impl Service for Inner {
     fn incoming(&self) -> &Incoming {
         &self.incoming
     }
+
+    fn relay(
+        self: Arc<Self>,
+        from: Hello,
+        asked: Relay,
+        id: u64,
+        reader: Box<dyn AsyncRead + Send + Unpin>,
+        writer: Box<dyn AsyncWrite + Send + Unpin>,
+    ) -> BoxFuture<'static, io::Result<()>> {
+        async move { Inner::relay(&self, from, asked, id, reader, writer).await }.boxed()
+    }
 }
 
 fn not_now(error: impl Display) -> Response {
@@ -135,6 +147,7 @@ impl Inner {
             }
             Request::Hashes => Response::Hashes(self.hashes.kept()),
             Request::Segment(piece) => Response::Segment(self.take_segment(from, piece).await),
+            Request::Relay(_) => Response::NotNow("a relay has a connection of its own".to_owned()),
             Request::Probe
             | Request::Clock
             | Request::Disk

@@ -7,7 +7,7 @@ use super::inner::{Inner, Open};
 use super::propose::IN_FLIGHT_UNIT_BYTES;
 use super::version::Understood;
 use super::who::{Fatal, Ids, Who};
-use super::{bootstrap, disk, read, scrub};
+use super::{bootstrap, disk, read, relay, scrub};
 use crate::directory::Directory;
 use crate::lag::Lag;
 use crate::log_adapter::LogStore;
@@ -92,6 +92,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         lag: Lag::default(),
         understood: Understood::default(),
         peers: Arc::new(peers),
+        relays: Arc::default(),
         in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
         skew_ms: 0.into(),
         read_indexes,
@@ -128,6 +129,7 @@ async fn run(
     // Not before it can answer: a replica that knows its id and has no Raft yet would only refuse.
     let service: Arc<dyn Service> = Arc::clone(inner) as Arc<_>;
     inner.tasks.spawn(server::serve(listener, tls, service, inner.stop.clone()));
+    inner.spawn(relay::look_after(Arc::clone(inner)));
     inner.spawn(scrub::scrub(Arc::clone(inner)));
     inner.spawn(distance::watch(Arc::clone(inner)));
     inner.spawn(read::read_indexes(Arc::clone(inner), reads));

@@ -1,6 +1,6 @@
 //! What a replica says about itself.
 
-use crate::DiskReport;
+use crate::{DiskReport, Relaying};
 use std::fmt;
 use tallyman_model::{ReplicaId, Revision};
 
@@ -74,6 +74,8 @@ pub struct Status {
     pub refused_by_peer: Option<String>,
     /// Its disk, as it was looked at last.
     pub disk: DiskReport,
+    /// What it relays to clusters.
+    pub relaying: Relaying,
     /// Why new submissions are refused; told by the leader.
     pub refuses_submissions: Option<String>,
     /// Up to which version of the group its build understands it.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use thiserror::Error;
-use tokio::io::BufReader;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Join};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -107,34 +107,71 @@ impl Pending {
     }
 }
 
-impl Connection {
-    /// Says hello on `link`, and starts the tasks that read and write.
+/// A connection after the hello.
+pub(crate) struct Greeted {
+    reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+/// A relayed connection to a cluster, as bytes.
+pub type Relayed = Join<BufReader<Box<dyn AsyncRead + Send + Unpin>>, Box<dyn AsyncWrite + Send + Unpin>>;
+
+impl Greeted {
+    /// Says hello on `link`, and hears who is there.
     pub(crate) async fn open(
         link: Link,
         hello: &wire::Hello,
         accept: impl FnOnce(&Welcome) -> Result<(), Refused>,
-    ) -> Result<Arc<Self>, CallError> {
-        let failed = |error: io::Error| CallError::NotSent(error.to_string());
+    ) -> Result<Self, CallError> {
         let Link { reader, mut writer } = link;
         let mut reader = BufReader::with_capacity(64 * 1024, reader);
         let bytes = wire::encode(hello)
             .and_then(|body| frame::frame(FrameKind::Hello, 0, 0, &body))
-            .map_err(failed)?;
-        tokio::io::AsyncWriteExt::write_all(&mut writer, &bytes).await.map_err(failed)?;
-        tokio::io::AsyncWriteExt::flush(&mut writer).await.map_err(failed)?;
-        let answer = frame::read(&mut reader, frame::HELLO_BYTES_MAX).await.map_err(failed)?;
+            .map_err(not_sent)?;
+        writer.write_all(&bytes).await.map_err(not_sent)?;
+        writer.flush().await.map_err(not_sent)?;
+        let answer = frame::read(&mut reader, frame::HELLO_BYTES_MAX).await.map_err(not_sent)?;
         let answer = match answer {
             Some(frame) if frame.kind == FrameKind::Welcome => frame.body,
             _ => return Err(CallError::NotSent("the peer did not say who it is".to_owned())),
         };
-        let welcome =
-            wire::decode::<Result<Welcome, Refused>>(&answer).map_err(failed)?.map_err(CallError::Refused)?;
+        let welcome = wire::decode::<Result<Welcome, Refused>>(&answer)
+            .map_err(not_sent)?
+            .map_err(CallError::Refused)?;
         let other = hello.target.is_some() && welcome.replica != hello.target;
         if other || (hello.group.is_some() && welcome.group.is_some() && hello.group != welcome.group) {
             return Err(CallError::NotSent("another replica than was dialled has answered".to_owned()));
         }
         accept(&welcome).map_err(CallError::Refused)?;
+        Ok(Self { reader, writer })
+    }
 
+    /// Has the peer open a connection to a cluster. From its answer on this connection is that one. Before, nothing
+    /// reaches the cluster.
+    pub(crate) async fn relay(self, relay: wire::Relay) -> Result<Relayed, CallError> {
+        let Self { mut reader, mut writer } = self;
+        let bytes = wire::encode(&Request::Relay(relay))
+            .and_then(|body| frame::frame(FrameKind::Request, 0, 1, &body))
+            .map_err(not_sent)?;
+        writer.write_all(&bytes).await.map_err(not_sent)?;
+        writer.flush().await.map_err(not_sent)?;
+        let answer = frame::read(&mut reader, frame::HELLO_BYTES_MAX).await.map_err(not_sent)?;
+        let answer = answer.ok_or_else(|| CallError::NotSent("it closed the connection".to_owned()))?;
+        match wire::decode(&answer.body).map_err(not_sent)? {
+            Response::Relay(Ok(())) => Ok(tokio::io::join(reader, writer)),
+            Response::Relay(Err(why)) | Response::NotNow(why) => Err(CallError::NotSent(why)),
+            _ => Err(CallError::NotSent("another answer than was asked for".to_owned())),
+        }
+    }
+}
+
+fn not_sent(error: io::Error) -> CallError {
+    CallError::NotSent(error.to_string())
+}
+
+impl Connection {
+    /// Starts the tasks that read and write.
+    pub(crate) fn start(Greeted { mut reader, writer }: Greeted) -> Arc<Self> {
         let (out, frames) = mpsc::channel(link::FRAMES_WAITING_MAX);
         let waiting = Arc::new(Waiting::default());
         let closed = CancellationToken::new();
@@ -161,7 +198,7 @@ impl Connection {
             // Whoever waits learns that there will be no answer.
             lock(&asked).clear();
         });
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             out,
             waiting,
             next_id: AtomicU64::new(1),
@@ -169,7 +206,7 @@ impl Connection {
             heard,
             _close: closed.clone().drop_guard(),
             closed,
-        }))
+        })
     }
 
     /// True when nothing can be sent any more.
@@ -261,7 +298,7 @@ fn decode(body: &[u8]) -> Result<Response, CallError> {
 }
 
 async fn read_answers(
-    from: &mut (impl tokio::io::AsyncRead + Unpin),
+    from: &mut (impl AsyncRead + Unpin),
     waiting: &Waiting,
     heard: &Heard,
 ) -> io::Result<()> {

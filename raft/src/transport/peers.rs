@@ -1,9 +1,9 @@
 //! The connections to the peers: one for each address, replica and lane, opened when it is used.
 
-use super::client::{CallError, Connection};
+use super::client::{CallError, Connection, Greeted, Relayed};
 use super::link::Link;
 use super::tls::Tls;
-use super::wire::{Hello, Lane, Refused, Request, Response, Welcome};
+use super::wire::{Hello, Lane, Refused, Relay, Request, Response, Welcome};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -121,7 +121,7 @@ impl Peers {
         // without whoever asked, so that the next question finds it done.
         let greeting = tokio::spawn(async move {
             let greeted = timeout_at(dial_deadline, dial.greet(stream)).await.unwrap_or_else(|_| Err(late()));
-            dial.end(state, greeted)
+            dial.end(state, greeted.map(Connection::start))
         });
         match timeout_at(deadline, greeting).await {
             Ok(Ok(dialled)) => dialled,
@@ -143,6 +143,20 @@ impl Peers {
     }
 }
 
+impl Peers {
+    /// Has the replica `target` at `address` relay a connection to a cluster, on a connection of its own.
+    pub(crate) async fn relay(&self, address: &str, target: u64, relay: Relay) -> Result<Relayed, CallError> {
+        let deadline = Instant::now() + Duration::from_millis(relay.wait_ms);
+        let key = (address.to_owned(), Some(target), Lane::Control);
+        let dial = Dial { key, identity: Arc::clone(&self.identity), tls: self.tls.clone() };
+        let opening = async {
+            let stream = Link::connect(address).await.map_err(not_sent)?;
+            dial.greet(stream).await?.relay(relay).await
+        };
+        timeout_at(deadline, opening).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
 /// One dialling of a peer.
 struct Dial {
     key: Key,
@@ -151,11 +165,11 @@ struct Dial {
 }
 
 impl Dial {
-    async fn greet(&self, stream: TcpStream) -> Result<Arc<Connection>, CallError> {
+    async fn greet(&self, stream: TcpStream) -> Result<Greeted, CallError> {
         let (address, target, lane) = &self.key;
         let link = Link::secure(stream, address, self.tls.as_ref()).await.map_err(not_sent)?;
         let accept = |welcome: &Welcome| self.identity.accept(address, welcome);
-        Connection::open(link, &self.identity.hello(*target, *lane), accept).await
+        Greeted::open(link, &self.identity.hello(*target, *lane), accept).await
     }
 
     /// Keeps what came of it for the next who asks.

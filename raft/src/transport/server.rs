@@ -4,8 +4,9 @@ use super::append;
 use super::frame::{self, Frame, FrameKind};
 use super::incoming::Incoming;
 use super::link::{self, Link};
+use super::relay;
 use super::tls::Tls;
-use super::wire::{self, Hello, Refused, Request, Response, Welcome};
+use super::wire::{self, Hello, Refused, Relay, Request, Response, Welcome};
 use crate::types::{Raft, Types};
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
@@ -14,7 +15,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncRead, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
@@ -47,6 +48,15 @@ pub(crate) trait Service: Send + Sync + 'static {
     fn not_understood(&self) -> String;
     /// Where snapshots are received.
     fn incoming(&self) -> &Incoming;
+    /// Opens the connection to a cluster that was asked for, answers the question `id`, and passes on what comes.
+    fn relay(
+        self: Arc<Self>,
+        from: Hello,
+        asked: Relay,
+        id: u64,
+        reader: Box<dyn AsyncRead + Send + Unpin>,
+        writer: Box<dyn AsyncWrite + Send + Unpin>,
+    ) -> BoxFuture<'static, io::Result<()>>;
 }
 
 /// Accepts connections until `stop`.
@@ -66,10 +76,9 @@ pub(crate) async fn serve(
             Ok((stream, permit)) => {
                 let (tls, service, stop) = (tls.clone(), Arc::clone(&service), stop.clone());
                 tokio::spawn(async move {
-                    let _permit = permit;
                     tokio::select! {
                         () = stop.cancelled() => {}
-                        result = connection(stream, tls, service) => {
+                        result = connection(stream, tls, service, permit) => {
                             if let Err(error) = result { tracing::debug!(%error, "a peer's connection broke"); }
                         }
                     }
@@ -92,11 +101,22 @@ async fn accept(
     Ok((stream, permit))
 }
 
-async fn connection(stream: TcpStream, tls: Option<Tls>, service: Arc<dyn Service>) -> io::Result<()> {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<Tls>,
+    service: Arc<dyn Service>,
+    room: OwnedSemaphorePermit,
+) -> io::Result<()> {
     let greeted = timeout(HELLO_DEADLINE, greet(stream, tls, &service)).await;
     let Some((mut reader, writer, hello)) = greeted.map_err(|_| io::ErrorKind::TimedOut)?? else {
         return Ok(());
     };
+    let Some(first) = next(&mut reader).await? else { return Ok(()) };
+    if let Some(asked) = relay::asked(&first)? {
+        // Relays are counted for themselves, so that many of them keep no peer out.
+        drop(room);
+        return service.relay(hello, asked, first.id, Box::new(reader), writer).await;
+    }
     let (out, frames) = mpsc::channel(link::FRAMES_WAITING_MAX);
     let mut connected = Connected {
         service,
@@ -106,6 +126,7 @@ async fn connection(stream: TcpStream, tls: Option<Tls>, service: Arc<dyn Servic
         session: None,
     };
     let reading = async {
+        connected.take(first).await?;
         while let Some(frame) = next(&mut reader).await? {
             connected.take(frame).await?;
         }
@@ -122,8 +143,7 @@ async fn next(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Frame>
     timeout(IDLE_DEADLINE, read).await.unwrap_or(Ok(None))
 }
 
-type Greeted =
-    (BufReader<Box<dyn AsyncRead + Send + Unpin>>, Box<dyn tokio::io::AsyncWrite + Send + Unpin>, Hello);
+type Greeted = (BufReader<Box<dyn AsyncRead + Send + Unpin>>, Box<dyn AsyncWrite + Send + Unpin>, Hello);
 
 async fn greet(
     stream: TcpStream,

@@ -185,6 +185,9 @@ pub(crate) enum Request {
     Disk,
     /// Up to which version of the group does your build understand it?
     Understands,
+    /// Open a connection to a cluster and pass on what comes. Only as the first question of a connection, which is
+    /// the relay from its answer on.
+    Relay(Relay),
 }
 
 /// The answer to a [`Request`]; only ever append.
@@ -226,6 +229,21 @@ pub(crate) enum Response {
     Disk(DiskReport),
     /// To `Understands`.
     Understands(u32),
+    /// To `Relay`: what follows comes from the cluster; or why there is no connection to it.
+    Relay(Result<(), String>),
+}
+
+/// Which connection is to be opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Relay {
+    /// The cluster's record.
+    pub(crate) cluster: u64,
+    /// The host of its kube-apiserver, as the leader's credentials name it.
+    pub(crate) host: String,
+    /// Its port.
+    pub(crate) port: u16,
+    /// How long the leader waits for it, in ms.
+    pub(crate) wait_ms: u64,
 }
 
 /// Why the leader gave no read index.

@@ -1,5 +1,6 @@
 //! Replicas to test with.
 
+use crate::tls::Authority;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,7 @@ static SEED: AtomicU64 = AtomicU64::new(1);
 pub(crate) struct Place {
     pub(crate) dir: PathBuf,
     pub(crate) address: String,
+    pub(crate) datacenter: String,
     pub(crate) gate: Arc<FlushGate>,
     pub(crate) env: Arc<TestEnv>,
     /// Up to which version of the group its build understands it.
@@ -66,6 +68,7 @@ impl Place {
         Self {
             dir: root.join(format!("place-{i}")),
             address,
+            datacenter: format!("dc{i}"),
             gate: Arc::default(),
             env: TestEnv::new(SEED.fetch_add(1, Ordering::Relaxed)),
             understands: GROUP_VERSION,
@@ -80,6 +83,8 @@ pub(crate) struct Cluster {
     pub(crate) name: String,
     pub(crate) timing: Timing,
     pub(crate) backend: Backend,
+    /// Signs the certificates of the replicas; `None`: they talk without TLS.
+    pub(crate) authority: Option<Authority>,
     pub(crate) places: Vec<Place>,
 }
 
@@ -103,7 +108,14 @@ impl Cluster {
             .enumerate()
             .map(|(i, address)| Place::new(root.path(), i, address))
             .collect();
-        Self { root, name: "test".to_owned(), timing: Timing::default(), backend: Backend::Sled, places }
+        Self {
+            root,
+            name: "test".to_owned(),
+            timing: Timing::default(),
+            backend: Backend::Sled,
+            authority: None,
+            places,
+        }
     }
 
     /// `count` replicas, started and founded.
@@ -143,12 +155,12 @@ impl Cluster {
         GroupOptions {
             dir: place.dir.clone(),
             group: self.name.clone(),
-            datacenter: format!("dc{i}"),
+            datacenter: place.datacenter.clone(),
             peer_listen: place.address.parse::<SocketAddr>().unwrap(),
             advertise_peer: place.address.clone(),
             advertise_api: format!("http://127.0.0.1:{}", 10_000 + i),
             peers: self.places.iter().map(|place| place.address.clone()).collect(),
-            tls: None,
+            tls: self.authority.as_ref().map(|authority| authority.issue(&place.dir.with_extension("tls"))),
             env: place.env.clone(),
             backend: self.backend,
             timing: self.timing,
@@ -268,6 +280,7 @@ pub(crate) fn write(number: u64) -> Proposal {
         credentials: Credentials::default(),
         cordoned: true,
         paused: true,
+        via: String::new(),
         log_link: String::new(),
     });
     Proposal { by: Principal { user: "test".to_owned(), ..Principal::default() }, key: None, command }

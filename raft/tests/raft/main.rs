@@ -15,6 +15,7 @@ mod lineage;
 mod members;
 mod membership;
 mod reads;
+mod relays;
 mod tls;
 mod versions;
 mod writes;

@@ -15,8 +15,10 @@ Examples:
   tallyman cluster add east --kubeconfig /etc/tallyman/east.kubeconfig
   tallyman cluster add west --kubeconfig /etc/tallyman/all.kubeconfig --context west --label region=eu
   tallyman cluster add north --kubeconfig /etc/tallyman/north.kubeconfig --cordoned
+  tallyman cluster add plant --kubeconfig /etc/tallyman/plant.kubeconfig --via paris
 
 The kubeconfig stays where it is: every replica reads it there. tallyman cluster test tries one from this machine.
+--via is for a cluster that not every datacenter reaches: wherever the leader is, it connects through the replicas there.
 
 Exit codes: 4 there is one of that name";
 
@@ -36,6 +38,9 @@ pub(super) struct Add {
     /// A label for placements to select on
     #[arg(short, long = "label", value_name = "KEY=VALUE")]
     labels: Vec<String>,
+    /// The datacenter whose replicas reach it, where others do not: a leader elsewhere connects through them
+    #[arg(long, value_name = "DATACENTER")]
+    via: Option<String>,
     /// Give it no work yet
     #[arg(long)]
     cordoned: bool,
@@ -53,6 +58,7 @@ impl Add {
         let path = absolute(&self.kubeconfig)?;
         let mut document = document(&self.name, &path, self.context.as_deref(), labels(&self.labels)?);
         if let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.extend(self.via.map(|datacenter| ("via".to_owned(), json!(datacenter))));
             spec.extend(self.cordoned.then(|| ("cordoned".to_owned(), json!(true))));
             spec.extend(self.log_link.map(|template| ("logLink".to_owned(), json!(template))));
         }

@@ -90,6 +90,7 @@ mod tests {
                 credentials: Default::default(),
                 cordoned: false,
                 paused: false,
+                via: String::new(),
                 log_link: String::new(),
             }),
         )
@@ -129,6 +130,7 @@ mod tests {
             kube_system_uid: None,
             version: format!("v{index}"),
             rewound: false,
+            relayed_by: None,
             message: String::new(),
         };
         entry(index, Command::Contact(contact))

@@ -77,6 +77,7 @@ fn command(numbers: &mut Numbers) -> Command {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
+            via: String::new(),
             log_link: String::new(),
         }),
         _ => Command::Expire(Expire {}),

@@ -37,6 +37,7 @@ impl Books {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
+            via: String::new(),
             log_link: String::new(),
         }));
         books.cluster = query::cluster(&books.view, "east").unwrap().unwrap().head.ordinal;
@@ -98,6 +99,7 @@ impl Books {
             kube_system_uid: Some("c".to_owned()),
             version: "v1.36.3".to_owned(),
             rewound,
+            relayed_by: None,
             message: String::new(),
         }));
     }
