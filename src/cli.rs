@@ -49,6 +49,8 @@ enum Command {
     Pool(verb::pool::PoolCommand),
     Lock(verb::lock::LockCommand),
     Cluster(verb::cluster::ClusterCommand),
+    #[command(name = "statusrule")]
+    StatusRule(verb::statusrule::StatusRuleCommand),
     Operator(verb::operator::Operator),
     Audit(verb::audit::Audit),
     Bench(verb::bench::Bench),
@@ -95,6 +97,7 @@ impl Cli {
             Command::Pool(pool) => pool.run(&client).await,
             Command::Lock(lock) => lock.run(&client).await,
             Command::Cluster(cluster) => cluster.run(&client).await,
+            Command::StatusRule(rule) => rule.run(&client).await,
             Command::Operator(operator) => operator.run(&client).await,
             Command::Audit(audit) => audit.run(&client).await,
             Command::Bench(bench) => Box::pin(bench.run(&client)).await,

@@ -21,6 +21,7 @@ pub(crate) mod operator;
 pub(crate) mod pool;
 pub(crate) mod reason;
 pub(crate) mod retry;
+pub(crate) mod statusrule;
 pub(crate) mod submit;
 pub(crate) mod version;
 pub(crate) mod wait;

@@ -118,7 +118,7 @@ fn short_names(noun: Noun) -> &'static [&'static str] {
         Noun::Deployables => &["dep", "deps"],
         Noun::AuditRecords => &["audit"],
         Noun::Allocations => &["alloc"],
-        Noun::Pools | Noun::Locks | Noun::Clusters | Noun::Replicas => &[],
+        Noun::Pools | Noun::Locks | Noun::Clusters | Noun::StatusRules | Noun::Replicas => &[],
     }
 }
 
@@ -126,7 +126,7 @@ fn short_names(noun: Noun) -> &'static [&'static str] {
 fn categories(noun: Noun) -> &'static [&'static str] {
     match noun {
         Noun::Runnables | Noun::Deployables => &["all", "tallyman"],
-        Noun::Clusters | Noun::Replicas | Noun::Pools | Noun::Locks => &["tallyman"],
+        Noun::Clusters | Noun::StatusRules | Noun::Replicas | Noun::Pools | Noun::Locks => &["tallyman"],
         Noun::Allocations | Noun::AuditRecords => &[],
     }
 }
@@ -138,7 +138,7 @@ pub(crate) fn actions(noun: Noun) -> &'static [&'static str] {
         Noun::Clusters => &["confirm", "drain", "write-off"],
         Noun::Pools => &["allocations"],
         Noun::Locks => &["acquire", "release", "renew"],
-        Noun::Allocations | Noun::Replicas | Noun::AuditRecords => &[],
+        Noun::StatusRules | Noun::Allocations | Noun::Replicas | Noun::AuditRecords => &[],
     }
 }
 

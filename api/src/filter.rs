@@ -88,7 +88,7 @@ pub(crate) fn unsupported(noun: Noun, field: &str) -> Failure {
         Noun::Deployables | Noun::Pools | Noun::Allocations | Noun::Locks => {
             "metadata.name, metadata.namespace"
         }
-        Noun::Clusters | Noun::Replicas => "metadata.name",
+        Noun::Clusters | Noun::StatusRules | Noun::Replicas => "metadata.name",
         Noun::AuditRecords => "metadata.name, spec.submission, spec.uid, spec.user, spec.verb, spec.cluster",
     };
     let plural = noun.plural();

@@ -18,6 +18,8 @@ pub(crate) enum Noun {
     Locks,
     /// `clusters`
     Clusters,
+    /// `statusrules`
+    StatusRules,
     /// `replicas`
     Replicas,
     /// `auditrecords`
@@ -26,13 +28,14 @@ pub(crate) enum Noun {
 
 impl Noun {
     /// All resources.
-    pub(crate) const ALL: [Noun; 8] = [
+    pub(crate) const ALL: [Noun; 9] = [
         Noun::Runnables,
         Noun::Deployables,
         Noun::Pools,
         Noun::Allocations,
         Noun::Locks,
         Noun::Clusters,
+        Noun::StatusRules,
         Noun::Replicas,
         Noun::AuditRecords,
     ];
@@ -72,6 +75,8 @@ impl Noun {
             Command::UpdateCluster(update) => (Noun::Clusters, update.name.as_str()),
             Command::Drain(drain) => (Noun::Clusters, drain.name.as_str()),
             Command::RemoveCluster(remove) => (Noun::Clusters, remove.name.as_str()),
+            Command::PutStatusRule(put) => (Noun::StatusRules, put.name.as_str()),
+            Command::RemoveStatusRule(remove) => (Noun::StatusRules, remove.name.as_str()),
             _ => return None,
         };
         Some((noun, name.to_owned()))
@@ -87,6 +92,7 @@ impl Noun {
             Noun::Allocations => "allocations",
             Noun::Locks => "locks",
             Noun::Clusters => "clusters",
+            Noun::StatusRules => "statusrules",
             Noun::Replicas => "replicas",
             Noun::AuditRecords => "auditrecords",
         }
@@ -102,6 +108,7 @@ impl Noun {
             Noun::Allocations => "allocation",
             Noun::Locks => "lock",
             Noun::Clusters => "cluster",
+            Noun::StatusRules => "statusrule",
             Noun::Replicas => "replica",
             Noun::AuditRecords => "auditrecord",
         }
@@ -117,6 +124,7 @@ impl Noun {
             Noun::Allocations => "Allocation",
             Noun::Locks => "Lock",
             Noun::Clusters => "Cluster",
+            Noun::StatusRules => "StatusRule",
             Noun::Replicas => "Replica",
             Noun::AuditRecords => "AuditRecord",
         }
@@ -128,7 +136,7 @@ impl Noun {
         match self {
             Noun::Runnables => &["create", "delete", "get", "list", "patch", "watch"],
             Noun::Allocations => &["delete", "get", "list", "watch"],
-            Noun::Clusters | Noun::Deployables | Noun::Pools | Noun::Locks => {
+            Noun::Clusters | Noun::Deployables | Noun::Pools | Noun::Locks | Noun::StatusRules => {
                 &["create", "delete", "get", "list", "patch", "update", "watch"]
             }
             Noun::Replicas => &["get", "list"],

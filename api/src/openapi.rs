@@ -12,6 +12,7 @@ mod operation;
 mod pool;
 mod replica;
 mod runnable;
+mod statusrule;
 
 use crate::api::Shared;
 use crate::ask::Ask;
@@ -134,6 +135,7 @@ fn described(noun: Noun) -> (&'static str, &'static [Field], &'static str) {
         Noun::Allocations => (pool::ALLOCATION_SAYS, pool::ALLOCATION_FIELDS, pool::ALLOCATION_EXAMPLE),
         Noun::Locks => (lock::SAYS, lock::FIELDS, lock::EXAMPLE),
         Noun::Clusters => (cluster::SAYS, cluster::FIELDS, cluster::EXAMPLE),
+        Noun::StatusRules => (statusrule::SAYS, statusrule::FIELDS, statusrule::EXAMPLE),
         Noun::Replicas => (replica::SAYS, replica::FIELDS, replica::EXAMPLE),
         Noun::AuditRecords => (auditrecord::SAYS, auditrecord::FIELDS, auditrecord::EXAMPLE),
     }

@@ -12,6 +12,7 @@ mod lock;
 mod pool;
 mod replica;
 mod runnable;
+mod status_rule;
 
 pub(crate) use age::age;
 pub(crate) use audit::audit;
@@ -154,6 +155,7 @@ pub(crate) fn record(
         Record::Pool(one) => pool::document(scene, one, revision),
         Record::Allocation(one) => pool::allocation(scene, one, revision),
         Record::Lock(one) => Ok(lock::document(one, revision)),
+        Record::StatusRule(rule) => Ok(status_rule::document(rule, revision)),
         Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => Ok(Vec::new()),
     }
 }
@@ -192,7 +194,8 @@ pub(crate) fn pictures(scene: &Scene<'_>, record: &Record) -> Result<(), Damaged
         | Record::Receipt(_)
         | Record::Watch(_)
         | Record::Bundle(_)
-        | Record::Installation(_) => None,
+        | Record::Installation(_)
+        | Record::StatusRule(_) => None,
     };
     cluster.map_or(Ok(()), |cluster| scene.observed_ms(cluster).map(drop))
 }

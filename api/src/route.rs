@@ -19,6 +19,7 @@ mod replicas;
 mod reviews;
 mod runnables;
 mod snapshot;
+mod statusrules;
 
 use crate::api::{Api, ApiOptions, Shared};
 use crate::status::Failure;
@@ -86,6 +87,8 @@ pub(crate) const CLUSTER: &str = "/apis/tallyman.dev/v1/clusters/{name}";
 pub(crate) const CONFIRM: &str = "/apis/tallyman.dev/v1/clusters/{name}/confirm";
 pub(crate) const WRITE_OFF: &str = "/apis/tallyman.dev/v1/clusters/{name}/write-off";
 pub(crate) const DRAIN: &str = "/apis/tallyman.dev/v1/clusters/{name}/drain";
+pub(crate) const STATUSRULES: &str = "/apis/tallyman.dev/v1/statusrules";
+pub(crate) const STATUSRULE: &str = "/apis/tallyman.dev/v1/statusrules/{name}";
 pub(crate) const REPLICAS: &str = "/apis/tallyman.dev/v1/replicas";
 pub(crate) const REPLICA: &str = "/apis/tallyman.dev/v1/replicas/{name}";
 pub(crate) const AUDITRECORDS: &str = "/apis/tallyman.dev/v1/auditrecords";
@@ -103,7 +106,7 @@ pub(crate) const MEMBERS: &str = "/operator/members";
 pub(crate) const MEMBERS_CHANGE: &str = "/operator/members/{verb}";
 
 /// All routes, as metrics and the description of the API name them.
-pub const ROUTES: [&str; 68] = [
+pub const ROUTES: [&str; 70] = [
     POOLS_ALL,
     POOLS,
     POOL,
@@ -137,6 +140,8 @@ pub const ROUTES: [&str; 68] = [
     CONFIRM,
     WRITE_OFF,
     DRAIN,
+    STATUSRULES,
+    STATUSRULE,
     REPLICAS,
     REPLICA,
     AUDITRECORDS,
@@ -251,6 +256,14 @@ pub fn router(options: ApiOptions) -> Router {
         .route(CONFIRM, post(clusters::confirm))
         .route(WRITE_OFF, post(clusters::write_off))
         .route(DRAIN, post(clusters::drain))
+        .route(STATUSRULES, get(statusrules::list).post(statusrules::create))
+        .route(
+            STATUSRULE,
+            get(statusrules::get)
+                .put(statusrules::replace)
+                .patch(statusrules::patch)
+                .delete(statusrules::delete),
+        )
         .route(REPLICAS, get(replicas::list))
         .route(REPLICA, get(replicas::get))
         .route(AUDITRECORDS, get(auditrecords::list))

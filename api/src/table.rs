@@ -7,7 +7,7 @@ use crate::status::Failure;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tallyman_model::record::{Cluster, Member, MemberState, Record, Runnable};
+use tallyman_model::record::{Cluster, Member, MemberState, Record, Runnable, StatusRule};
 use tallyman_model::{Damaged, Revision, query, time};
 
 pub(crate) const API_VERSION: &str = "meta.k8s.io/v1";
@@ -141,6 +141,14 @@ const CLUSTERS: [Column; 9] = [
     ("Observed", "string", Wide, "How long ago it had told all that happened on it."),
     ("Message", "string", Wide, "What went wrong with it last."),
 ];
+const STATUSRULES: [Column; 6] = [
+    ("Name", "string", Always, "The rule's name."),
+    ("Kind", "string", Always, "The kind that it is for."),
+    ("Group", "string", Always, "The API group of the kind."),
+    ("Runs", "string", Always, "Yes: it says when an object of the kind has ended."),
+    ("Age", "string", Always, "How long ago it was made."),
+    ("Succeeded", "string", Wide, "When that was well."),
+];
 const REPLICAS: [Column; 6] = [
     ("Name", "string", Always, "The replica's id."),
     ("Role", "string", Always, "leader, follower or learner."),
@@ -173,6 +181,7 @@ pub(crate) fn columns(noun: Noun) -> Value {
         Noun::Allocations => &ALLOCATIONS,
         Noun::Locks => &LOCKS,
         Noun::Clusters => &CLUSTERS,
+        Noun::StatusRules => &STATUSRULES,
         Noun::Replicas => &REPLICAS,
         Noun::AuditRecords => &AUDITRECORDS,
     };
@@ -195,6 +204,7 @@ pub(crate) fn row(
         Record::Runnable(run) => runnable(scene, run)?,
         Record::Cluster(cluster) => cells_of_cluster(scene, cluster)?,
         Record::Member(member) => replica(scene, member),
+        Record::StatusRule(rule) => status_rule(scene, rule),
         Record::Deployable(deployable) => {
             render::deployable_cells(deployable, &scene.age(Some(head.created_ms)))
         }
@@ -216,6 +226,19 @@ pub(crate) fn row(
         Include::Object => whole(&render::record(scene, record, None, revision)?),
     };
     Ok(bytes(&Row { cells, object }))
+}
+
+fn status_rule(scene: &Scene<'_>, rule: &StatusRule) -> Vec<Value> {
+    let runs = if rule.completes() { "Yes" } else { "No" };
+    let age = scene.age(Some(rule.head.created_ms));
+    vec![
+        json!(rule.head.name),
+        json!(rule.kind),
+        json!(rule.group),
+        json!(runs),
+        json!(age),
+        json!(rule.expressions.succeeded),
+    ]
 }
 
 fn whole<'a>(document: &[u8]) -> Option<Beside<'a>> {

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use tallyman_model::ReplicaId;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
+use tallyman_model::rule::Rules;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
 use tallyman_model::rule::workload::Admission;
@@ -48,6 +49,7 @@ pub struct KubeApi {
     dial: Option<dial::Dialler>,
     served: Arc<served::Catalog>,
     _keeper: Arc<Keeper>,
+    rules: tokio::sync::watch::Receiver<Arc<Rules>>,
 }
 
 impl KubeApi {
@@ -72,6 +74,11 @@ impl KubeApi {
         uid: &str,
     ) -> Result<Option<u64>, crate::CallError> {
         hold::until(self, kind, namespace, name, uid).await
+    }
+
+    /// The rules of now.
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.borrow())
     }
 
     /// The address of the kube-apiserver.

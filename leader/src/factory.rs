@@ -8,19 +8,23 @@ use tallyman_cluster::{
     Access, ClusterApi, ConnectError, ConnectOptions, Dial, KubeApi, Timing, address, words,
 };
 use tallyman_model::record::Cluster;
+use tallyman_model::rule::Rules;
 use tallyman_raft::{Group, Servers};
 use thiserror::Error;
+use tokio::sync::watch;
 
 /// Makes clients. Asked again when a cluster's record refers to other credentials, and when a client cannot go on with those that it
 /// has.
 pub trait ClusterFactory: Send + Sync + 'static {
-    /// A client with the credentials of the record. Sends nothing yet.
+    /// A client with the credentials of the record, which reads what the cluster says by the `rules` of users as they
+    /// are at that moment. Sends nothing yet.
     ///
     /// # Errors
     /// [`FactoryError`] when the credentials cannot be used. Nothing was sent.
     fn connect<'a>(
         &'a self,
         cluster: &'a Cluster,
+        rules: watch::Receiver<Arc<Rules>>,
     ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>>;
 }
 
@@ -54,12 +58,18 @@ impl fmt::Debug for Sockets {
 }
 
 impl Sockets {
-    async fn open(&self, cluster: &Cluster, dial: Option<Arc<dyn Dial>>) -> Result<KubeApi, ConnectError> {
+    async fn open(
+        &self,
+        cluster: &Cluster,
+        dial: Option<Arc<dyn Dial>>,
+        rules: watch::Receiver<Arc<Rules>>,
+    ) -> Result<KubeApi, ConnectError> {
         KubeApi::connect(ConnectOptions {
             credentials: cluster.credentials.clone(),
             access: self.access.clone(),
             timing: self.timing,
             dial,
+            rules,
         })
         .await
     }
@@ -71,7 +81,8 @@ impl Servers for Sockets {
             if let Some(server) = &cluster.credentials.server {
                 return address(&server.url).ok_or_else(|| "its server is no URL".to_owned());
             }
-            let api = self.open(cluster, None).await.map_err(|error| words(&error))?;
+            let (_, rules) = watch::channel(Arc::default());
+            let api = self.open(cluster, None, rules).await.map_err(|error| words(&error))?;
             Ok(api.address().clone())
         })
     }
@@ -81,10 +92,11 @@ impl ClusterFactory for Sockets {
     fn connect<'a>(
         &'a self,
         cluster: &'a Cluster,
+        rules: watch::Receiver<Arc<Rules>>,
     ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>> {
         Box::pin(async move {
             let dial = self.group.as_ref().and_then(|group| via::way(group, cluster));
-            match self.open(cluster, dial).await {
+            match self.open(cluster, dial, rules).await {
                 Ok(api) => Ok(Arc::new(api) as Arc<dyn ClusterApi>),
                 Err(error) => Err(FactoryError { message: words(&error), source: Some(error) }),
             }

@@ -8,7 +8,8 @@ use crate::term::Term;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::record::{Cluster, Kind, Record, Resource};
+use tallyman_model::record::{Cluster, Kind, Record, Resource, StatusRule};
+use tallyman_model::rule::Rules;
 use tallyman_model::{Key, Ordinal, Tag, query};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -22,8 +23,10 @@ struct Running {
 pub(crate) async fn run(term: Arc<Term>, factory: Arc<dyn ClusterFactory>, bells: Bells) {
     let mut sites: BTreeMap<Ordinal, Running> = BTreeMap::new();
     let mut applied = term.log.applied();
+    let mut rules = None;
     loop {
         applied.mark_unchanged();
+        read_rules(&term, &mut rules);
         if let Some(clusters) = clusters(&term) {
             term.clusters.send_replace(Some(Arc::new(clusters.clone())));
             sites.retain(|ordinal, running| {
@@ -49,6 +52,15 @@ pub(crate) async fn run(term: Arc<Term>, factory: Arc<dyn ClusterFactory>, bells
         if applied.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Before anything is read by them, and whenever they have changed.
+fn read_rules(term: &Term, known: &mut Option<Vec<StatusRule>>) {
+    let found = term.look(query::status_rules);
+    if found.is_some() && found != *known {
+        term.rules.send_replace(Arc::new(Rules::of(found.as_deref().unwrap_or_default())));
+        *known = found;
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tallyman_cluster::driver::Tide;
 use tallyman_cluster::limits::LISTS_MAX;
 use tallyman_model::record::{Cluster, Permit, Record};
+use tallyman_model::rule::Rules;
 use tallyman_model::{Command, Damaged, Done, Ordinal, RefusalKind, View, query};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -27,6 +28,8 @@ pub(crate) struct Term {
     pub(crate) list_permits: Arc<Semaphore>,
     /// What all watches together are told.
     pub(crate) tide: Tide,
+    /// The status rules that users have made, as they were a moment ago.
+    pub(crate) rules: watch::Sender<Arc<Rules>>,
 }
 
 /// Why a proposal changed nothing.
@@ -47,6 +50,7 @@ impl Term {
             clusters: watch::Sender::new(None),
             list_permits: Arc::new(Semaphore::new(LISTS_MAX)),
             tide: Tide::default(),
+            rules: watch::Sender::new(Arc::default()),
         }
     }
 

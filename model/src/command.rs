@@ -32,6 +32,7 @@ mod give_up;
 mod install;
 mod intend;
 mod intend_sync;
+mod main_object;
 mod move_run;
 mod observe;
 mod observe_sync;
@@ -41,6 +42,7 @@ mod pause_rollout;
 mod place;
 mod prefer_datacenter;
 mod promote_member;
+mod put_status_rule;
 mod raise_version;
 mod redeploy;
 mod release_lock;
@@ -50,6 +52,7 @@ mod remove_cluster;
 mod remove_lock;
 mod remove_member;
 mod remove_pool;
+mod remove_status_rule;
 mod renew_lock;
 mod resume;
 mod retry;
@@ -108,6 +111,7 @@ pub use pause_rollout::PauseRollout;
 pub use place::{Choice, Place};
 pub use prefer_datacenter::PreferDatacenter;
 pub use promote_member::PromoteMember;
+pub use put_status_rule::PutStatusRule;
 pub use raise_version::RaiseVersion;
 pub use redeploy::Redeploy;
 pub use release_lock::ReleaseLock;
@@ -117,6 +121,7 @@ pub use remove_cluster::RemoveCluster;
 pub use remove_lock::RemoveLock;
 pub use remove_member::RemoveMember;
 pub use remove_pool::RemovePool;
+pub use remove_status_rule::RemoveStatusRule;
 pub use renew_lock::RenewLock;
 pub use resume::Resume;
 pub use retry::Retry;
@@ -304,6 +309,10 @@ pub enum Command {
     ApproveGeneration(ApproveGeneration),
     /// Keep a deployable from being begun on more clusters, or let it go on.
     PauseRollout(PauseRollout),
+    /// Make or change a status rule.
+    PutStatusRule(Box<PutStatusRule>),
+    /// Take a status rule away.
+    RemoveStatusRule(RemoveStatusRule),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -372,6 +381,8 @@ impl Command {
         "check",
         "approve-generation",
         "pause-rollout",
+        "put-status-rule",
+        "remove-status-rule",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -440,6 +451,8 @@ impl Command {
             Command::Check(_) => "check",
             Command::ApproveGeneration(_) => "approve-generation",
             Command::PauseRollout(_) => "pause-rollout",
+            Command::PutStatusRule(_) => "put-status-rule",
+            Command::RemoveStatusRule(_) => "remove-status-rule",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -481,6 +494,7 @@ impl Command {
                 | Command::RemovePool(_)
                 | Command::Deallocate(_)
                 | Command::RemoveLock(_)
+                | Command::RemoveStatusRule(_)
         )
     }
 
@@ -551,6 +565,8 @@ impl Command {
             Command::Check(check) => check.apply(txn),
             Command::ApproveGeneration(approve) => approve.apply(txn, by),
             Command::PauseRollout(pause) => pause.apply(txn, by),
+            Command::PutStatusRule(put) => put.apply(txn, by),
+            Command::RemoveStatusRule(remove) => remove.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -60,6 +60,9 @@ pub fn index(record: &Record) -> Vec<Key> {
                 deployable.look_ms.map(|due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal)),
             );
         }
+        Record::StatusRule(rule) => {
+            keys.push(Key::lookup(Tag::Name, rule_hash(&rule.group, &rule.kind), ordinal));
+        }
         Record::Cluster(_) | Record::Member(_) | Record::Bundle(_) => {}
     }
     keys.sort_unstable();
@@ -77,6 +80,12 @@ pub(crate) fn uid_hash(uid: Uid) -> u64 {
 pub(crate) fn watch_hash(cluster: Ordinal, kind: &Kind) -> u64 {
     let kind = [kind.api_version(), kind.as_str()].join(" ");
     lookup::name_hash(Resource::Watch, &cluster.0.to_string(), &kind)
+}
+
+/// The lookup hash of the status rule of a kind.
+pub(crate) fn rule_hash(group: &str, kind: &str) -> u64 {
+    // No name of a rule has a space.
+    lookup::name_hash(Resource::StatusRule, "", &[kind, group].join(" "))
 }
 
 fn runnable(run: &Runnable, keys: &mut Vec<Key>) {

@@ -184,6 +184,7 @@ fn subject(
         Record::Pool(_) => "pools",
         Record::Allocation(_) => "allocations",
         Record::Lock(_) => "locks",
+        Record::StatusRule(_) => "statusrules",
         _ => "replicas",
     };
     json.text("resource", resource)?;

@@ -185,3 +185,13 @@ pub const LOCK_TTL_MS_MIN: u64 = 1_000;
 pub const LOCK_TTL_MS_MAX: u64 = 24 * 3_600_000;
 /// When to ask again of a group that goes on from a backup and is not confirmed.
 pub const UNCONFIRMED_RETRY_S: u32 = 60;
+/// Bytes of one expression of a status rule.
+pub const EXPRESSION_BYTES_MAX: usize = 2 * 1024;
+/// How deep an expression of a status rule may be nested.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// Steps that the evaluation of one expression over one object takes at most: a millisecond or two.
+pub const EXPRESSION_STEPS_MAX: u32 = 20_000;
+/// Bytes of a text that an expression makes.
+pub const EXPRESSION_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Status rules of one group.
+pub const STATUS_RULES_MAX: usize = 256;

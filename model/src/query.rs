@@ -12,7 +12,7 @@ pub use due::{due, next_due};
 pub use list::{FieldTest, Filter, Page, list};
 pub use pools::allocated;
 
-use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, Watch};
+use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, StatusRule, Watch};
 use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, limits, lookup};
 use std::sync::Arc;
 
@@ -115,6 +115,18 @@ pub fn clusters(view: &dyn View) -> Result<Vec<Cluster>, Damaged> {
         _ => None,
     };
     all(view, Resource::Cluster, pick)
+}
+
+/// All status rules.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn status_rules(view: &dyn View) -> Result<Vec<StatusRule>, Damaged> {
+    let pick = |record| match record {
+        Record::StatusRule(rule) => Some(rule),
+        _ => None,
+    };
+    all(view, Resource::StatusRule, pick)
 }
 
 /// All replicas.

@@ -19,6 +19,7 @@ mod pool;
 mod preflight;
 mod receipt;
 mod runnable;
+mod status_rule;
 mod values;
 mod watch;
 
@@ -45,6 +46,7 @@ pub use pool::{Allocation, Pool};
 pub use preflight::{Checked, Preflight, PreflightVerdict};
 pub use receipt::Receipt;
 pub use runnable::{Asked, Attempt, AttemptPhase, Ending, OnLate, Placement, Planned, RunSpec, Runnable};
+pub use status_rule::{Expressions, StatusRule};
 pub use values::{Family, Span, Subnets, Values, name_slot, parse_cidr};
 pub use watch::Watch;
 
@@ -102,6 +104,8 @@ pub enum Record {
     Allocation(Allocation),
     /// A lock or semaphore.
     Lock(Lock),
+    /// What the status of a kind means.
+    StatusRule(StatusRule),
 }
 
 /// The resources of the API, as codes of [`Tag::Resource`](crate::Tag::Resource).
@@ -130,6 +134,8 @@ pub enum Resource {
     Allocation = 10,
     /// `locks`
     Lock = 11,
+    /// `statusrules`
+    StatusRule = 12,
 }
 
 impl Resource {
@@ -157,6 +163,7 @@ impl Record {
             Record::Pool(pool) => pool.head.ordinal,
             Record::Allocation(allocation) => allocation.head.ordinal,
             Record::Lock(lock) => lock.head.ordinal,
+            Record::StatusRule(rule) => rule.head.ordinal,
         }
     }
 
@@ -175,6 +182,7 @@ impl Record {
             Record::Pool(pool) => pool.head.revision,
             Record::Allocation(allocation) => allocation.head.revision,
             Record::Lock(lock) => lock.head.revision,
+            Record::StatusRule(rule) => rule.head.revision,
         }
     }
 
@@ -193,6 +201,7 @@ impl Record {
             Record::Pool(_) => Resource::Pool,
             Record::Allocation(_) => Resource::Allocation,
             Record::Lock(_) => Resource::Lock,
+            Record::StatusRule(_) => Resource::StatusRule,
         }
     }
 
@@ -207,6 +216,7 @@ impl Record {
             Record::Pool(pool) => Some(&pool.head),
             Record::Allocation(allocation) => Some(&allocation.head),
             Record::Lock(lock) => Some(&lock.head),
+            Record::StatusRule(rule) => Some(&rule.head),
             Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => None,
         }
     }
@@ -230,6 +240,7 @@ impl Record {
                 (&mut allocation.head.revision, Some(&mut allocation.head.created_revision))
             }
             Record::Lock(lock) => (&mut lock.head.revision, Some(&mut lock.head.created_revision)),
+            Record::StatusRule(rule) => (&mut rule.head.revision, Some(&mut rule.head.created_revision)),
         };
         *slot = revision;
         if let Some(created) = created

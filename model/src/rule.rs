@@ -1,5 +1,7 @@
-//! Status rules: what an object's status means for a run. One file per kind.
+//! Status rules: what an object's status means for a run. One file per kind; those that users make are in `custom`.
 
+pub mod cel;
+mod custom;
 pub mod diagnosis;
 mod differ;
 pub mod event;
@@ -10,13 +12,14 @@ pub mod pod;
 mod workflow;
 pub mod workload;
 
+pub use custom::Rules;
 pub use differ::{changes, departures};
-pub use health::health;
-pub use owned::{Owned, owned};
+pub use health::{health, is_ruled};
+pub use owned::Owned;
 
 use crate::command::Observation;
 use crate::manifest::marks;
-use crate::record::Kind;
+use crate::record::{Kind, Seen};
 use crate::{Uid, limits, time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,11 +37,44 @@ pub enum Verdict {
     Failed,
 }
 
-/// The projection of an object of `kind`, as a kube-apiserver sends it.
+/// The projection of an object of `kind`, as a kube-apiserver sends it, where users have made no rules.
 ///
 /// `None` if it lacks what every object has: name, UID, resourceVersion.
 #[must_use]
 pub fn project(kind: &Kind, object: &Value) -> Option<Observation> {
+    Rules::default().project(kind, object)
+}
+
+impl Rules {
+    /// The projection of an object of `kind`, as a kube-apiserver sends it.
+    ///
+    /// `None` if it lacks what every object has: name, UID, resourceVersion.
+    #[must_use]
+    pub fn project(&self, kind: &Kind, object: &Value) -> Option<Observation> {
+        observation(kind, object, self.judged(kind, object))
+    }
+
+    /// What of `object`, as a kube-apiserver sends it, is ours, and how it does.
+    #[must_use]
+    pub fn owned(&self, kind: &Kind, object: &Value) -> Owned {
+        let (health, mut health_message) = self.health(kind, object).unwrap_or_else(|| health(kind, object));
+        truncate(&mut health_message);
+        Owned { health, health_message, ..owned::owned(object) }
+    }
+
+    fn judged(&self, kind: &Kind, object: &Value) -> (Seen, Option<Verdict>) {
+        let (seen, verdict) = match kind {
+            Kind::Job => job::judge(object),
+            Kind::Workflow => workflow::judge(object),
+            Kind::ConfigMap | Kind::WorkflowTemplate => return Default::default(),
+            Kind::Other(_) if kind.completes() => pod::judge(object),
+            Kind::Other(_) => return self.judge(kind, object),
+        };
+        (seen, Some(verdict))
+    }
+}
+
+fn observation(kind: &Kind, object: &Value, judged: (Seen, Option<Verdict>)) -> Option<Observation> {
     let metadata = object.get("metadata")?;
     let text = |field: &str| metadata.get(field).and_then(Value::as_str);
     let label =
@@ -46,12 +82,9 @@ pub fn project(kind: &Kind, object: &Value) -> Option<Observation> {
     let annotation =
         |key: &str| metadata.pointer("/annotations").and_then(|all| all.get(key)).and_then(Value::as_str);
     let finalizers = metadata.get("finalizers").and_then(Value::as_array);
-    let judged = match kind {
-        Kind::Job => Some(job::judge(object)),
-        Kind::Workflow => Some(workflow::judge(object)),
-        Kind::ConfigMap | Kind::WorkflowTemplate | Kind::Other(_) => None,
-    };
-    let (mut seen, verdict) = judged.map_or_else(Default::default, |(seen, verdict)| (seen, Some(verdict)));
+    // The Pods of what was sent have its labels, through its template.
+    let is_sent = kind.as_str() != "Pod" || !is_controlled(metadata);
+    let (mut seen, verdict) = judged;
     seen.resource_version = text("resourceVersion")?.to_owned();
     seen.created_ms = text("creationTimestamp").and_then(time::parse);
     // That it goes counts also where the time cannot be read.
@@ -67,14 +100,20 @@ pub fn project(kind: &Kind, object: &Value) -> Option<Observation> {
         uid: text("uid")?.to_owned(),
         resource_version: seen.resource_version.clone(),
         gone: false,
-        group: label(marks::GROUP).and_then(Uid::parse),
-        submission: label(marks::SUBMISSION_UID).and_then(Uid::parse),
+        group: label(marks::GROUP).filter(|_| is_sent).and_then(Uid::parse),
+        submission: label(marks::SUBMISSION_UID).filter(|_| is_sent).and_then(Uid::parse),
         attempt: annotation(marks::ATTEMPT).and_then(|number| number.parse().ok()),
         digest: annotation(marks::DIGEST).map(str::to_owned),
         held: finalizers.is_some_and(|all| all.iter().any(|name| name == marks::HOLD)),
         seen,
         verdict,
     })
+}
+
+/// Some other object of its cluster made it.
+fn is_controlled(metadata: &Value) -> bool {
+    let owners = metadata.get("ownerReferences").and_then(Value::as_array);
+    owners.is_some_and(|all| all.iter().any(|one| one.get("controller") == Some(&Value::Bool(true))))
 }
 
 /// Cuts a message that came from outside to what a record may hold, at a character.

@@ -2,7 +2,9 @@
 
 use crate::command::{Command, MEMBERS_MAX, Principal, Target};
 use crate::ledger::{self, Chained};
-use crate::record::{Bundle, Cluster, Deployable, Member, Meta, Receipt, Record, Resource, Runnable};
+use crate::record::{
+    Bundle, Cluster, Deployable, Kind, Member, Meta, Receipt, Record, Resource, Runnable, StatusRule,
+};
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Phase, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes,
     index, limits, lookup,
@@ -100,6 +102,20 @@ impl<'a> Txn<'a> {
             Record::Cluster(cluster) => Some(cluster),
             _ => None,
         }))
+    }
+
+    /// The rule that users made for a kind.
+    pub(crate) fn status_rule(&self, kind: &Kind) -> Result<Option<StatusRule>, Damaged> {
+        let Kind::Other(_) = kind else { return Ok(None) };
+        self.status_rule_named(kind.group(), kind.as_str())
+    }
+
+    /// The same, by group and kind.
+    pub(crate) fn status_rule_named(&self, group: &str, kind: &str) -> Result<Option<StatusRule>, Damaged> {
+        self.find(Tag::Name, index::rule_hash(group, kind), |record| match record {
+            Record::StatusRule(rule) if rule.group == group && rule.kind == kind => Some(rule),
+            _ => None,
+        })
     }
 
     /// All clusters, in the order in which they were registered.

@@ -4,8 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; deployables; pools and locks |
-//! | 3 | clusters without a kubeconfig, and with a `via` |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; deployables; pools and locks; status rules; clusters without a kubeconfig, and with a `via` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -74,7 +73,9 @@ impl Command {
             | Command::AcquireLock(_)
             | Command::RenewLock(_)
             | Command::ReleaseLock(_)
-            | Command::Check(_) => 3,
+            | Command::Check(_)
+            | Command::PutStatusRule(_)
+            | Command::RemoveStatusRule(_) => 3,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

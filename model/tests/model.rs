@@ -43,6 +43,8 @@ mod preflight;
 mod property;
 #[path = "model/rollouts.rs"]
 mod rollouts;
+#[path = "model/status_rules.rs"]
+mod status_rules;
 #[path = "model/story.rs"]
 mod story;
 #[path = "model/via.rs"]

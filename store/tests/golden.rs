@@ -285,6 +285,7 @@ fn short_log() -> Vec<Command> {
             plural: "jobs".to_owned(),
             timeline: 1,
             cursor: Some("17".to_owned()),
+            rule: None,
             items: Vec::new(),
         }),
     ]

@@ -91,7 +91,9 @@ const fn plain(path: &'static str, method: &'static str, sends: Sends, says: &'s
     Operation { path, method, noun: None, action: method, params: &[PLAIN], sends, says }
 }
 
-use Noun::{Allocations, AuditRecords, Clusters, Deployables, Locks, Pools, Replicas, Runnables};
+use Noun::{
+    Allocations, AuditRecords, Clusters, Deployables, Locks, Pools, Replicas, Runnables, StatusRules,
+};
 use Sends::{Fields, Nothing, Object, Patch};
 
 const GET: (&str, &str) = ("get", "get");
@@ -436,6 +438,47 @@ const OPERATIONS: &[Operation] = &[
         &[WRITE],
         REASON,
         "Cordons the cluster, and takes runs with onLoss Move off it that have not started. Ends when it is not cordoned.",
+    ),
+    on(
+        StatusRules,
+        route::STATUSRULES,
+        LISTS,
+        &[READ, LIST, WATCH],
+        Nothing,
+        "Lists or watches status rules.",
+    ),
+    on(
+        StatusRules,
+        route::STATUSRULES,
+        POST,
+        &[WRITE],
+        Object,
+        "Makes a status rule. Objects of its kind are read anew by it.",
+    ),
+    on(StatusRules, route::STATUSRULE, GET, &[READ], Nothing, "Reads a status rule."),
+    on(
+        StatusRules,
+        route::STATUSRULE,
+        PUT,
+        &[WRITE],
+        Object,
+        "Changes a status rule. Objects of its kind are read anew by it; what has ended stays so.",
+    ),
+    on(
+        StatusRules,
+        route::STATUSRULE,
+        PATCH,
+        &[WRITE, FORCE],
+        Patch,
+        "Changes a status rule. Server-side apply also makes it.",
+    ),
+    on(
+        StatusRules,
+        route::STATUSRULE,
+        REMOVE,
+        &[DELETE],
+        Nothing,
+        "Takes a status rule away. Runs that go by it go on, and are not seen to end without one.",
     ),
     on(Replicas, route::REPLICAS, LISTS, &[READ, LIST], Nothing, "Lists replicas."),
     on(Replicas, route::REPLICA, GET, &[READ], Nothing, "Reads a replica."),

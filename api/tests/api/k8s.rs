@@ -67,6 +67,7 @@ fn observe(memory: &Memory, name: &str, seen: Seen) {
         plural: String::new(),
         timeline: 1,
         cursor,
+        rule: None,
         items: vec![item],
     }));
 }
@@ -353,6 +354,7 @@ fn gone(memory: &Memory, name: &str) {
         plural: String::new(),
         timeline: 1,
         cursor: None,
+        rule: None,
         items: vec![item],
     }));
 }

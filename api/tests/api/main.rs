@@ -32,6 +32,7 @@ mod reviews;
 mod samples;
 mod server;
 mod stale;
+mod statusrules;
 mod stops;
 mod streams;
 mod tls;

@@ -107,6 +107,7 @@ impl Memory {
             plural: String::new(),
             timeline: 1,
             cursor: Some("8817".to_owned()),
+            rule: None,
             items: vec![item],
         }));
     }

@@ -10,7 +10,7 @@ use hyper::Method;
 use serde_json::Value;
 use tallyman_model::manifest::marks;
 use tallyman_model::record::Kind;
-use tallyman_model::rule;
+use tallyman_model::rule::Rules;
 
 const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
@@ -24,7 +24,7 @@ pub(super) async fn look(
     let path = path::object(&place, namespace, name);
     let answer = exchange(&api.write, Ask::get(&path).at(&place), api.timing.read).await;
     match learn(api, kind, answer).await {
-        Ok(body) => read(kind, &body).map(Some),
+        Ok(body) => read(&api.rules(), kind, &body).map(Some),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
@@ -45,12 +45,12 @@ pub(super) async fn apply(
     path::query(&mut path, &[("fieldManager", marks::MANAGER), ("force", force), ("dryRun", dry_run)]);
     let ask = Ask::write(Method::PATCH, &path, APPLY_PATCH, Bytes::copy_from_slice(body)).at(&place);
     let answer = exchange(&api.write, ask, api.timing.write).await;
-    read(kind, &learn(api, kind, answer).await?)
+    read(&api.rules(), kind, &learn(api, kind, answer).await?)
 }
 
-fn read(kind: &Kind, body: &[u8]) -> Result<Look, CallError> {
+fn read(rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Look, CallError> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))?;
-    let item = rule::project(kind, &value).ok_or(CallError::lost(Unknown::Body))?;
-    Ok(Look { item, owned: rule::owned(&value), object: value })
+    let item = rules.project(kind, &value).ok_or(CallError::lost(Unknown::Body))?;
+    Ok(Look { item, owned: rules.owned(kind, &value), object: value })
 }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::record::Credentials;
+use tallyman_model::rule::Rules;
 use thiserror::Error;
+use tokio::sync::watch;
 
 /// How to reach a cluster.
 #[derive(Clone)]
@@ -22,6 +24,8 @@ pub struct ConnectOptions {
     pub timing: Timing,
     /// The way to the server; `None`: TCP connections from here.
     pub dial: Option<Arc<dyn Dial>>,
+    /// The status rules that users have made, as they are now: what the cluster says is read by them.
+    pub rules: watch::Receiver<Arc<Rules>>,
 }
 
 impl fmt::Debug for ConnectOptions {
@@ -34,11 +38,12 @@ impl fmt::Debug for ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// A kubeconfig's current context with the usual deadlines.
+    /// A kubeconfig's current context with the usual deadlines, and no rules of users.
     #[must_use]
     pub fn new(kubeconfig: impl AsRef<Path>) -> Self {
         let credentials = Credentials::kubeconfig(kubeconfig.as_ref().to_string_lossy(), None);
-        Self { credentials, access: Access::default(), timing: Timing::default(), dial: None }
+        let (_, rules) = watch::channel(Arc::default());
+        Self { credentials, access: Access::default(), timing: Timing::default(), dial: None, rules }
     }
 
     /// The same with another context, if one is given.
@@ -228,7 +233,7 @@ pub enum ConnectError {
 
 /// Reads the credentials, and keeps them as they are on disk as long as the client is there.
 pub(super) async fn connect(options: ConnectOptions) -> Result<KubeApi, ConnectError> {
-    let timing = options.timing;
+    let (timing, rules) = (options.timing, options.rules.clone());
     let of = Origin::of(&options.credentials);
     let Some(first) = source::read(&options, None).await? else { return Err(ConnectError::Deadline { of }) };
     let (url, dial) = (&first.config.cluster_url, options.dial.clone().map(Dialler));
@@ -242,6 +247,7 @@ pub(super) async fn connect(options: ConnectOptions) -> Result<KubeApi, ConnectE
         address,
         dial,
         served: Arc::default(),
+        rules,
         _keeper: Arc::new(keeper),
     })
 }

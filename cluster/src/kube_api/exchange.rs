@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::time::Duration;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
-use tallyman_model::rule::project;
+use tallyman_model::rule::Rules;
 use tower::{BoxError, ServiceExt};
 
 /// What goes into a request.
@@ -106,8 +106,8 @@ fn failed(error: BoxError) -> CallError {
 }
 
 /// Decodes an answer that is one object of `kind`.
-pub(super) fn object(kind: &Kind, body: &[u8]) -> Result<Observation, CallError> {
+pub(super) fn object(rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Observation, CallError> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))?;
-    project(kind, &value).ok_or(CallError::lost(Unknown::Body))
+    rules.project(kind, &value).ok_or(CallError::lost(Unknown::Body))
 }

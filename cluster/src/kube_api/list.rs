@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
-use tallyman_model::rule::project;
+use tallyman_model::rule::Rules;
 
 #[derive(Deserialize)]
 struct Listed<'a> {
@@ -68,7 +68,7 @@ pub(super) async fn get(
     let path = path::object(&place, namespace, name);
     let answer = exchange(&api.write, Ask::get(&path).at(&place), api.timing.read).await;
     match learn(api, kind, answer).await {
-        Ok(body) => object(kind, &body).map(Some),
+        Ok(body) => object(&api.rules(), kind, &body).map(Some),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
@@ -90,18 +90,18 @@ pub(super) async fn page(
     let answer = exchange(&api.watch, Ask::get(&path).at(&place), api.timing.list).await;
     let body = learn(api, kind, answer).await?;
     if body.len() <= INLINE_DECODE_BYTES_MAX {
-        return decode_page(kind, &body);
+        return decode_page(&api.rules(), kind, &body);
     }
-    let kind = kind.clone();
-    let decoded = tokio::task::spawn_blocking(move || decode_page(&kind, &body)).await;
+    let (rules, kind) = (api.rules(), kind.clone());
+    let decoded = tokio::task::spawn_blocking(move || decode_page(&rules, &kind, &body)).await;
     decoded.map_err(|error| CallError::unknown(Unknown::Body, error))?
 }
 
 /// One object at a time is held as a tree.
-fn decode_page(kind: &Kind, body: &[u8]) -> Result<Page, CallError> {
+fn decode_page(rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Page, CallError> {
     let listed: Listed<'_> = decode(body)?;
     let raw = listed.items.unwrap_or_default();
-    let project = |raw: &&RawValue| project(kind, &serde_json::from_str::<Value>(raw.get()).ok()?);
+    let project = |raw: &&RawValue| rules.project(kind, &serde_json::from_str::<Value>(raw.get()).ok()?);
     let items: Vec<Observation> = raw.iter().filter_map(project).collect();
     Ok(Page {
         skipped: raw.len() - items.len(),
@@ -128,20 +128,25 @@ mod tests {
             "metadata": {"resourceVersion": "9", "continue": ""},
             "items": [good, {"metadata": {}}, 5],
         });
-        let page = decode_page(&Kind::Job, body.to_string().as_bytes()).unwrap();
+        let page = decode_page(&Rules::default(), &Kind::Job, body.to_string().as_bytes()).unwrap();
         assert_eq!((page.items.len(), page.skipped, page.continue_token), (1, 2, None));
     }
 
     #[test]
     fn an_empty_page_may_say_null() {
-        let page = decode_page(&Kind::Job, br#"{"metadata":{"resourceVersion":"9"},"items":null}"#).unwrap();
+        let page = decode_page(
+            &Rules::default(),
+            &Kind::Job,
+            br#"{"metadata":{"resourceVersion":"9"},"items":null}"#,
+        )
+        .unwrap();
         assert_eq!((page.items.len(), page.resource_version.as_str()), (0, "9"));
     }
 
     #[test]
     fn a_page_that_is_none_is_not_an_empty_one() {
         for body in ["", "{}", "<html>", r#"{"metadata":{}}"#] {
-            assert!(decode_page(&Kind::Job, body.as_bytes()).is_err(), "{body}");
+            assert!(decode_page(&Rules::default(), &Kind::Job, body.as_bytes()).is_err(), "{body}");
         }
     }
 }

@@ -18,6 +18,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::record::Kind;
+use tallyman_model::rule::Rules;
 
 pub(super) async fn open(
     api: &KubeApi,
@@ -48,7 +49,7 @@ pub(super) async fn open(
     let answer = answer.unwrap_or_else(|_| Err(CallError::lost(Unknown::Deadline)));
     let answer = learn(api, kind, answer).await?;
     let idle = Duration::from_secs(seconds) + api.timing.watch_grace;
-    Ok(events(kind.clone(), chunks(answer.into_body()), idle).boxed())
+    Ok(events((kind.clone(), api.rules.clone()), chunks(answer.into_body()), idle).boxed())
 }
 
 fn refused(answer: Result<Bytes, CallError>) -> CallError {
@@ -68,6 +69,9 @@ fn chunks(body: Incoming) -> impl Stream<Item = Bytes> + Send + 'static {
         .boxed()
 }
 
+/// The rules of users, as they are now.
+type Known = tokio::sync::watch::Receiver<Arc<Rules>>;
+
 struct Reader<S> {
     chunks: S,
     lines: Lines,
@@ -76,19 +80,23 @@ struct Reader<S> {
 
 /// Decodes chunks to events. Ends with exactly one [`WatchEvent::Eof`] or [`WatchEvent::Error`]. `idle` is how long
 /// the server may say nothing at all.
-fn events<S>(kind: Kind, chunks: S, idle: Duration) -> impl Stream<Item = WatchEvent> + Send + 'static
+fn events<S>(
+    (kind, rules): (Kind, Known),
+    chunks: S,
+    idle: Duration,
+) -> impl Stream<Item = WatchEvent> + Send + 'static
 where
     S: Stream<Item = Bytes> + Send + Unpin + 'static,
 {
     let reader = Reader { chunks, lines: Lines::default(), ended: false };
-    let kind = Arc::new(kind);
+    let known = Arc::new((kind, rules));
     stream::unfold(reader, move |mut reader| {
-        let kind = Arc::clone(&kind);
+        let known = Arc::clone(&known);
         async move {
             if reader.ended {
                 return None;
             }
-            let event = reader.next(&kind, idle).await;
+            let event = reader.next(&known, idle).await;
             reader.ended = matches!(event, WatchEvent::Eof | WatchEvent::Error { .. });
             Some((event, reader))
         }
@@ -96,10 +104,10 @@ where
 }
 
 impl<S: Stream<Item = Bytes> + Unpin> Reader<S> {
-    async fn next(&mut self, kind: &Kind, idle: Duration) -> WatchEvent {
+    async fn next(&mut self, (kind, rules): &(Kind, Known), idle: Duration) -> WatchEvent {
         loop {
             if let Some(line) = self.lines.next() {
-                match event::decode(kind, &line) {
+                match event::decode(&rules.borrow(), kind, &line) {
                     Some(event) => return event,
                     None => return broken(),
                 }

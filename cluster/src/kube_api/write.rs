@@ -23,7 +23,7 @@ pub(super) async fn create(
     let path = path::collection(&place, Some(namespace));
     let ask = Ask::write(Method::POST, &path, JSON, Bytes::copy_from_slice(body)).at(&place);
     let answer = exchange(&api.write, ask, api.timing.write).await;
-    object(kind, &learn(api, kind, answer).await?)
+    object(&api.rules(), kind, &learn(api, kind, answer).await?)
 }
 
 pub(super) async fn rehearse(
@@ -75,7 +75,7 @@ pub(super) async fn patch(
     let path = path::object(&place, namespace, name);
     let ask = Ask::write(Method::PATCH, &path, MERGE_PATCH, Bytes::from(body.to_string())).at(&place);
     let answer = exchange(&api.write, ask, api.timing.write).await;
-    object(kind, &learn(api, kind, answer).await?)
+    object(&api.rules(), kind, &learn(api, kind, answer).await?)
 }
 
 /// The patch with its preconditions: a kube-apiserver answers 409 to a patch that would change a UID or names an

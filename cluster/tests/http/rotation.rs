@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_chaos::{Fault, FaultId, Matching, Refuse, SimulatedCluster, SimulatedClusterOptions};
 use tallyman_cluster::{
-    Access, CallError, ClusterApi, ConnectError, ConnectOptions, KubeApi, NotSent, Plugins, Timing,
-    WatchEvent, words,
+    Access, CallError, ClusterApi, ConnectError, ConnectOptions, KubeApi, NotSent, Plugins, WatchEvent, words,
 };
 use tallyman_model::Env;
 use tallyman_model::record::{Credentials, Kind, Provider, Server, User};
@@ -54,12 +53,7 @@ impl Stage {
     fn options(&self, user: User) -> ConnectOptions {
         let server = Server { url: self.cluster.server(), user, ..Server::default() };
         let access = Access { dir: Some(self.dir.path().to_owned()), plugins: None };
-        ConnectOptions {
-            credentials: Credentials::server(server),
-            access,
-            timing: Timing::default(),
-            dial: None,
-        }
+        ConnectOptions { credentials: Credentials::server(server), access, ..ConnectOptions::new("") }
     }
 }
 

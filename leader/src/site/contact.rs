@@ -107,7 +107,7 @@ async fn connect(
         return Ok(());
     }
     drop_client(site, used);
-    let client = factory.connect(known).await?;
+    let client = factory.connect(known, site.term.rules.subscribe()).await?;
     site.client.send_replace(Some(client));
     *used = Some(way);
     Ok(())

@@ -10,13 +10,15 @@ use tallyman_cluster::ClusterApi;
 use tallyman_cluster::driver::{Batch, Sink, SinkError};
 use tallyman_model::command::{Contact, Observation, Observe};
 use tallyman_model::record::{Action, Kind, Object, Record};
-use tallyman_model::{Command, query};
+use tallyman_model::{Command, Revision, query};
 use tokio::time::Instant;
 
 /// Takes what one watch saw.
 pub(super) struct Ingest {
     site: Arc<Site>,
     api: Arc<dyn ClusterApi>,
+    /// The revision of the status rule that was the kind's when the watch began.
+    rule: Option<Revision>,
     /// When a cursor was committed last.
     moved: Mutex<Option<Instant>>,
 }
@@ -28,8 +30,8 @@ impl Sink for Ingest {
 }
 
 impl Ingest {
-    pub(super) fn new(site: Arc<Site>, api: Arc<dyn ClusterApi>) -> Self {
-        Self { site, api, moved: Mutex::new(None) }
+    pub(super) fn new(site: Arc<Site>, api: Arc<dyn ClusterApi>, rule: Option<Revision>) -> Self {
+        Self { site, api, rule, moved: Mutex::new(None) }
     }
 
     async fn take(&self, batch: Batch) -> Result<(), SinkError> {
@@ -75,9 +77,9 @@ impl Ingest {
                 let moves = cursor.is_some();
                 // Whoever listed it has learnt that.
                 let plural = self.api.plural(kind).await.unwrap_or_default();
-                let kind = kind.clone();
-                self.put(Command::Observe(Observe { cluster, kind, plural, timeline, cursor, items }))
-                    .await?;
+                let (kind, rule) = (kind.clone(), self.rule);
+                let observe = Observe { cluster, kind, plural, timeline, cursor, rule, items };
+                self.put(Command::Observe(observe)).await?;
                 if moves {
                     *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 }
@@ -169,6 +171,7 @@ fn is_news(site: &Site, timeline: u32, item: &Observation) -> bool {
         return false;
     }
     let Some(seen) = known(site, item).and_then(|object| object.seen) else { return true };
-    let same = (timeline, &item.resource_version) == (seen.timeline, &seen.resource_version);
+    let known = (seen.timeline, &seen.resource_version, seen.rule);
+    let same = (timeline, &item.resource_version, item.seen.rule) == known;
     item.gone || !(same || seen.is_after(timeline, &item.resource_version))
 }

@@ -12,8 +12,8 @@ use tallyman_cluster::driver::{self, WatchOptions};
 use tallyman_cluster::machine::Stored;
 use tallyman_cluster::{ClusterApi, Guarded};
 use tallyman_model::manifest::marks;
-use tallyman_model::query;
 use tallyman_model::record::Kind;
+use tallyman_model::{Revision, query};
 use tokio::sync::watch;
 
 pub(super) async fn run(site: &Arc<Site>) {
@@ -75,7 +75,7 @@ async fn watch_tracked(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch:
     }
 }
 
-/// Gives the kind back when nothing of it is tracked any more.
+/// Gives the kind back when nothing of it is tracked any more, or it is to be read by another rule.
 async fn watch_while_tracked(
     site: &Arc<Site>,
     kind: Kind,
@@ -83,14 +83,22 @@ async fn watch_while_tracked(
     known: watch::Receiver<u32>,
 ) -> Kind {
     let mut tracked = site.tracked.clone();
+    let rule = site.term.rules.borrow().revision(&kind);
     tokio::select! {
-        () = watch_kind(site, &kind, api, known) => {}
+        () = watch_kind(site, &kind, rule, api, known) => {}
         () = untracked(&mut tracked, &kind) => {}
+        () = ruled_anew(site, &kind, rule) => {}
     }
     kind
 }
 
-async fn watch_kind(site: &Arc<Site>, kind: &Kind, api: &Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
+async fn watch_kind(
+    site: &Arc<Site>,
+    kind: &Kind,
+    rule: Option<Revision>,
+    api: &Arc<dyn ClusterApi>,
+    known: watch::Receiver<u32>,
+) {
     let found = site.term.look(|view| {
         let stored = query::watch(view, site.cluster, kind)?;
         Ok((stored, query::meta(view)?.group))
@@ -99,6 +107,8 @@ async fn watch_kind(site: &Arc<Site>, kind: &Kind, api: &Arc<dyn ClusterApi>, kn
         // Not to be asked again and again.
         return tokio::time::sleep(Duration::from_millis(REST_MS)).await;
     };
+    // What was read by another rule is listed and read anew.
+    let stored = stored.filter(|watch| watch.rule == rule);
     let stored =
         stored.map(|watch| Stored { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline });
     let seed = site.term.options.env.number();
@@ -107,10 +117,18 @@ async fn watch_kind(site: &Arc<Site>, kind: &Kind, api: &Arc<dyn ClusterApi>, kn
         tide: site.term.tide.clone(),
         ..WatchOptions::new(kind.clone(), marks::selector(group), seed)
     };
-    let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api)));
+    let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api), rule));
     driver::run(Arc::clone(api), sink, options, stored, known).await;
     // The leadership is over.
     std::future::pending().await
+}
+
+/// Ends when the kind has another rule than that.
+async fn ruled_anew(site: &Site, kind: &Kind, rule: Option<Revision>) {
+    let mut rules = site.term.rules.subscribe();
+    if rules.wait_for(|rules| rules.revision(kind) != rule).await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// Ends when nothing of the kind has been tracked for a while.

@@ -23,6 +23,7 @@ mod sim;
 mod sim_api;
 mod sim_apply;
 mod sockets;
+mod status_rules;
 mod story;
 mod strange;
 mod world;

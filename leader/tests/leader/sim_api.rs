@@ -17,10 +17,11 @@ use tallyman_cluster::{
 use tallyman_leader::{ClusterFactory, FactoryError};
 use tallyman_model::command::Observation;
 use tallyman_model::record::{Cluster, Kind};
-use tallyman_model::rule;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
 use tallyman_model::rule::workload::Admission;
+use tallyman_model::rule::{self, Rules};
+use tokio::sync::watch;
 
 pub(crate) struct Factory {
     pub(crate) sims: BTreeMap<String, Arc<Sim>>,
@@ -32,10 +33,11 @@ impl ClusterFactory for Factory {
     fn connect<'a>(
         &'a self,
         cluster: &'a Cluster,
+        rules: watch::Receiver<Arc<Rules>>,
     ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>> {
         let sim = Arc::clone(&self.sims[&cluster.head.name]);
         let (cluster, log) = (cluster.head.name.clone(), Arc::clone(&self.log));
-        let api: Arc<dyn ClusterApi> = Arc::new(Api { cluster, sim, log });
+        let api: Arc<dyn ClusterApi> = Arc::new(Api { cluster, sim, log, rules });
         Box::pin(async move { Ok(api) })
     }
 }
@@ -44,6 +46,7 @@ struct Api {
     cluster: String,
     sim: Arc<Sim>,
     log: Arc<MemoryLog>,
+    rules: watch::Receiver<Arc<Rules>>,
 }
 
 impl Api {
@@ -125,7 +128,8 @@ impl ClusterApi for Api {
                     .objects
                     .iter()
                     .filter(|((of, _, _), object)| of == kind && selects(selector, object));
-                let items = objects.filter_map(|(_, object)| rule::project(kind, object)).collect();
+                let items =
+                    objects.filter_map(|(_, object)| self.rules.borrow().project(kind, object)).collect();
                 let resource_version = inner.version.to_string();
                 Ok(Page { items, skipped: 0, resource_version, continue_token: None })
             })
@@ -145,7 +149,7 @@ impl ClusterApi for Api {
                 inner.watched.insert(kind.clone());
                 inner.restores
             });
-            let wanted = (kind.clone(), selector.to_owned());
+            let wanted = (kind.clone(), selector.to_owned(), self.rules.clone());
             let state = (Arc::clone(&self.sim), self.sim.changed.subscribe(), from, wanted);
             let stream =
                 futures::stream::unfold(state, move |(sim, mut changed, mut at, wanted)| async move {
@@ -158,7 +162,15 @@ impl ClusterApi for Api {
                             let after = inner.events.partition_point(|event| event.version <= at);
                             let event = inner.events[after..].iter().find(|event| event.kind == wanted.0)?;
                             at = event.version;
-                            Some(seen(&wanted.0, &wanted.1, event.before.as_ref(), event.after.as_ref(), at))
+                            let rules = wanted.2.borrow();
+                            Some(seen(
+                                &rules,
+                                &wanted.0,
+                                &wanted.1,
+                                event.before.as_ref(),
+                                event.after.as_ref(),
+                                at,
+                            ))
                         });
                         match next {
                             Some(Some(event)) => return Some((event, (sim, changed, at, wanted))),
@@ -173,7 +185,9 @@ impl ClusterApi for Api {
 
     fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(self.read(move |sim| {
-            Ok(sim.get(kind.clone(), namespace, name).and_then(|object| rule::project(kind, &object)))
+            Ok(sim
+                .get(kind.clone(), namespace, name)
+                .and_then(|object| self.rules.borrow().project(kind, &object)))
         }))
     }
 
@@ -270,6 +284,7 @@ impl ClusterApi for Api {
 
 /// What a watch with that selector says of a change.
 fn seen(
+    rules: &Rules,
     kind: &Kind,
     selector: &str,
     before: Option<&Value>,
@@ -279,9 +294,9 @@ fn seen(
     let was = before.filter(|object| selects(selector, object));
     let is = after.filter(|object| selects(selector, object));
     match (was, is) {
-        (_, Some(object)) => rule::project(kind, object).map(WatchEvent::Seen),
+        (_, Some(object)) => rules.project(kind, object).map(WatchEvent::Seen),
         (Some(object), None) => {
-            let mut item = rule::project(kind, object)?;
+            let mut item = rules.project(kind, object)?;
             item.gone = true;
             item.resource_version = version.to_string();
             item.seen.resource_version = version.to_string();

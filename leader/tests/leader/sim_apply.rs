@@ -8,7 +8,8 @@ use tallyman_model::record::Kind;
 use tallyman_model::rule;
 
 pub(crate) fn look(kind: &Kind, object: &Value) -> Option<Look> {
-    Some(Look { item: rule::project(kind, object)?, owned: rule::owned(object), object: object.clone() })
+    let owned = rule::Rules::default().owned(kind, object);
+    Some(Look { item: rule::project(kind, object)?, owned, object: object.clone() })
 }
 
 pub(crate) fn apply(sim: &Sim, name: &Name, body: &Value, how: Apply) -> Result<Look, CallError> {

@@ -1,13 +1,14 @@
 //! Record what a watch or a read of a cluster said, and how far the watch has come.
 //!
-//! Reads and writes the runnables that the observations belong to, and the watch's cursor. An observation that
-//! belongs to no committed create changes nothing. Refused only when the cluster is gone or its timeline has moved
+//! Reads and writes the runnables that the observations belong to, and the watch's cursor; reads the status rule of the
+//! kind. An observation that belongs to no committed create changes nothing; one that was read by another rule than that
+//! of now says only that the object is there. Refused only when the cluster is gone or its timeline has moved
 //! on.
 
 use super::settle;
 use crate::record::{Kind, Object, ObjectState, Record, Runnable, Seen, Watch, is_older};
 use crate::rule::Verdict;
-use crate::{Damaged, Done, Ordinal, Refusal, Tag, Txn, Uid};
+use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn, Uid};
 use serde::{Deserialize, Serialize};
 
 /// One object of a cluster, projected to what the rules need.
@@ -41,6 +42,17 @@ pub struct Observation {
     pub verdict: Option<Verdict>,
 }
 
+impl Observation {
+    /// The same without what a status rule made of it.
+    fn unjudged(&self) -> Self {
+        let mut item = self.clone();
+        item.verdict = None;
+        (item.seen.condition, item.seen.rule) = (None, None);
+        item.seen.message.clear();
+        item
+    }
+}
+
 /// What a watch said, in one entry with its cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observe {
@@ -54,6 +66,8 @@ pub struct Observe {
     pub timeline: u32,
     /// The resourceVersion that the watch has reached with these; `None`: not from a watch.
     pub cursor: Option<String>,
+    /// The revision of the status rule that was the kind's when the watch began.
+    pub rule: Option<Revision>,
     /// The objects, each once, in its last state.
     pub items: Vec<Observation>,
 }
@@ -67,8 +81,10 @@ impl Observe {
             return Ok(Err(Refusal::outdated("the cluster's timeline has moved on")));
         }
         let mut words = format!("{} of {} on {}", self.items.len(), self.called(), cluster.head.name);
+        let rule = txn.status_rule(&self.kind)?.map(|rule| rule.head.revision);
         for item in &self.items {
-            if let Some(overlap) = self.take(txn, item)? {
+            let outdated = (item.seen.rule != rule).then(|| item.unjudged());
+            if let Some(overlap) = self.take(txn, outdated.as_ref().unwrap_or(item))? {
                 words.push_str("; ");
                 words.push_str(&overlap);
             }
@@ -140,16 +156,20 @@ impl Observe {
             Some(watch) => watch.ordinal,
             None => txn.new_ordinal(),
         };
-        let kept = known.filter(|known| known.timeline == self.timeline).map(|known| known.cursor);
+        let kept = known.filter(|known| known.timeline == self.timeline);
+        let kept = kept.map(|known| (known.cursor, known.rule)).unwrap_or_default();
+        // The rule belongs to the cursor.
+        let (cursor, rule) = self.cursor.clone().map_or(kept, |cursor| (cursor, self.rule));
         let watch = Watch {
             ordinal,
-            revision: crate::Revision(0),
+            revision: Revision(0),
             cluster: self.cluster,
             kind: self.kind.clone(),
             plural: self.called().to_owned(),
-            cursor: self.cursor.clone().or(kept).unwrap_or_default(),
+            cursor,
             reached,
             timeline: self.timeline,
+            rule,
             observed_ms: txn.now_ms(),
         };
         txn.put(Record::Watch(watch))?;

@@ -89,8 +89,17 @@ pub(super) fn observed(run: &mut Runnable, position: usize, item: &Observation, 
         Some(Verdict::Failed) if cancelled => AttemptPhase::Cancelled,
         Some(Verdict::Failed) => AttemptPhase::Failed,
         Some(Verdict::Running) => AttemptPhase::Running,
+        // Nobody says that it does not run any more.
+        None if attempt.phase == AttemptPhase::Running => AttemptPhase::Running,
         Some(Verdict::Pending) | None => AttemptPhase::Pending,
     };
+    if item.verdict.is_none() && attempt.message.is_empty() {
+        attempt.message = format!(
+            "it exists; whether it runs or has ended is not known, for no status rule for {} {} says it",
+            item.kind.api_version(),
+            item.kind
+        );
+    }
     let waits = match attempt.phase {
         AttemptPhase::Pending => true,
         AttemptPhase::Running => item.seen.waiting > 0,

@@ -1,9 +1,10 @@
 //! Take a runnable.
 //!
-//! Reads the name and the named clusters; writes the runnable and the parts of its manifests. Refused when the name
-//! is taken (`AlreadyExists`) or a named cluster is unknown (`Invalid`).
+//! Reads the name, the named clusters, and the status rules of its kinds; writes the runnable and the parts of its
+//! manifests. Refused when the name is taken (`AlreadyExists`), a named cluster is unknown, or it is not known which of
+//! its objects says when it has ended (`Invalid`).
 
-use super::{Principal, settle};
+use super::{Principal, main_object, settle};
 use crate::manifest::generated;
 use crate::record::{Approvals, FanOut, Head, Person, Planned, Resource, RunSpec, Runnable};
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
@@ -56,7 +57,7 @@ pub struct Submit {
     pub digest: Digest,
     /// Which object each manifest is of.
     pub planned: Vec<SubmitManifest>,
-    /// Which of them decides how the run ends.
+    /// Which of them decides how the run ends; [`UNNAMED`](Self::UNNAMED): the only one that runs to completion.
     pub main: u16,
     /// The manifests as JSON, joined.
     #[serde(with = "crate::bytes")]
@@ -64,6 +65,9 @@ pub struct Submit {
 }
 
 impl Submit {
+    /// It is not said which manifest decides how the run ends.
+    pub const UNNAMED: u16 = u16::MAX;
+
     /// What the runnable keeps is moved into it: a refused submission is whole, one that was taken is not.
     pub(crate) fn apply(
         &mut self,
@@ -77,11 +81,15 @@ impl Submit {
             refusal.causes = unknown;
             return Ok(Err(refusal));
         }
+        let main = match main_object::choose(txn, self)? {
+            Ok(main) => main,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let name = match self.free_name(txn)? {
             Ok(name) => name,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let mut run = self.runnable(txn, by, name);
+        let mut run = self.runnable(txn, by, name, main);
         hold(&mut run, by, txn.now_ms());
         let mut bytes = take(&mut self.manifests);
         for part in 1..=run.parts {
@@ -133,7 +141,7 @@ impl Submit {
         }
     }
 
-    fn runnable(&mut self, txn: &mut Txn<'_>, by: &Principal, name: String) -> Runnable {
+    fn runnable(&mut self, txn: &mut Txn<'_>, by: &Principal, name: String, main: u16) -> Runnable {
         let now = txn.now_ms();
         let parts = match self.manifests.len() {
             0..=limits::MANIFESTS_INLINE_BYTES_MAX => 0,
@@ -160,7 +168,7 @@ impl Submit {
                 .zip(take(&mut self.planned))
                 .map(|(i, manifest)| manifest.plan(self.uid, i))
                 .collect(),
-            main: self.main,
+            main,
             parts: u16::try_from(parts).unwrap_or(u16::MAX),
             manifests: Vec::new(),
             phase: Phase::Accepted,

@@ -33,6 +33,7 @@ impl Sweep {
             plural: String::new(),
             timeline: self.timeline,
             cursor: None,
+            rule: None,
             items: self.items.clone(),
         };
         if let Err(refusal) = observe.apply(txn)? {

@@ -7,7 +7,7 @@ use super::object;
 use super::placement::placement_of;
 use super::{marks, names};
 use crate::command::{ManifestName, Submit, SubmitManifest};
-use crate::record::{Kind, OnLate, OnLoss, Placement, Preflight, RunSpec};
+use crate::record::{OnLate, OnLoss, Placement, Preflight, RunSpec};
 use crate::{Cause, Digest, Uid, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -116,7 +116,7 @@ fn metadata_of(value: Value, namespace: &str, faults: &mut Faults) -> Option<Nam
     Some((name, labels, annotations))
 }
 
-/// The spec, the manifests, their bytes one behind the other, and which of them is the main one.
+/// The spec, the manifests, their bytes one behind the other, and which of them is said to be the main one.
 type Specified = (RunSpec, Vec<SubmitManifest>, Vec<u8>, u16);
 
 fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
@@ -152,10 +152,14 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
         OnLoss::Wait | OnLoss::Fail => attempts_max,
     };
     let (planned, bytes) = manifests_of(&mut spec, namespace, numbered_max, faults);
-    let main = spec.take("main");
-    let main = main_of(main, &planned, faults);
+    let main = spec.take("main").map_or(Submit::UNNAMED, |main| named(main, &planned, faults));
     spec.finish(faults);
-    run_spec.main_runs_ms = planned.get(usize::from(main)).and_then(|plan| runs_ms(plan, &bytes));
+    // If several run to completion and none is named, it is refused; if it is one by a rule of users, nothing is known.
+    let decides = match main {
+        Submit::UNNAMED => planned.iter().find(|one| one.kind.completes()),
+        main => planned.get(usize::from(main)),
+    };
+    run_spec.main_runs_ms = decides.and_then(|plan| runs_ms(plan, &bytes));
     (run_spec, planned, bytes, main)
 }
 
@@ -221,67 +225,25 @@ pub(super) fn manifests_of(
     (planned, bytes)
 }
 
-fn main_of(main: Option<Value>, planned: &[SubmitManifest], faults: &mut Faults) -> u16 {
-    let completing: Vec<usize> =
-        planned.iter().enumerate().filter(|(_, one)| one.kind.completes()).map(|(i, _)| i).collect();
-    let position = match main {
-        None => match completing.as_slice() {
-            [only] => Some(*only),
-            [] if planned.is_empty() => None,
-            [] => {
-                faults.add("spec.manifests", no_main(planned));
-                None
-            }
-            _ => {
-                faults.add(
-                    "spec.main",
-                    "more than one manifest runs to completion: say which decides, {kind, name}",
-                );
-                None
-            }
-        },
-        Some(value) => {
-            let mut fields = Fields::of("spec.main", value, faults);
-            let kind = fields.text("kind", faults).unwrap_or_default();
-            let name = fields.text("name", faults).unwrap_or_default();
-            fields.finish(faults);
-            let is_it = |&i: &usize| {
-                planned.get(i).is_some_and(|one| {
-                    let is_named = match &one.name {
-                        ManifestName::Fixed(text) => *text == name,
-                        // Also by the name that was made of it, which is what a reader sees.
-                        ManifestName::Generate(prefix) => name.starts_with(prefix.as_str()),
-                    };
-                    one.kind.as_str() == kind && is_named
-                })
-            };
-            let found = completing.iter().copied().find(is_it);
-            if found.is_none() {
-                faults.add("spec.main", format!("no manifest that runs to completion is {kind} {name:?}"));
-            }
-            // Other objects that run to completion would never be looked at.
-            if completing.len() > 1 {
-                faults.add(
-                    "spec.manifests",
-                    "more than one object that runs to completion is not supported yet",
-                );
-            }
-            found
-        }
+/// Which manifest `spec.main` names. Whether it runs to completion is decided where the status rules are known.
+fn named(main: Value, planned: &[SubmitManifest], faults: &mut Faults) -> u16 {
+    let mut fields = Fields::of("spec.main", main, faults);
+    let kind = fields.text("kind", faults).unwrap_or_default();
+    let name = fields.text("name", faults).unwrap_or_default();
+    fields.finish(faults);
+    let is_it = |one: &SubmitManifest| {
+        let is_named = match &one.name {
+            ManifestName::Fixed(text) => *text == name,
+            // Also by the name that was made of it, which is what a reader sees.
+            ManifestName::Generate(prefix) => name.starts_with(prefix.as_str()),
+        };
+        one.kind.as_str() == kind && is_named
     };
-    u16::try_from(position.unwrap_or(0)).unwrap_or(0)
-}
-
-/// Nothing of it says when the run has ended.
-fn no_main(planned: &[SubmitManifest]) -> String {
-    let known: Vec<&Kind> = planned.iter().map(|one| &one.kind).filter(|kind| kind.is_other()).collect();
-    match known.as_slice() {
-        [] => "one of them must run to completion (a Job)".to_owned(),
-        [kind, ..] => format!(
-            "one of them must run to completion (a Job, a Workflow); when {} {kind} has ended is not known",
-            kind.api_version()
-        ),
+    let found = planned.iter().position(is_it);
+    if found.is_none() {
+        faults.add("spec.main", format!("no manifest is {kind} {name:?}"));
     }
+    found.and_then(|found| u16::try_from(found).ok()).unwrap_or(Submit::UNNAMED)
 }
 
 /// What an approval must name: the bytes that are sent and where they may go.

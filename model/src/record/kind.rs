@@ -118,7 +118,11 @@ impl Kind {
     /// True if an object of it runs to an end that a built-in status rule knows.
     #[must_use]
     pub fn completes(&self) -> bool {
-        matches!(self, Kind::Job | Kind::Workflow)
+        match self {
+            Kind::Job | Kind::Workflow => true,
+            Kind::ConfigMap | Kind::WorkflowTemplate => false,
+            Kind::Other(other) => (other.api_version.as_str(), other.kind.as_str()) == ("v1", "Pod"),
+        }
     }
 
     /// True if an object of it is stopped by a field of its own and stays, with what it says of its end; others are

@@ -1,6 +1,6 @@
 //! One object on one cluster that a runnable asked for.
 
-use crate::{Ordinal, ReplicaId};
+use crate::{Ordinal, ReplicaId, Revision};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -123,6 +123,8 @@ pub struct Seen {
     pub condition: Option<Condition>,
     /// The reason and message of that condition.
     pub message: String,
+    /// The revision of the [`StatusRule`](super::StatusRule) by which it was read; `None`: by none.
+    pub rule: Option<Revision>,
 }
 
 impl Seen {

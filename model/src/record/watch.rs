@@ -24,6 +24,9 @@ pub struct Watch {
     pub reached: String,
     /// The timeline that these belong to.
     pub timeline: u32,
+    /// The revision of the [`StatusRule`](super::StatusRule) by which what it saw was read; `None`: by none. What was seen
+    /// under another one is listed and read anew.
+    pub rule: Option<Revision>,
     /// When the cursor was committed, ms since 1970: how old the cluster's picture is at most.
     pub observed_ms: u64,
 }

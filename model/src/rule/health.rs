@@ -1,86 +1,143 @@
 //! How an object that is kept in sync does.
 
-use crate::record::Health;
+mod generic;
+mod pod;
+mod workload;
+
+use super::{Verdict, job, workflow};
+use crate::record::{Health, Kind, Seen};
 use serde_json::Value;
 
-/// How `object`, as a kube-apiserver sends it, does, and what it says of that.
+/// How something does, and what it says of that.
+pub(super) type Said = (Health, String);
+
+/// How `object`, which is of `kind` and as a kube-apiserver sends it, does, and what it says of that.
 ///
-/// A kind that is not known is healthy when it has seen its newest generation and no condition `Ready` or `Available`
-/// says otherwise; one without a status is healthy when it is there.
+/// A kind that no rule is for is healthy when it is there and none of the conditions that are usual says otherwise.
 #[must_use]
-pub fn health(object: &Value) -> (Health, String) {
-    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64);
-    if let (Some(generation), Some(seen)) =
-        (number("/metadata/generation"), number("/status/observedGeneration"))
-        && seen < generation
-    {
+pub fn health(kind: &Kind, object: &Value) -> (Health, String) {
+    if is_behind(object) {
         return (Health::Progressing, "its controller has not seen its newest generation".to_owned());
     }
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let text = |condition: &Value, field: &str| {
-        condition.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    let condition = |kind: &str, status: &str| {
-        let mut all = conditions.into_iter().flatten();
-        all.find(|one| text(one, "type") == kind && text(one, "status") == status)
-    };
-    let words = |condition: &Value| {
-        let (reason, message) = (text(condition, "reason"), text(condition, "message"));
-        if message.is_empty() { reason } else { format!("{reason}: {message}") }
-    };
-    for (kind, status) in [("Progressing", "False"), ("ReplicaFailure", "True"), ("Failed", "True")] {
-        if let Some(failed) = condition(kind, status) {
-            return (Health::Degraded, words(failed));
-        }
+    match (kind.group(), kind.as_str()) {
+        ("apps", "Deployment") => workload::deployment(object),
+        ("apps", "StatefulSet") => workload::stateful_set(object),
+        ("apps", "DaemonSet") => workload::daemon_set(object),
+        ("apps", "ReplicaSet") | ("", "ReplicationController") => workload::replica_set(object),
+        ("batch", "CronJob") => cron_job(object),
+        ("batch", "Job") => run(job::judge(object)),
+        ("argoproj.io", "Workflow") => run(workflow::judge(object)),
+        ("", "Pod") => pod::health(object),
+        ("", "PersistentVolumeClaim") => claim(object),
+        ("", "Service") => service(object),
+        names if EXISTS_ONLY.contains(&names) => (Health::Healthy, String::new()),
+        _ => generic::health(kind, object),
     }
-    if let Some(wanted) = number("/spec/replicas")
-        && object.get("status").is_some()
-    {
-        let updated = number("/status/updatedReplicas").or(number("/status/replicas")).unwrap_or(0);
-        let ready = number("/status/readyReplicas").unwrap_or(0);
-        if updated.min(ready) < wanted {
-            return (Health::Progressing, format!("{} of {wanted} replicas are ready", updated.min(ready)));
-        }
+}
+
+/// True if what the objects of a kind say is known here: no other rule can be made for it.
+#[must_use]
+pub fn is_ruled(group: &str, kind: &str) -> bool {
+    const KINDS: [(&str, &str); 13] = [
+        ("", "ConfigMap"),
+        ("", "PersistentVolumeClaim"),
+        ("", "Pod"),
+        ("", "ReplicationController"),
+        ("", "Service"),
+        ("apps", "DaemonSet"),
+        ("apps", "Deployment"),
+        ("apps", "ReplicaSet"),
+        ("apps", "StatefulSet"),
+        ("batch", "CronJob"),
+        ("batch", "Job"),
+        ("argoproj.io", "Workflow"),
+        ("argoproj.io", "WorkflowTemplate"),
+    ];
+    KINDS.contains(&(group, kind))
+}
+
+/// Kinds that do nothing, or say nothing of it.
+const EXISTS_ONLY: [(&str, &str); 17] = [
+    ("", "ConfigMap"),
+    ("", "Secret"),
+    ("", "ServiceAccount"),
+    ("", "Endpoints"),
+    ("", "LimitRange"),
+    ("", "ResourceQuota"),
+    ("", "PodTemplate"),
+    ("argoproj.io", "CronWorkflow"),
+    ("argoproj.io", "WorkflowTemplate"),
+    ("autoscaling", "HorizontalPodAutoscaler"),
+    ("coordination.k8s.io", "Lease"),
+    ("discovery.k8s.io", "EndpointSlice"),
+    ("networking.k8s.io", "Ingress"),
+    ("networking.k8s.io", "NetworkPolicy"),
+    ("policy", "PodDisruptionBudget"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+];
+
+/// Its controller has not looked at what was asked of it last.
+fn is_behind(object: &Value) -> bool {
+    let seen = number(object, "/status/observedGeneration");
+    seen.zip(number(object, "/metadata/generation")).is_some_and(|(seen, generation)| seen < generation)
+}
+
+/// What runs to an end is well while it runs.
+fn run((seen, verdict): (Seen, Verdict)) -> Said {
+    match verdict {
+        Verdict::Succeeded => (Health::Healthy, String::new()),
+        Verdict::Failed => (Health::Degraded, seen.message),
+        Verdict::Running => (Health::Progressing, "it runs".to_owned()),
+        Verdict::Pending => (Health::Progressing, seen.message),
     }
-    for kind in ["Available", "Ready"] {
-        if let Some(waits) = condition(kind, "False") {
-            return (Health::Progressing, words(waits));
-        }
+}
+
+/// It does its work by Jobs of its own, whose ends are not its own.
+fn cron_job(object: &Value) -> Said {
+    let suspended = object.pointer("/spec/suspend") == Some(&Value::Bool(true));
+    let words = if suspended { "it is suspended: it starts nothing" } else { "" };
+    (Health::Healthy, words.to_owned())
+}
+
+fn claim(object: &Value) -> Said {
+    match text(object, "/status/phase") {
+        "Bound" => (Health::Healthy, String::new()),
+        "Lost" => (Health::Degraded, "the volume that it was bound to is lost".to_owned()),
+        _ => (Health::Progressing, "no volume is bound to it yet".to_owned()),
+    }
+}
+
+fn service(object: &Value) -> Said {
+    let ingress = object.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
+    if text(object, "/spec/type") == "LoadBalancer" && ingress.is_none_or(Vec::is_empty) {
+        return (Health::Progressing, "its load balancer has no address yet".to_owned());
     }
     (Health::Healthy, String::new())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
 
-    #[test]
-    fn a_deployment_is_healthy_when_all_its_replicas_are_ready() {
-        let of = |status: Value| {
-            health(&json!({"metadata": {"generation": 2}, "spec": {"replicas": 2}, "status": status})).0
-        };
-        assert_eq!(
-            of(json!({"observedGeneration": 1, "updatedReplicas": 2, "readyReplicas": 2})),
-            Health::Progressing
-        );
-        assert_eq!(
-            of(json!({"observedGeneration": 2, "updatedReplicas": 1, "readyReplicas": 2})),
-            Health::Progressing
-        );
-        assert_eq!(
-            of(json!({"observedGeneration": 2, "updatedReplicas": 2, "readyReplicas": 2})),
-            Health::Healthy
-        );
-        let late = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"});
-        assert_eq!(of(json!({"observedGeneration": 2, "conditions": [late]})), Health::Degraded);
-    }
+fn number(value: &Value, pointer: &str) -> Option<u64> {
+    value.pointer(pointer).and_then(Value::as_u64)
+}
 
-    #[test]
-    fn what_has_no_status_is_healthy_when_it_is_there() {
-        assert_eq!(health(&json!({"data": {"a": "b"}})).0, Health::Healthy);
-        let waits = json!({"type": "Ready", "status": "False", "reason": "Soon", "message": "not yet"});
-        let custom = json!({"status": {"conditions": [waits]}});
-        assert_eq!(health(&custom), (Health::Progressing, "Soon: not yet".to_owned()));
+/// The condition of that type that has that status.
+fn condition<'a>(object: &'a Value, kind: &str, status: &str) -> Option<&'a Value> {
+    let mut all = object.pointer("/status/conditions").and_then(Value::as_array)?.iter();
+    all.find(|one| text(one, "/type") == kind && text(one, "/status") == status)
+}
+
+/// What a condition says, as `reason: message`.
+fn words(condition: &Value) -> String {
+    match (text(condition, "/reason"), text(condition, "/message")) {
+        ("", message) => message.to_owned(),
+        (reason, "") => reason.to_owned(),
+        (reason, message) => format!("{reason}: {message}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,9 +42,19 @@ pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
         seen.condition = Some(Condition::Complete);
         return (seen, Verdict::Succeeded);
     }
-    if let Some(suspended) = holds("Suspended") {
+    if let Some(ending) = holds("SuccessCriteriaMet").or_else(|| holds("FailureTarget")) {
+        let how = if holds("SuccessCriteriaMet").is_some() { "well" } else { "badly" };
+        seen.message = format!("it ends {how}, its last Pods are still ending: {}", words(ending));
+        return (seen, Verdict::Running);
+    }
+    let suspended = holds("Suspended");
+    // Nothing is written on one that was suspended when it was made until its controller has looked at it.
+    if suspended.is_some() || (is_asked_to_wait(job) && seen.active == 0 && seen.started_ms.is_none()) {
         seen.condition = Some(Condition::Suspended);
-        seen.message = words(suspended);
+        seen.message = match queue(job) {
+            Some(queue) => format!("it waits in queue {queue:?} for Kueue to admit it"),
+            None => suspended.map_or_else(|| "it is suspended".to_owned(), words),
+        };
         return (seen, Verdict::Pending);
     }
     if status.is_some_and(|all| all.get("ready").is_some()) {
@@ -57,19 +67,31 @@ pub(super) fn judge(job: &Value) -> (Seen, Verdict) {
         let pods = status.and_then(|status| status.get("uncountedTerminatedPods")?.get(list)?.as_array());
         pods.is_some_and(|pods| !pods.is_empty())
     };
-    let ending = holds("SuccessCriteriaMet").is_some() || holds("FailureTarget").is_some();
-    let ran =
-        seen.succeeded > 0 || seen.failed > 0 || uncounted("succeeded") || uncounted("failed") || ending;
+    let ran = seen.succeeded > 0 || seen.failed > 0 || uncounted("succeeded") || uncounted("failed");
     if ready || ran {
         return (seen, Verdict::Running);
     }
     // Why is in its Pods and Events, which are looked at if it stays so.
+    let manager = job.pointer("/spec/managedBy").and_then(Value::as_str).filter(|name| *name != CONTROLLER);
     seen.message = match (seen.started_ms, seen.active) {
+        (None, _) if manager.is_some() => format!("{} has not begun it", manager.unwrap_or_default()),
         (None, _) => "the cluster has not begun it".to_owned(),
         (_, 0) => "no Pod of it has been made yet".to_owned(),
         (_, _) => "a Pod of it waits to run".to_owned(),
     };
     (seen, Verdict::Pending)
+}
+
+/// Whose a Job is where it does not say it.
+const CONTROLLER: &str = "kubernetes.io/job-controller";
+
+fn is_asked_to_wait(job: &Value) -> bool {
+    job.pointer("/spec/suspend") == Some(&Value::Bool(true))
+}
+
+/// The queue of Kueue that lets it run.
+fn queue(job: &Value) -> Option<&str> {
+    job.pointer("/metadata/labels")?.get("kueue.x-k8s.io/queue-name")?.as_str()
 }
 
 fn words(condition: &Value) -> String {
@@ -117,6 +139,61 @@ mod tests {
         );
         assert_eq!(words(json!({"startTime": since, "active": 1, "ready": 0})), "a Pod of it waits to run");
         assert_eq!(words(json!({"startTime": since, "active": 1, "ready": 1})), "");
+    }
+
+    #[test]
+    fn a_job_whose_end_is_decided_runs_until_its_pods_have_stopped_and_says_which_end() {
+        let of = |kind: &str, reason: &str| {
+            let early = json!({"type": kind, "status": "True", "reason": reason, "message": "m"});
+            let (seen, verdict) =
+                judge(&json!({"status": {"conditions": [early], "active": 1, "terminating": 1}}));
+            assert_eq!(verdict, Verdict::Running);
+            seen.message
+        };
+        assert_eq!(
+            of("SuccessCriteriaMet", "CompletionsReached"),
+            "it ends well, its last Pods are still ending: CompletionsReached: m"
+        );
+        assert_eq!(
+            of("FailureTarget", "PodFailurePolicy"),
+            "it ends badly, its last Pods are still ending: PodFailurePolicy: m"
+        );
+        // As a real Job has them once it has ended by its success policy.
+        let both = json!([
+            {"type": "SuccessCriteriaMet", "status": "True", "reason": "SuccessPolicy"},
+            {"type": "Complete", "status": "True", "reason": "SuccessPolicy"},
+        ]);
+        assert_eq!(verdict(json!({ "conditions": both })), Verdict::Succeeded);
+        let both = json!([
+            {"type": "FailureTarget", "status": "True", "reason": "MaxFailedIndexesExceeded"},
+            {"type": "Failed", "status": "True", "reason": "MaxFailedIndexesExceeded", "message": "m",
+                "lastTransitionTime": "2026-11-20T00:00:00Z"},
+        ]);
+        let (seen, verdict) = judge(&json!({"status": {"conditions": both, "failedIndexes": "1,3-5"}}));
+        assert_eq!((verdict, seen.message.as_str()), (Verdict::Failed, "MaxFailedIndexesExceeded: m"));
+        assert_eq!(seen.finished_ms, time::parse("2026-11-20T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_suspended_job_waits_and_says_for_whom() {
+        let of = |labels: Value, status: Value| {
+            let (seen, verdict) =
+                judge(&json!({"metadata": {"labels": labels}, "spec": {"suspend": true}, "status": status}));
+            assert_eq!((verdict, seen.condition), (Verdict::Pending, Some(Condition::Suspended)));
+            seen.message
+        };
+        assert_eq!(of(json!({}), json!({})), "it is suspended");
+        let suspended =
+            json!({"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]});
+        assert_eq!(of(json!({}), suspended.clone()), "JobSuspended");
+        let queue = json!({"kueue.x-k8s.io/queue-name": "team"});
+        assert_eq!(of(queue.clone(), json!({})), "it waits in queue \"team\" for Kueue to admit it");
+        assert_eq!(of(queue.clone(), suspended), "it waits in queue \"team\" for Kueue to admit it");
+        let resumed = json!({"metadata": {"labels": queue}, "spec": {"suspend": false}, "status": {"active": 1, "ready": 1,
+            "conditions": [{"type": "Suspended", "status": "False", "reason": "JobResumed"}]}});
+        assert_eq!(judge(&resumed).1, Verdict::Running);
+        let mirror = json!({"spec": {"managedBy": "kueue.x-k8s.io/multikueue"}, "status": {}});
+        assert_eq!(judge(&mirror).0.message, "kueue.x-k8s.io/multikueue has not begun it");
     }
 
     #[test]

@@ -24,8 +24,7 @@ pub struct Owned {
 }
 
 /// What of `object`, as a kube-apiserver sends it, is ours.
-#[must_use]
-pub fn owned(object: &Value) -> Owned {
+pub(super) fn owned(object: &Value) -> Owned {
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
     let entries: Vec<&Value> = entries.into_iter().flatten().collect();
     let text =
@@ -39,14 +38,11 @@ pub fn owned(object: &Value) -> Owned {
     if let Some(name) = &mut changed_by {
         super::truncate(name);
     }
-    let (health, mut health_message) = super::health(object);
-    super::truncate(&mut health_message);
     Owned {
-        health,
-        health_message,
         digest: ours.and_then(|entry| entry.get("fieldsV1")).map(|fields| digest(fields, object)),
         changed_by,
         disown: entries.iter().any(|entry| is(entry, "Update")).then(|| disown(object, &entries)),
+        ..Owned::default()
     }
 }
 

@@ -1,7 +1,10 @@
 //! `v1 Pod`: <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/>
 
+use super::Verdict;
+use super::diagnosis::words;
 use crate::limits::DIAGNOSIS_MESSAGE_BYTES_MAX;
-use crate::record::PodSeen;
+use crate::record::{Condition, PodSeen, Seen};
+use crate::time;
 use serde_json::Value;
 
 /// How much a Pod has to do with why its attempt does not run.
@@ -68,6 +71,43 @@ pub fn examine(pod: &Value) -> Option<Examined> {
     let at = container.and_then(|container| container.ended).map_or("", |ended| text(ended, "/finishedAt"));
     let at = if at.is_empty() { text(pod, "/metadata/creationTimestamp") } else { at };
     Some(Examined { gravity, uid: uid.to_owned(), at: at.to_owned(), pod: seen })
+}
+
+/// A Pod as a main object. It has ended only with phase `Succeeded` or `Failed`.
+pub(super) fn judge(pod: &Value) -> (Seen, Verdict) {
+    let phase = text(pod, "/status/phase");
+    let is = |one: &str| u32::from(phase == one);
+    let mut seen = Seen {
+        active: is("Running") + is("Unknown"),
+        waiting: is("Pending"),
+        succeeded: is("Succeeded"),
+        failed: is("Failed"),
+        started_ms: time::parse(text(pod, "/status/startTime")),
+        ..Seen::default()
+    };
+    let examined = examine(pod).unwrap_or_default();
+    if examined.gravity > Gravity::Restarted {
+        seen.message = words(&examined.pod);
+    }
+    let ended_ms = || time::parse(&examined.at);
+    let verdict = match phase {
+        "Succeeded" => {
+            (seen.condition, seen.finished_ms) = (Some(Condition::Complete), ended_ms());
+            Verdict::Succeeded
+        }
+        "Failed" => {
+            (seen.condition, seen.finished_ms) = (Some(Condition::Failed), ended_ms());
+            Verdict::Failed
+        }
+        "Running" | "Unknown" => Verdict::Running,
+        _ => {
+            if seen.message.is_empty() {
+                "no node runs it yet".clone_into(&mut seen.message);
+            }
+            Verdict::Pending
+        }
+    };
+    (seen, verdict)
 }
 
 /// Reasons are one word.

@@ -32,6 +32,7 @@ pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
         }
         "Failed" | "Error" => {
             seen.condition = Some(Condition::Failed);
+            let is_elsewhere = nodes.is_none_or(Map::is_empty) && status.is_some_and(has_steps_elsewhere);
             // What the controller itself could not do is not the fault of a step.
             if seen.message.is_empty() || phase == "Error" {
                 seen.message = [phase, word("message")].join(": ").trim_end_matches(": ").to_owned();
@@ -42,11 +43,15 @@ pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
                 && !seen.message.contains(why)
             {
                 seen.message = format!("{}: {step}: {why}", seen.message);
+            } else if is_elsewhere {
+                seen.message.push_str(" (its steps are too many to be read here: `argo get` shows them)");
             }
             Verdict::Failed
         }
         "Running" => {
-            if let Some(why) = suspended(workflow) {
+            if let Some(how) = workflow.pointer("/spec/shutdown").and_then(Value::as_str) {
+                seen.message = format!("it is being stopped (shutdown: {how})");
+            } else if let Some(why) = suspended(workflow) {
                 seen.condition = Some(Condition::Suspended);
                 seen.message = why;
             } else if let Some((step, why)) = said(nodes, &["Pending"]) {
@@ -62,6 +67,12 @@ pub(super) fn judge(workflow: &Value) -> (Seen, Verdict) {
         }
     };
     (seen, verdict)
+}
+
+/// The nodes are compressed, by whatever method, or in a database.
+fn has_steps_elsewhere(status: &Value) -> bool {
+    let is_set = |field: &str| status.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    is_set("compressedNodes") || is_set("offloadNodeStatusVersion")
 }
 
 /// Steps, groups and retries are nodes too; only Pods are counted.
@@ -169,6 +180,24 @@ mod tests {
         let status = json!({"phase": "Failed", "message": "Stopped with strategy 'Stop'", "nodes": stopped});
         let (seen, _) = judge(&json!({"spec": {"shutdown": "Stop"}, "status": status}));
         assert_eq!(seen.message, "Stopped with strategy 'Stop'");
+    }
+
+    #[test]
+    fn one_whose_steps_are_kept_elsewhere_says_so_and_one_that_is_stopped_too() {
+        let failed = json!({"phase": "Failed", "message": "child 'w-1' failed", "compressedNodes": "H4sI", "progress": "2/5"});
+        let (seen, _) = of(failed);
+        assert!(
+            seen.message.ends_with("failed (its steps are too many to be read here: `argo get` shows them)")
+        );
+        let offloaded =
+            json!({"phase": "Failed", "message": "m", "nodes": {}, "offloadNodeStatusVersion": "fnv:1"});
+        assert!(of(offloaded).0.message.contains("`argo get`"));
+        let (seen, verdict) =
+            judge(&json!({"spec": {"shutdown": "Terminate"}, "status": {"phase": "Running"}}));
+        assert_eq!(
+            (verdict, seen.message.as_str()),
+            (Verdict::Running, "it is being stopped (shutdown: Terminate)")
+        );
     }
 
     #[test]

@@ -140,6 +140,7 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
                 kind: item.kind.clone(),
                 timeline,
                 cursor,
+                rule: None,
                 items: vec![item],
             }));
         }

@@ -40,6 +40,7 @@ fn say(world: &mut World, version: &str, status: Value) {
         plural: String::new(),
         timeline,
         cursor,
+        rule: None,
         items: vec![item],
     }));
 }

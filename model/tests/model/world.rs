@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tallyman_model::command::*;
 use tallyman_model::record::*;
-use tallyman_model::rule::{self, Verdict};
+use tallyman_model::rule::{Rules, Verdict};
 use tallyman_model::*;
 
 pub(crate) struct World {
@@ -204,9 +204,14 @@ impl World {
         value["metadata"]["uid"] = json!(format!("{name}-{object}"));
         value["metadata"]["resourceVersion"] = json!("100");
         value["status"] = status;
-        let mut item = rule::project(&run.plan(sent).unwrap().kind, &value).unwrap();
+        let mut item = self.rules().project(&run.plan(sent).unwrap().kind, &value).unwrap();
         change(&mut item);
         item
+    }
+
+    /// The rules that users have made.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules::of(&query::status_rules(&self.view).unwrap())
     }
 
     pub(crate) fn create(&mut self, name: &str, object: u16) {
@@ -220,7 +225,15 @@ impl World {
         let cursor = Some("200".to_owned());
         let (cluster, timeline) = (cluster.head.ordinal, cluster.timeline);
         let plural = String::new();
-        self.ok(Command::Observe(Observe { cluster, kind: Kind::Job, plural, timeline, cursor, items }));
+        self.ok(Command::Observe(Observe {
+            cluster,
+            kind: Kind::Job,
+            plural,
+            timeline,
+            cursor,
+            rule: None,
+            items,
+        }));
     }
 
     pub(crate) fn observe_verdict(&mut self, name: &str, object: u16, verdict: Verdict, version: u32) {

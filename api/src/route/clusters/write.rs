@@ -4,8 +4,9 @@ use crate::answer;
 use crate::api::Shared;
 use crate::ask::{Ask, Written};
 use crate::body::{self, Format};
-use crate::cluster_body::{self, ClusterBody};
+use crate::cluster_body::ClusterBody;
 use crate::delete_options::DeleteOptions;
+use crate::global_head;
 use crate::noun::Noun;
 use crate::render::{self, Scene};
 use crate::route::runnables::words;
@@ -91,7 +92,7 @@ pub(in crate::route) async fn patch(
     let patch = body::parse(&bytes, format)?;
     let asked = match ask.if_match()? {
         Some(revision) => Some(revision),
-        None => cluster_body::revision(&patch)?,
+        None => global_head::revision(&patch)?,
     };
     let mut tries = 0;
     loop {

@@ -106,7 +106,7 @@ impl Books {
 
     pub(super) fn observe(&self, timeline: u32, cursor: Option<String>, items: Vec<Observation>) -> Command {
         let (cluster, plural) = (self.cluster, "jobs".to_owned());
-        Command::Observe(Observe { cluster, kind: Kind::Job, plural, timeline, cursor, items })
+        Command::Observe(Observe { cluster, kind: Kind::Job, plural, timeline, cursor, rule: None, items })
     }
 
     pub(super) fn timeline(&self) -> u32 {

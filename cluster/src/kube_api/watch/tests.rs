@@ -11,9 +11,13 @@ fn job(version: &str) -> Value {
     json!({"kind": "Job", "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": version}})
 }
 
+fn of_jobs() -> (Kind, Known) {
+    (Kind::Job, tokio::sync::watch::channel(Arc::default()).1)
+}
+
 async fn read_all(text: &str, chunk_bytes: usize) -> Vec<WatchEvent> {
     let chunks: Vec<Bytes> = text.as_bytes().chunks(chunk_bytes).map(Bytes::copy_from_slice).collect();
-    events(Kind::Job, stream::iter(chunks), IDLE).collect().await
+    events(of_jobs(), stream::iter(chunks), IDLE).collect().await
 }
 
 #[tokio::test]
@@ -63,7 +67,7 @@ async fn a_line_that_is_no_event_ends_the_watch() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_watch_ends() {
     let started = tokio::time::Instant::now();
-    let mut silent = events(Kind::Job, stream::pending(), IDLE).boxed();
+    let mut silent = events(of_jobs(), stream::pending(), IDLE).boxed();
     assert_eq!(silent.next().await, Some(WatchEvent::Eof));
     assert_eq!(started.elapsed(), IDLE);
     assert_eq!(silent.next().await, None);

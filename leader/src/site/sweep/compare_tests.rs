@@ -76,6 +76,7 @@ fn a_second_object_beside_a_living_one_is_a_stray_and_after_a_gone_one_is_news()
         plural: String::new(),
         timeline: 1,
         cursor: None,
+        rule: None,
         items,
     }));
     assert!(is_news(&findings(&fixture, &second)));
