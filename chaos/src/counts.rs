@@ -16,6 +16,8 @@ pub struct RequestCount {
     pub resource: String,
     /// The `User-Agent` header, "" without one.
     pub user_agent: String,
+    /// A list of one object at most, as of who wants to know the newest version only.
+    pub of_one: bool,
 }
 
 /// Requests since the start, each counted once, when its head was read, whatever came of it.
@@ -48,6 +50,12 @@ impl RequestCounts {
         self.sum(|what| what.verb == verb)
     }
 
+    /// Lists of a resource that may have brought more than one object.
+    #[must_use]
+    pub fn listings(&self, resource: &str) -> u64 {
+        self.sum(|what| what.verb == Verb::List && what.resource == resource && !what.of_one)
+    }
+
     /// Requests of user agents that contain `part`.
     #[must_use]
     pub fn of_user_agent(&self, part: &str) -> u64 {
@@ -68,12 +76,18 @@ impl Counter {
             verb: call.verb,
             resource: call.resource_name(),
             user_agent: call.user_agent.clone(),
+            of_one: call.verb == Verb::List && call.query.get("limit") == "1",
         };
         let counts = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).counts;
         let what = if counts.len() < COUNTERS_MAX || counts.contains_key(&what) {
             what
         } else {
-            RequestCount { verb: call.verb, resource: "other".to_owned(), user_agent: "other".to_owned() }
+            RequestCount {
+                verb: call.verb,
+                resource: "other".to_owned(),
+                user_agent: "other".to_owned(),
+                of_one: false,
+            }
         };
         *counts.entry(what).or_default() += 1;
     }

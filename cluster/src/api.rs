@@ -35,6 +35,8 @@ pub struct Page {
     pub items: Vec<Observation>,
     /// How many were left out.
     pub skipped: usize,
+    /// How long the answer was.
+    pub bytes: usize,
     /// The version of the whole listing.
     pub resource_version: String,
     /// Where the next page starts; `None`: this was the last one.

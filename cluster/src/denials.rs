@@ -4,9 +4,11 @@ use crate::error::{CallError, RefusedKind};
 use crate::limits::DENIALS_MAX;
 use std::collections::BTreeMap;
 use tallyman_model::limits::MESSAGE_BYTES_MAX;
+use tallyman_model::record::Kind;
 use tokio::sync::watch;
 
-/// The reads of whole kinds that a cluster refuses us. Shared by all that call it.
+/// The reads of whole kinds that a cluster refuses us, for lack of a right or because it does not have the kind. Shared by
+/// all that call it.
 ///
 /// Whose right is missing is told by the refusal; that it is back by the next such read that is answered.
 #[derive(Clone, Debug, Default)]
@@ -29,12 +31,25 @@ impl Denials {
         self.words.subscribe()
     }
 
+    /// Nothing of that kind is read any more.
+    pub fn forget(&self, kind: &Kind) {
+        let resource = resource(kind);
+        self.words.send_if_modified(|words| {
+            let before = words.len();
+            words.retain(|(of, _), _| of != resource);
+            words.len() != before
+        });
+    }
+
     /// Says what came of a read of a resource, wherever that is. What was not answered proves nothing.
     pub(crate) fn note<T>(&self, resource: &str, verb: &'static str, result: &Result<T, CallError>) {
         let denied = match result {
             Ok(_) => None,
             Err(CallError::Refused(refused))
-                if matches!(refused.kind, RefusedKind::Forbidden | RefusedKind::Unauthorized) =>
+                if matches!(
+                    refused.kind,
+                    RefusedKind::Forbidden | RefusedKind::Unauthorized | RefusedKind::KindMissing
+                ) =>
             {
                 Some(refused.to_string())
             }
@@ -52,6 +67,11 @@ impl Denials {
             changed
         });
     }
+}
+
+/// What reads of a whole kind are told as reads of.
+pub(crate) fn resource(kind: &Kind) -> &str {
+    kind.plural().unwrap_or(kind.as_str())
 }
 
 #[cfg(test)]
@@ -74,6 +94,9 @@ mod tests {
         denials.note::<()>("jobs", "watch", &Err(classify(500, None, b"")));
         assert!(changes.has_changed().is_ok_and(|changed| !changed), "nothing new");
         denials.note("jobs", "watch", &Ok(()));
+        assert_eq!(denials.words(), "");
+        denials.note("jobs", "watch", &refused);
+        denials.forget(&Kind::Job);
         assert_eq!(denials.words(), "");
     }
 }

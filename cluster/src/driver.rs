@@ -8,11 +8,13 @@ mod io;
 mod pace;
 mod run;
 mod sink;
+mod turns;
 
 pub use batch::Batch;
 pub use pace::Tide;
 pub use run::{WatchOptions, run};
 pub use sink::{Sink, SinkError};
+pub use turns::Turns;
 
 #[cfg(test)]
 mod property;

@@ -62,6 +62,8 @@ pub enum NotSent {
     BreakerOpen,
     /// The cluster asked for patience, or too many writes are under way: no slot came free in time.
     Busy,
+    /// Too many pages of listings are being read.
+    ListsBusy,
     /// The leadership that the call was made for is over, or may be.
     Fenced,
 }
@@ -148,6 +150,7 @@ impl fmt::Display for NotSent {
             Self::Request => "it cannot be written as a request",
             Self::BreakerOpen => "the cluster did not answer lately",
             Self::Busy => "no write to the cluster may start now",
+            Self::ListsBusy => "too many listings are being read",
             Self::Fenced => "the leadership it was made for is over",
         })
     }

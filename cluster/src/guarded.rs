@@ -1,8 +1,9 @@
 //! A cluster with a limiter, a breaker and a fence before it.
 
 use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
+use crate::denials::resource;
 use crate::error::{CallError, NotSent};
-use crate::{Breaker, Denials, Limiter};
+use crate::{Breaker, Denials, Limiter, ListBudget};
 use serde_json::Value;
 use std::fmt;
 use std::future::Future;
@@ -28,6 +29,7 @@ pub struct Guarded {
     limiter: Limiter,
     breaker: Breaker,
     denials: Denials,
+    lists: ListBudget,
     fence: Fence,
     slot_wait: Duration,
 }
@@ -46,13 +48,20 @@ impl Guarded {
     #[must_use]
     pub fn new(inner: Arc<dyn ClusterApi>, limiter: Limiter, breaker: Breaker, fence: Fence) -> Self {
         let slot_wait = Duration::from_millis(CALL_DEADLINE_MS);
-        Self { inner, limiter, breaker, denials: Denials::default(), fence, slot_wait }
+        let (denials, lists) = (Denials::default(), ListBudget::default());
+        Self { inner, limiter, breaker, denials, lists, fence, slot_wait }
     }
 
     /// The same, telling `denials` what of the cluster may not be read.
     #[must_use]
     pub fn telling(self, denials: Denials) -> Self {
         Self { denials, ..self }
+    }
+
+    /// The same, reading listings within `lists`.
+    #[must_use]
+    pub fn within(self, lists: ListBudget) -> Self {
+        Self { lists, ..self }
     }
 
     async fn read<T>(&self, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
@@ -70,7 +79,7 @@ impl Guarded {
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let result = self.read(call).await;
-        self.denials.note(kind.plural().unwrap_or(kind.as_str()), verb, &result);
+        self.denials.note(resource(kind), verb, &result);
         result
     }
 
@@ -118,7 +127,10 @@ impl ClusterApi for Guarded {
         continue_token: Option<&'a str>,
         limit: u32,
     ) -> Call<'a, Page> {
-        Box::pin(self.read_kind(kind, "list", self.inner.list(kind, selector, continue_token, limit)))
+        Box::pin(async move {
+            let _permits = self.lists.permit().await?;
+            self.read_kind(kind, "list", self.inner.list(kind, selector, continue_token, limit)).await
+        })
     }
 
     fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {

@@ -18,6 +18,7 @@
 mod access;
 mod api;
 mod breaker;
+mod budget;
 mod denials;
 pub mod driver;
 mod error;
@@ -26,6 +27,7 @@ mod kube_api;
 mod limiter;
 pub mod limits;
 pub mod machine;
+mod pages;
 mod plugins;
 mod rights;
 mod version;
@@ -33,6 +35,7 @@ mod version;
 pub use access::Access;
 pub use api::{Apply, Call, ClusterApi, Identity, Look, ObjectKey, Page, WatchEvent, WatchStream};
 pub use breaker::Breaker;
+pub use budget::ListBudget;
 pub use denials::Denials;
 pub use error::{CallError, NotSent, Refused, RefusedKind, Unknown, words};
 pub use guarded::{Fence, Guarded};
@@ -40,6 +43,7 @@ pub use kube_api::{
     ConnectError, ConnectOptions, Dial, Imported, Inline, KubeApi, Origin, Stream, Timing, address, import,
 };
 pub use limiter::{Limiter, Slot};
+pub use pages::Pages;
 pub use plugins::{PluginError, Plugins};
 pub use rights::{Right, Scope, VERSION_PATH, rights, rights_of};
 pub use version::is_older;

@@ -52,8 +52,16 @@ pub const DENIALS_MAX: usize = 32;
 pub const PODS_READ_MAX: u32 = 32;
 /// Events of one object that are read.
 pub const EVENTS_READ_MAX: u32 = 32;
+/// Bytes that a page of a listing should have: the next one is asked for as many objects.
+pub const PAGE_BYTES_TARGET: usize = 4 * 1024 * 1024;
 /// Pages of all clusters together that are read at one time.
 pub const LISTS_MAX: usize = 16;
+/// Pages of one cluster that are read at one time.
+pub const LISTS_OF_CLUSTER_MAX: usize = 2;
+/// How long a page waits for others before it is given up for a while.
+pub const LIST_WAIT_MS: u64 = 10_000;
+/// The time between two tries of all watches of a cluster that are denied, or whose kinds it does not have.
+pub const DENIED_PACE_MS: u64 = 2_000;
 /// Objects in one batch for the sink.
 pub const BATCH_ITEMS_MAX: usize = 512;
 /// How long the first event of a batch waits for others.

@@ -21,7 +21,8 @@ use crate::limits::SEND_WITHIN_MS;
 use crate::term::Term;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_cluster::{Breaker, ClusterApi, Denials, Guarded, Limiter};
+use tallyman_cluster::driver::Turns;
+use tallyman_cluster::{Breaker, ClusterApi, Denials, Guarded, Limiter, ListBudget};
 use tallyman_model::Ordinal;
 use tallyman_model::record::{Cluster, Kind};
 use tokio::sync::{Notify, watch};
@@ -45,6 +46,9 @@ pub(crate) struct Site {
     denials: Denials,
     /// What it said when it was asked whether it would take a run.
     answers: preflight::Answers,
+    lists: ListBudget,
+    /// Whose watches are denied asks again in turn.
+    turns: Turns,
     /// Due work.
     bell: Arc<Notify>,
     /// Contact is wanted now.
@@ -66,6 +70,7 @@ impl Site {
             let record = record.borrow();
             (record.head.ordinal, record.head.name.clone())
         };
+        let lists = term.lists.of_cluster();
         Self {
             term,
             cluster,
@@ -78,6 +83,8 @@ impl Site {
             breaker: Breaker::default(),
             denials: Denials::default(),
             answers: preflight::Answers::default(),
+            lists,
+            turns: Turns::default(),
             bell,
             contact_now: Notify::new(),
             sweep_now: Notify::new(),
@@ -99,7 +106,7 @@ impl Site {
         let client = self.client.borrow().clone()?;
         // Nothing is written through it.
         let guarded = Guarded::new(client, self.limiter.clone(), self.breaker.clone(), Arc::new(|| false));
-        Some(guarded.telling(self.denials.clone()))
+        Some(guarded.telling(self.denials.clone()).within(self.lists.clone()))
     }
 
     /// The cluster, for one kube write whose intent has just been committed. It is not sent when the permit does not

@@ -9,12 +9,12 @@ use crate::{expire, fan_out, give_up, place, sites, spread};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tallyman_cluster::ListBudget;
 use tallyman_cluster::driver::Tide;
-use tallyman_cluster::limits::LISTS_MAX;
 use tallyman_model::record::{Cluster, Permit, Record};
 use tallyman_model::rule::Rules;
 use tallyman_model::{Command, Damaged, Done, Ordinal, RefusalKind, View, query};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// One leadership.
@@ -24,8 +24,8 @@ pub(crate) struct Term {
     pub(crate) permit: Permit,
     /// The clusters as they were a moment ago; `None` before they were read.
     pub(crate) clusters: watch::Sender<Option<Arc<Vec<Cluster>>>>,
-    /// Pages that all watches together may read at one time.
-    pub(crate) list_permits: Arc<Semaphore>,
+    /// How many listings are read at one time.
+    pub(crate) lists: ListBudget,
     /// What all watches together are told.
     pub(crate) tide: Tide,
     /// The status rules that users have made, as they were a moment ago.
@@ -48,7 +48,7 @@ impl Term {
             options,
             permit,
             clusters: watch::Sender::new(None),
-            list_permits: Arc::new(Semaphore::new(LISTS_MAX)),
+            lists: ListBudget::default(),
             tide: Tide::default(),
             rules: watch::Sender::new(Arc::default()),
         }

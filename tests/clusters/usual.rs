@@ -21,7 +21,7 @@ const AT_REST: Duration = Duration::from_secs(65);
 fn requests(setting: &Setting) -> BTreeMap<(Verb, String), u64> {
     let mut all = BTreeMap::new();
     for cluster in setting.clusters.iter() {
-        for (RequestCount { verb, resource, user_agent }, count) in cluster.requests().iter() {
+        for (RequestCount { verb, resource, user_agent, .. }, count) in cluster.requests().iter() {
             if user_agent.starts_with("tallyman") {
                 *all.entry((*verb, resource.clone())).or_default() += count;
             }

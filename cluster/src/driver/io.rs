@@ -1,6 +1,6 @@
 //! The requests that are under way for one watch.
 
-use super::WatchOptions;
+use super::{Turns, WatchOptions};
 use crate::api::{ClusterApi, Page, WatchEvent, WatchStream};
 use crate::error::CallError;
 use crate::limits::{WATCH_DELAY_MS_MAX, WATCH_DELAY_MS_MIN};
@@ -10,13 +10,14 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::record::Kind;
-use tokio::sync::Semaphore;
 
 pub(super) struct Io {
     api: Arc<dyn ClusterApi>,
     kind: Kind,
     selector: Arc<str>,
-    permits: Arc<Semaphore>,
+    turns: Turns,
+    /// It was not let in when it asked last.
+    pub(super) denied: bool,
     list: Option<(u64, Running<Page>)>,
     /// A page that came while the one before it was being committed.
     arrived: Option<Input>,
@@ -33,7 +34,8 @@ impl Io {
             api,
             kind: options.kind.clone(),
             selector: options.selector.as_str().into(),
-            permits: Arc::clone(&options.list_permits),
+            turns: options.turns.clone(),
+            denied: false,
             list: None,
             arrived: None,
             opening: None,
@@ -45,12 +47,7 @@ impl Io {
     pub(super) fn start_list(&mut self, listing: u64, continue_token: Option<String>, limit: u32) {
         let (api, kind, selector) = (Arc::clone(&self.api), self.kind.clone(), Arc::clone(&self.selector));
         self.arrived = None;
-        let permits = Arc::clone(&self.permits);
-        let call = async move {
-            // Nobody closes it, so it is only ever waited for.
-            let _permit = permits.acquire().await.ok();
-            api.list(&kind, &selector, continue_token.as_deref(), limit).await
-        };
+        let call = async move { api.list(&kind, &selector, continue_token.as_deref(), limit).await };
         self.list = Some((listing, Box::pin(call)));
     }
 
@@ -69,6 +66,13 @@ impl Io {
         self.watch = None;
     }
 
+    /// Has the others ask that were denied as well.
+    fn note(&mut self, is_in: bool) {
+        if is_in && std::mem::take(&mut self.denied) {
+            self.turns.tell();
+        }
+    }
+
     /// True if a page waits for the one before it to be committed.
     pub(super) fn has_arrived(&self) -> bool {
         self.arrived.is_some()
@@ -82,9 +86,15 @@ impl Io {
                 return page;
             }
             tokio::select! {
-                Some((listing, result)) = finish(&mut self.list) => self.arrived = Some(page(listing, result)),
+                Some((listing, result)) = finish(&mut self.list) => {
+                    self.note(result.is_ok());
+                    self.arrived = Some(page(listing, result));
+                }
                 Some((watch, result)) = finish(&mut self.opening) => match result {
-                    Ok(stream) => self.watch = Some((watch, stream)),
+                    Ok(stream) => {
+                        self.note(true);
+                        self.watch = Some((watch, stream));
+                    }
                     Err(error) => return Input::WatchFailed { watch, failure: Failure::of(&error) },
                 },
                 Some((watch, resource_version)) = finish(&mut self.probe) => {
@@ -125,8 +135,8 @@ fn page(listing: u64, result: Result<Page, CallError>) -> Input {
             if page.skipped > 0 {
                 tracing::warn!(skipped = page.skipped, "objects of a listing cannot be read");
             }
-            let Page { items, resource_version, continue_token, .. } = page;
-            Input::Page { listing, items, resource_version, continue_token }
+            let Page { items, bytes, resource_version, continue_token, .. } = page;
+            Input::Page { listing, items, bytes, resource_version, continue_token }
         }
         Err(error) => {
             tracing::debug!(%error, "a listing failed");

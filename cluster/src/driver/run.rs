@@ -3,7 +3,7 @@
 use super::batch::Pending;
 use super::io::Io;
 use super::pace::{Pace, Tide};
-use super::{Sink, SinkError};
+use super::{Sink, SinkError, Turns};
 use crate::api::ClusterApi;
 use crate::limits;
 use crate::machine::{Action, Emission, Input, State, Stored, step};
@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::record::Kind;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What is watched, and how.
@@ -30,17 +30,16 @@ pub struct WatchOptions {
     pub batch_linger: Duration,
     /// How long a cursor that moved without events waits.
     pub bookmark_linger: Duration,
-    /// Pages that are read at one time take a permit each: to be shared by all watches of a process, because a page
-    /// is large while it is decoded.
-    pub list_permits: Arc<Semaphore>,
-    /// Counts what all watches of a process are told: to be shared by them, too.
+    /// Counts what all watches of a process are told: to be shared by them.
     pub tide: Tide,
+    /// To be shared by all watches of a cluster: those that are denied ask again one after the other.
+    pub turns: Turns,
     /// Spreads the delays of watches that fail together.
     pub seed: u64,
 }
 
 impl WatchOptions {
-    /// The usual sizes, and permits of its own.
+    /// The usual sizes, and turns of its own.
     #[must_use]
     pub fn new(kind: Kind, selector: impl Into<String>, seed: u64) -> Self {
         Self {
@@ -50,8 +49,8 @@ impl WatchOptions {
             batch_items: limits::BATCH_ITEMS_MAX,
             batch_linger: Duration::from_millis(limits::BATCH_LINGER_MS),
             bookmark_linger: Duration::from_millis(limits::BOOKMARK_LINGER_MS),
-            list_permits: Arc::new(Semaphore::new(limits::LISTS_MAX)),
             tide: Tide::default(),
+            turns: Turns::default(),
             seed,
         }
     }
@@ -73,6 +72,7 @@ pub async fn run(
     let mut driver = Driver {
         io: Io::new(api, &options),
         machine: Some(State::new(options.page_items, options.seed)),
+        let_in: options.turns.let_in(),
         started: Instant::now(),
         sink,
         options,
@@ -98,6 +98,8 @@ struct Driver {
     pace: Pace,
     commit: Option<Commit>,
     tick_at: Option<Instant>,
+    /// Another watch of the cluster was let in.
+    let_in: watch::Receiver<u64>,
 }
 
 struct Commit {
@@ -115,6 +117,7 @@ impl Driver {
         if state.phase() != before {
             tracing::debug!(kind = %self.options.kind, from = before, to = state.phase(), "watch");
         }
+        self.io.denied |= state.is_denied();
         self.machine = Some(state);
         for action in actions {
             self.act(action);
@@ -156,6 +159,7 @@ impl Driver {
         loop {
             self.start_commit();
             let due = self.due_at();
+            let is_denied = self.is_denied();
             let takes_pages = self.pending.first_at().is_none();
             let takes_events = self.pending.len() < self.options.batch_items;
             tokio::select! {
@@ -167,13 +171,25 @@ impl Driver {
                     return Some(Input::TimelineChanged { timeline: *timeline.borrow_and_update() });
                 }
                 () = at(self.tick_at) => {
-                    self.tick_at = None;
-                    return Some(Input::Tick);
+                    self.tick_at = self.turn_at();
+                    if self.tick_at.is_none() {
+                        return Some(Input::Tick);
+                    }
                 }
+                Ok(()) = self.let_in.changed(), if is_denied => return Some(Input::LetIn),
                 input = self.io.next(takes_pages, takes_events) => return Some(input),
                 () = at(due) => {}
             }
         }
+    }
+
+    fn is_denied(&self) -> bool {
+        self.machine.as_ref().is_some_and(State::is_denied)
+    }
+
+    /// When who is denied may ask; `None`: now.
+    fn turn_at(&self) -> Option<Instant> {
+        if self.is_denied() { self.options.turns.take().err() } else { None }
     }
 
     fn start_commit(&mut self) {

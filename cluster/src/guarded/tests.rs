@@ -48,6 +48,7 @@ impl ClusterApi for Scripted {
         self.answer(Page {
             items: Vec::new(),
             skipped: 0,
+            bytes: 0,
             resource_version: "1".to_owned(),
             continue_token: None,
         })

@@ -105,6 +105,7 @@ fn decode_page(rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Page, CallErro
     let items: Vec<Observation> = raw.iter().filter_map(project).collect();
     Ok(Page {
         skipped: raw.len() - items.len(),
+        bytes: body.len(),
         items,
         resource_version: listed.metadata.resource_version,
         continue_token: listed.metadata.continue_token.filter(|token| !token.is_empty()),

@@ -32,7 +32,9 @@ impl Failure {
     pub fn of(error: &CallError) -> Self {
         match error {
             CallError::Unknown { why: Unknown::TooLong, .. } => return Self::TooLong,
-            CallError::NotSent { why: NotSent::BreakerOpen, .. } => return Self::HeldBack,
+            CallError::NotSent { why: NotSent::BreakerOpen | NotSent::ListsBusy, .. } => {
+                return Self::HeldBack;
+            }
             _ => {}
         }
         let wait_ms = error.retry_after_s().map(|seconds| u64::from(seconds) * 1000);

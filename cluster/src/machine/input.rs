@@ -34,6 +34,8 @@ pub enum Input {
         listing: u64,
         /// Its objects.
         items: Vec<Observation>,
+        /// How long the answer was.
+        bytes: usize,
         /// The version of the listing.
         resource_version: String,
         /// Where the next page starts.
@@ -96,6 +98,8 @@ pub enum Input {
     },
     /// Time passed.
     Tick,
+    /// Another watch of the cluster was let in again: who is denied need not wait.
+    LetIn,
     /// The cluster's timeline in the log is now this.
     TimelineChanged {
         /// The timeline.

@@ -5,6 +5,7 @@ use super::step::Turn;
 use super::{Action, Change, Failure};
 use crate::ObjectKey;
 use crate::limits::REOPEN_MS_MIN;
+use crate::pages::page_items;
 use crate::version::{is_older, is_position};
 use std::collections::BTreeSet;
 use tallyman_model::command::Observation;
@@ -25,6 +26,13 @@ impl Turn {
             limit: self.state.limit,
         });
         self.state.phase = Phase::Listing(listing);
+    }
+
+    /// Asks for the next page with as many objects as should fit.
+    pub(super) fn fit(&mut self, generation: u64, items: usize, bytes: usize) {
+        if matches!(&self.state.phase, Phase::Listing(listing) if listing.generation == generation) {
+            self.state.limit = page_items(self.state.limit, self.state.limit_max, items, bytes);
+        }
     }
 
     pub(super) fn page(

@@ -42,6 +42,7 @@ impl Bench {
         self.feed(Input::Page {
             listing,
             items: names.iter().map(|name| item(name, name, 1)).collect(),
+            bytes: 1_000,
             resource_version: version.to_owned(),
             continue_token: token.map(str::to_owned),
         })
@@ -175,6 +176,17 @@ fn a_page_that_is_too_long_is_asked_for_with_fewer_objects() {
 }
 
 #[test]
+fn pages_of_large_objects_have_fewer() {
+    let mut bench = Bench { state: State::new(500, 1), now_ms: 0, actions: Vec::new() };
+    bench.feed(Input::Start { stored: None, timeline: 3 });
+    let items = ["a", "b", "c", "d"].map(|name| item(name, name, 1)).to_vec();
+    let (resource_version, continue_token) = ("9".to_owned(), Some("t".to_owned()));
+    let bytes = PAGE_BYTES_TARGET;
+    let actions = bench.feed(Input::Page { listing: 1, items, bytes, resource_version, continue_token });
+    assert!(matches!(actions.last(), Some(Action::List { limit: 4, .. })), "{actions:?}");
+}
+
+#[test]
 fn both_forms_of_410_list_anew_and_a_server_that_always_says_so_is_not_asked_in_a_loop() {
     let mut bench = Bench::start(Some("7"));
     let actions = bench.feed(Input::WatchFailed { watch: 1, failure: Failure::Expired });
@@ -274,6 +286,16 @@ fn what_is_denied_is_soon_tried_again_and_then_ever_more_slowly() {
 }
 
 #[test]
+fn who_is_denied_asks_at_once_when_another_watch_of_the_cluster_is_let_in() {
+    let mut bench = Bench::start(Some("7"));
+    assert!(bench.feed(Input::LetIn).is_empty(), "who watches goes on");
+    bench.feed(Input::WatchFailed { watch: 1, failure: Failure::Denied });
+    assert!(watches(bench.feed(Input::LetIn), "7"));
+    bench.feed(Input::WatchFailed { watch: 2, failure: Failure::TooMany { wait_ms: 9_000 } });
+    assert!(bench.feed(Input::LetIn).is_empty(), "who was asked to wait waits");
+}
+
+#[test]
 fn a_resource_version_that_goes_backwards_begins_a_new_timeline() {
     let passed =
         |version: &str| Input::Passed { watch: 1, resource_version: version.to_owned(), bookmark: true };
@@ -325,7 +347,7 @@ fn a_server_that_has_not_come_as_far_as_the_log_knows_part_of_begins_a_new_timel
 
 fn page(version: &str) -> Input {
     let (items, resource_version, continue_token) = (Vec::new(), version.to_owned(), None);
-    Input::Page { listing: 1, items, resource_version, continue_token }
+    Input::Page { listing: 1, items, bytes: 100, resource_version, continue_token }
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct State {
     pub(super) behind: u32,
     /// Objects on a page.
     pub(super) limit: u32,
+    /// As many as it may have.
+    pub(super) limit_max: u32,
     /// Before this no new listing starts.
     pub(super) list_from_ms: u64,
     pub(super) seed: u64,
@@ -68,7 +70,7 @@ pub(super) struct Listing {
 }
 
 impl State {
-    /// A watch that has not started. `limit` is how many objects a page has at first, `seed` spreads its delays.
+    /// A watch that has not started. `limit` is how many objects a page has at most, `seed` spreads its delays.
     #[must_use]
     pub fn new(limit: u32, seed: u64) -> Self {
         Self {
@@ -85,6 +87,7 @@ impl State {
             failures: 0,
             behind: 0,
             limit: limit.max(1),
+            limit_max: limit.max(1),
             list_from_ms: 0,
             seed,
         }
@@ -100,6 +103,12 @@ impl State {
     #[must_use]
     pub fn timeline(&self) -> u32 {
         self.timeline
+    }
+
+    /// True while it waits to be let in.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { denied: true, .. })
     }
 
     /// What it does, in one word, for people.

@@ -26,7 +26,8 @@ impl Turn {
     fn take(&mut self, input: Input) {
         match input {
             Input::Start { stored, timeline } => self.start(stored, timeline),
-            Input::Page { listing, items, resource_version, continue_token } => {
+            Input::Page { listing, items, bytes, resource_version, continue_token } => {
+                self.fit(listing, items.len(), bytes);
                 self.page(listing, items, resource_version, continue_token);
             }
             Input::ListFailed { listing, failure } => self.list_failed(listing, failure),
@@ -40,6 +41,7 @@ impl Turn {
             Input::Committed { through, cursor } => self.committed(through, cursor),
             Input::CommitRefused { wait_ms } => self.commit_refused(wait_ms),
             Input::Tick => self.tick(),
+            Input::LetIn => self.let_in(),
             Input::TimelineChanged { timeline } => self.timeline_changed(timeline),
         }
     }
@@ -149,6 +151,13 @@ impl Turn {
         match listing.take() {
             Some(listing) => self.ask_page(listing),
             None => self.proceed(),
+        }
+    }
+
+    fn let_in(&mut self) {
+        if let Phase::Waiting { until_ms, denied: true, .. } = &mut self.state.phase {
+            *until_ms = (*until_ms).min(self.now_ms);
+            self.tick();
         }
     }
 

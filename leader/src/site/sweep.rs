@@ -11,8 +11,7 @@ use compare::{Finding, Suspect};
 use futures::{StreamExt, stream};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tallyman_cluster::limits::PAGE_ITEMS_MAX;
-use tallyman_cluster::{ClusterApi, Guarded};
+use tallyman_cluster::{ClusterApi, Guarded, Pages};
 use tallyman_model::command::{Adopt, Observation, Observe, Sweep};
 use tallyman_model::limits::STRAYS_MAX;
 use tallyman_model::manifest::marks;
@@ -33,7 +32,7 @@ pub(super) async fn run(site: &Site, reader: &Guarded) {
     let mut ended_after = Ordinal(0);
     let every = site.term.options.sweep_every;
     // Clusters that were met together are not swept together.
-    let share = u32::try_from(site.term.options.env.number() % 256).unwrap_or(0);
+    let share = u32::try_from(1 + site.term.options.env.number() % 256).unwrap_or(1);
     let mut wait = every * share / 256;
     loop {
         tokio::select! {
@@ -65,9 +64,13 @@ async fn sweep(site: &Site, reader: &Guarded, ended_after: &mut Ordinal) {
     let tracked = site.tracked.borrow().clone();
     let strays = record.strays.iter().map(|stray| stray.kind.clone());
     let known = Kind::KNOWN.into_iter().filter(|_| is_off);
-    let kinds: BTreeSet<Kind> = tracked.into_iter().chain(strays).chain(known).collect();
+    let kinds: BTreeSet<Kind> = tracked.iter().cloned().chain(strays).chain(known).collect();
     for kind in kinds {
         let findings = one(site, reader, &kind, group, started_ms, &runs).await;
+        if !tracked.contains(&kind) {
+            // Nothing needs it, so nobody is to be told that it may not be read.
+            site.denials.forget(&kind);
+        }
         all.push((kind, findings));
     }
     let strays_count = all.iter().map(|(_, findings)| findings.strays_count).sum();
@@ -101,10 +104,11 @@ async fn one(
 ) -> Findings {
     let mut findings = Findings::default();
     let mut listed: BTreeSet<String> = BTreeSet::new();
-    let mut token: Option<String> = None;
+    let (mut pages, selector) = (Pages::default(), marks::selector(group));
     loop {
-        let page = match reader.list(kind, &marks::selector(group), token.as_deref(), PAGE_ITEMS_MAX).await {
-            Ok(page) => page,
+        let page = match pages.next(reader, kind, &selector).await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
             Err(error) => {
                 tracing::debug!(cluster = site.name, %kind, %error, "a sweep could not list");
                 return Findings::default();
@@ -117,11 +121,7 @@ async fn one(
                 take(&mut findings, adopted(site, finding).await);
             }
         }
-        token = page.continue_token;
-        if token.is_none() {
-            break;
-        }
-        if listed.len() >= SWEEP_LISTED_MAX {
+        if page.continue_token.is_some() && listed.len() >= SWEEP_LISTED_MAX {
             tracing::warn!(cluster = site.name, %kind, "too many objects for a sweep");
             return Findings::default();
         }

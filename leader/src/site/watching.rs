@@ -86,7 +86,7 @@ async fn watch_while_tracked(
     let rule = site.term.rules.borrow().revision(&kind);
     tokio::select! {
         () = watch_kind(site, &kind, rule, api, known) => {}
-        () = untracked(&mut tracked, &kind) => {}
+        () = untracked(&mut tracked, &kind) => site.denials.forget(&kind),
         () = ruled_anew(site, &kind, rule) => {}
     }
     kind
@@ -113,8 +113,8 @@ async fn watch_kind(
         stored.map(|watch| Stored { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline });
     let seed = site.term.options.env.number();
     let options = WatchOptions {
-        list_permits: Arc::clone(&site.term.list_permits),
         tide: site.term.tide.clone(),
+        turns: site.turns.clone(),
         ..WatchOptions::new(kind.clone(), marks::selector(group), seed)
     };
     let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api), rule));

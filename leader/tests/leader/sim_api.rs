@@ -131,7 +131,7 @@ impl ClusterApi for Api {
                 let items =
                     objects.filter_map(|(_, object)| self.rules.borrow().project(kind, object)).collect();
                 let resource_version = inner.version.to_string();
-                Ok(Page { items, skipped: 0, resource_version, continue_token: None })
+                Ok(Page { items, skipped: 0, bytes: 0, resource_version, continue_token: None })
             })
         }))
     }

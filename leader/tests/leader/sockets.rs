@@ -9,13 +9,14 @@ use std::time::Duration;
 use tallyman_chaos::{Fault, Loss, Matching, RUN_FOR, SimulatedCluster, SimulatedClusterOptions, Verb};
 use tallyman_leader::{Leader, Options, Sockets};
 use tallyman_model::command::{AddCluster, AddMember, Found};
-use tallyman_model::record::{Credentials, Permit, Runnable};
+use tallyman_model::record::{Credentials, Kind, Permit, Runnable};
 use tallyman_model::{Command, Env, Phase, Principal, ReplicaId, Uid, manifest, query};
 use tokio::time::Instant;
 
 pub(crate) struct Wired {
     pub(crate) state: Arc<State>,
     pub(crate) clusters: Vec<SimulatedCluster>,
+    sweep_every: Duration,
     dir: tempfile::TempDir,
     term: u64,
     leader: Option<(Arc<MemoryLog>, Leader)>,
@@ -24,8 +25,14 @@ pub(crate) struct Wired {
 impl Wired {
     pub(crate) async fn start(names: &[&str]) -> Self {
         let state = State::new(1);
-        let mut wired =
-            Self { state, clusters: Vec::new(), dir: tempfile::tempdir().unwrap(), term: 1, leader: None };
+        let mut wired = Self {
+            state,
+            clusters: Vec::new(),
+            sweep_every: Duration::from_secs(2),
+            dir: tempfile::tempdir().unwrap(),
+            term: 1,
+            leader: None,
+        };
         let member = AddMember {
             directory: Uid([9; 16]),
             datacenter: String::new(),
@@ -59,7 +66,7 @@ impl Wired {
         let permit = Permit { term: self.term, leader: ReplicaId(self.term), incarnation: self.term };
         let log = MemoryLog::new(&self.state, permit, Arc::new(Fuse::new(Blows::Never)));
         let mut options = Options::new(Arc::clone(&self.state.env) as Arc<dyn Env>);
-        options.sweep_every = Duration::from_secs(2);
+        options.sweep_every = self.sweep_every;
         let leader = Leader::start(Arc::clone(&log) as _, Arc::new(Sockets::default()), options);
         self.leader = Some((log, leader));
     }
@@ -70,9 +77,13 @@ impl Wired {
     }
 
     fn submit(&self, name: &str) {
+        self.submit_for(name, "300ms");
+    }
+
+    fn submit_for(&self, name: &str, run_for: &str) {
         let pod = json!({"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]});
         let job = json!({"template": {"spec": pod}});
-        let annotations = json!({RUN_FOR: "300ms"});
+        let annotations = json!({RUN_FOR: run_for});
         let value = json!({
             "apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": name},
             "spec": {"manifests": [
@@ -183,4 +194,40 @@ async fn what_was_created_is_read_only_where_its_answer_was_lost() {
         let release = 1;
         assert_eq!((after.0 - before.0, after.1 - before.1), (reads + release, 0), "{name}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_leader_resumes_every_watch_where_the_last_one_was_and_lists_nothing() {
+    let names: Vec<String> = (0..12).map(|number| format!("cluster-{number}")).collect();
+    let mut wired = Wired::start(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    // What is counted is what watches list.
+    wired.sweep_every = Duration::from_secs(3_600);
+    wired.lead();
+    let runs: Vec<String> = (0..36).map(|run| format!("run-{run}")).collect();
+    runs.iter().for_each(|run| wired.submit_for(run, "4s"));
+    for run in &runs {
+        wired.until("all to run", |wired| wired.get(run).phase == Phase::Running).await;
+    }
+    let is_resumable = |wired: &Wired, name: &String| {
+        let watch = wired.state.look(|view| {
+            let cluster = query::cluster(view, name).unwrap().unwrap().head.ordinal;
+            query::watch(view, cluster, &Kind::Job).unwrap()
+        });
+        watch.is_some_and(|watch| !watch.cursor.is_empty())
+    };
+    wired.until("cursors", |wired| names.iter().all(|name| is_resumable(wired, name))).await;
+    let lists = |wired: &Wired| -> u64 {
+        let of = |cluster: &SimulatedCluster| {
+            let requests = cluster.requests();
+            requests.listings("jobs") + requests.listings("configmaps")
+        };
+        wired.clusters.iter().map(of).sum()
+    };
+    let (listed, watched) = (lists(&wired), wired.requests(Verb::Watch, "jobs"));
+    wired.lead();
+    for run in &runs {
+        wired.until("all to end", |wired| released(&wired.get(run))).await;
+    }
+    assert_eq!(lists(&wired), listed, "what happened meanwhile was told by the watches");
+    assert_eq!(wired.requests(Verb::Watch, "jobs"), watched + 12, "one for each cluster");
 }

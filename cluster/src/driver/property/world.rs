@@ -230,7 +230,7 @@ impl World {
         let items = runs.iter().filter_map(item).collect();
         let continue_token = runs.last().filter(|_| more).map(|last| format!("{version}/{last}"));
         let resource_version = version.to_string();
-        self.feed(Input::Page { listing, items, resource_version, continue_token });
+        self.feed(Input::Page { listing, items, bytes: 0, resource_version, continue_token });
     }
 
     fn fail(&mut self, failure: Failure) {
