@@ -29,6 +29,8 @@ struct Subject {
     namespace: String,
     name: String,
     run: Option<Runnable>,
+    /// There is a deployable of that name.
+    deployable: bool,
 }
 
 impl AuditFilter {
@@ -64,7 +66,8 @@ impl AuditFilter {
 
     /// The numbers of all records of the submission, if they are known.
     pub(crate) fn history(&self) -> Option<&[u64]> {
-        let run = self.subject.as_ref()?.run.as_ref()?;
+        let subject = self.subject.as_ref().filter(|subject| !subject.deployable)?;
+        let run = subject.run.as_ref()?;
         let complete = run.history.len() < tallyman_model::limits::HISTORY_MAX;
         complete.then_some(run.history.as_slice())
     }
@@ -95,8 +98,13 @@ impl Subject {
         let Some((namespace, name)) = value.split_once('/') else {
             return Err(Failure::bad_request("fieldSelector: write spec.submission=NAMESPACE/NAME"));
         };
-        let mut subject = Self { namespace: namespace.to_owned(), name: name.to_owned(), run: None };
+        let mut subject =
+            Self { namespace: namespace.to_owned(), name: name.to_owned(), run: None, deployable: false };
         subject.run = subject.look(ask)?;
+        let (namespace, name) = (&subject.namespace, &subject.name);
+        subject.deployable = view::with(ask.api.backend(), None, |view, _| {
+            Ok(query::deployable(view, namespace, name)?.is_some())
+        })?;
         Ok(subject)
     }
 
@@ -110,10 +118,10 @@ impl Subject {
         }
         let uid = self.run.as_ref().map(|run| run.head.uid.to_string());
         record.subjects.iter().any(|subject| {
-            let named = subject.resource == "runnables"
-                && subject.namespace == self.namespace
-                && subject.name == self.name;
-            named && uid.as_ref().is_none_or(|uid| *uid == subject.uid)
+            let named = subject.namespace == self.namespace && subject.name == self.name;
+            let is_run =
+                subject.resource == "runnables" && uid.as_ref().is_none_or(|uid| *uid == subject.uid);
+            named && (is_run || subject.resource == "deployables")
         })
     }
 }

@@ -1,12 +1,13 @@
 //! The brake on stopping much at once.
 //!
-//! Only what destroys work counts: stopping or deleting the main object of an attempt that has not ended. What cleans up
-//! behind ended runs does not, however much it is. Up to a floor nobody is held up; beyond it no more than a share of the
-//! runs that are under way, on a cluster or of a tenant, may be stopped within a window. Then a person has to confirm it.
+//! Only what destroys work counts: stopping or deleting the main object of an attempt that has not ended, and deleting
+//! objects of a deployable on a cluster, once for each generation. What cleans up behind ended runs does not, however much
+//! it is. Up to a floor nobody is held up; beyond it no more than a share of what is there, on a cluster or of a tenant,
+//! may be stopped within a window. Then a person has to confirm it.
 
 use crate::limits::{BRAKE_FLOOR_RUNS, BRAKE_SHARE_PERCENT, BRAKE_WINDOW_MS, BRAKES_MAX};
-use crate::record::{Action, Meta, Object, Runnable};
-use crate::{Damaged, Ordinal, Tag, Txn, time};
+use crate::record::{Action, Installation, Meta, Object, Resource, Runnable, SyncAction};
+use crate::{Damaged, Done, Ordinal, Refusal, Tag, Txn, lookup, time};
 use serde::{Deserialize, Serialize};
 
 /// Whose runs a brake counts.
@@ -71,7 +72,7 @@ impl Brake {
     pub fn words(&self, scope: &str) -> Option<String> {
         let since_ms = self.engaged_ms?;
         Some(format!(
-            "{} runs were stopped within {} min, more than {BRAKE_SHARE_PERCENT} % of those under way: nothing more is \
+            "{} submissions were stopped within {} min, more than {BRAKE_SHARE_PERCENT} % of those there: nothing more is \
              stopped since {} before somebody agrees (tallyman operator confirm-stops --{scope})",
             self.stopped,
             BRAKE_WINDOW_MS / 60_000,
@@ -96,6 +97,21 @@ pub fn may_hold(run: &Runnable) -> bool {
     run.objects.iter().any(is_held)
 }
 
+/// True if all that is due of the installation, now or later, is deletes that a brake may hold back.
+#[must_use]
+pub fn may_hold_sync(installation: &Installation) -> bool {
+    let mut due = installation.objects.iter().filter_map(|object| {
+        let reads = object.pending.is_some() || object.is_in_doubt();
+        if reads { Some(None) } else { installation.next_action(object).map(Some) }
+    });
+    let mut some = false;
+    let only_deletes = due.all(|action| {
+        some = true;
+        action == Some(SyncAction::Delete)
+    });
+    some && only_deletes && !installation.stop_counted
+}
+
 impl Meta {
     /// The brakes that are engaged.
     pub fn engaged(&self) -> impl Iterator<Item = (&Scope, &Brake)> {
@@ -112,6 +128,26 @@ impl Meta {
 }
 
 impl Txn<'_> {
+    /// Stops nothing more of a tenant on a cluster if too much was stopped of late: the first that is too much engages
+    /// the brake, and others are refused. `None`: it counts, and may be stopped.
+    pub(crate) fn brake(
+        &mut self,
+        cluster: Ordinal,
+        tenant: &str,
+    ) -> Result<Option<Result<Done, Refusal>>, Damaged> {
+        let name = self.cluster(cluster)?.map(|cluster| cluster.head.name).unwrap_or_default();
+        if let Some(words) = self.meta.braked_words(cluster, &name, tenant) {
+            return Ok(Some(Err(Refusal::outdated(words))));
+        }
+        let scopes = [Scope::Cluster(cluster), Scope::Tenant(tenant.to_owned())];
+        if !self.count_stop(&scopes)? {
+            self.say(self.meta.braked_words(cluster, &name, tenant).unwrap_or_default());
+            self.tell();
+            return Ok(Some(Ok(Done::at(self))));
+        }
+        Ok(None)
+    }
+
     /// Counts one more run that is stopped; false if that is too much in one of the scopes, whose brake is then engaged.
     pub(crate) fn count_stop(&mut self, scopes: &[Scope]) -> Result<bool, Damaged> {
         let now_ms = self.now_ms();
@@ -135,10 +171,24 @@ impl Txn<'_> {
 
     fn under_way(&self, scope: &Scope) -> Result<u64, Damaged> {
         let count = match scope {
-            Scope::Cluster(cluster) => self.count(Tag::Active, cluster.0, usize::MAX)?,
-            Scope::Tenant(tenant) => self.active_of(tenant)?,
+            Scope::Cluster(cluster) => {
+                self.count(Tag::Active, cluster.0, usize::MAX)?
+                    + self.count(Tag::Installed, cluster.0, usize::MAX)?
+            }
+            Scope::Tenant(tenant) => self.active_of(tenant)? + self.installed_of(tenant)?,
         };
         Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+}
+
+impl Txn<'_> {
+    /// On how many clusters a tenant's deployables are, together.
+    fn installed_of(&self, tenant: &str) -> Result<usize, Damaged> {
+        let mut installed = 0;
+        for ordinal in self.of_tenant(Resource::Deployable, lookup::tenant_hash(tenant))? {
+            installed += self.count(Tag::Installed, ordinal.0, usize::MAX)?;
+        }
+        Ok(installed)
     }
 }
 

@@ -6,8 +6,8 @@
 mod json;
 
 use crate::command::{Command, Principal};
-use crate::record::{Head, Meta, ObjectState, Record};
-use crate::{Ctx, Digest, Key, Revision, Row, Writes};
+use crate::record::{Head, Installation, Meta, ObjectState, Record};
+use crate::{Ctx, Digest, Key, Revision, Row, Uid, Writes};
 use json::Json;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -90,7 +90,7 @@ pub struct Subject {
     /// Why, in words.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub message: String,
-    /// The cluster of a run's last attempt.
+    /// The cluster of a run's last attempt, or the one on which a deployable changed.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub cluster: String,
     /// What was seen of a run's main object, where the command is an observation.
@@ -153,19 +153,46 @@ fn subjects(json: &mut Json, command: &Command, changed: &Changed<'_>) -> Result
         _ => None,
     });
     let removed = changed.removed.iter().map(|(revision, record)| (Some(*revision), record));
-    let named =
-        removed.chain(written).filter_map(|(removed, record)| Some((removed, record, record.head()?)));
+    let records: Vec<_> = removed.chain(written).collect();
+    let is_told = |uid: Uid| {
+        let mut heads = records.iter().filter_map(|(_, record)| record.head());
+        heads.any(|head| head.uid == uid)
+    };
     let mut count = 0;
     json.key("subjects");
     json.open_list();
-    for (removed, record, head) in named {
-        if count < SUBJECTS_MAX {
-            subject(json, record, head, removed, is_observation)?;
+    for (removed, record) in &records {
+        match record.as_ref() {
+            // A deployable on one cluster, where it changed there alone.
+            Record::Installation(installation) if !is_told(installation.uid) => {
+                if count < SUBJECTS_MAX {
+                    on_cluster(json, installation)?;
+                }
+            }
+            _ => {
+                let Some(head) = record.head() else { continue };
+                if count < SUBJECTS_MAX {
+                    subject(json, record, head, *removed, is_observation)?;
+                }
+            }
         }
         count += 1;
     }
     json.close_list();
     Ok(count)
+}
+
+/// Writes the deployable whose installation changed.
+fn on_cluster(json: &mut Json, installation: &Installation) -> Result<(), serde_json::Error> {
+    json.open();
+    json.text("resource", "deployables")?;
+    json.text_if_any("namespace", &installation.namespace)?;
+    json.text("name", &installation.name)?;
+    json.text("uid", &installation.uid.to_string())?;
+    json.text_if_any("cluster", &installation.cluster_name)?;
+    json.number("revision", installation.revision.0)?;
+    json.close();
+    Ok(())
 }
 
 /// Writes a record as the ledger names it, the [`Subject`].

@@ -181,6 +181,12 @@ impl<'a> Txn<'a> {
         Ok(active)
     }
 
+    /// What there is of a resource of a tenant.
+    pub(crate) fn of_tenant(&self, resource: Resource, tenant_hash: u64) -> Result<Vec<Ordinal>, Damaged> {
+        let lookups = [(Tag::Tenant, tenant_hash), (Tag::Resource, resource as u64)];
+        self.layer.meet(&lookups, Ordinal(0), usize::MAX)
+    }
+
     /// The first record under a hash that `is` accepts.
     pub(crate) fn find<T>(
         &self,

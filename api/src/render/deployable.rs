@@ -6,10 +6,10 @@ use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tallyman_model::record::{
-    Bundle, Deployable, Drift, Installation, ObjectState, OnConflict, Planned, Synced,
+    Bundle, Deployable, Drift, Installation, Meta, ObjectState, OnConflict, Planned, Synced,
 };
 use tallyman_model::rollout::Progress;
-use tallyman_model::{Damaged, Revision, manifest, query, time};
+use tallyman_model::{Damaged, Revision, brake, manifest, query, time};
 
 pub(super) fn document(
     scene: &Scene<'_>,
@@ -36,7 +36,7 @@ pub(super) fn document(
         kind: "Deployable",
         metadata: metadata.of_generation(deployable.generation.max(1)).deleted(deleted),
         spec: Spec::of(deployable, planned, &kept),
-        status: State::of(deployable, &installations, scene.now_ms),
+        status: State::of(deployable, &installations, scene.now_ms, &query::meta(scene.view)?),
     }))
 }
 
@@ -188,9 +188,9 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl<'a> State<'a> {
-    fn of(deployable: &'a Deployable, installations: &'a [Installation], now_ms: u64) -> Self {
+    fn of(deployable: &'a Deployable, installations: &'a [Installation], now_ms: u64, meta: &Meta) -> Self {
         let counts = deployable.counts;
-        let mut clusters: Vec<On<'a>> = installations.iter().map(On::of).collect();
+        let mut clusters: Vec<On<'a>> = installations.iter().map(|one| On::of(one, meta)).collect();
         clusters.sort_by_key(|on| on.cluster);
         let conditions = conditions(deployable, now_ms);
         let held = conditions.iter().find(|one| one.status == FALSE && !COUNTED.contains(&one.kind));
@@ -284,7 +284,7 @@ fn approved(deployable: &Deployable, now_ms: u64) -> (&'static str, String) {
 }
 
 impl<'a> On<'a> {
-    fn of(installation: &'a Installation) -> Self {
+    fn of(installation: &'a Installation, meta: &Meta) -> Self {
         let state = match installation {
             _ if installation.leaving => "Leaving",
             _ if installation.is_frozen() => "Frozen",
@@ -299,10 +299,17 @@ impl<'a> On<'a> {
             revision: installation.generation,
             applied_revision: installation.applied,
             health: installation.health().as_str(),
-            message: words(installation),
+            message: braked(installation, meta).unwrap_or_else(|| words(installation)),
             objects: installation.objects.iter().map(Shown::of).collect(),
         }
     }
+}
+
+/// Why nothing is deleted there, if a brake holds it back.
+fn braked(installation: &Installation, meta: &Meta) -> Option<String> {
+    let Installation { cluster, cluster_name, namespace, .. } = installation;
+    let is_held = brake::may_hold_sync(installation);
+    is_held.then(|| meta.braked_words(*cluster, cluster_name, namespace)).flatten()
 }
 
 /// The first thing that is to be said.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::brake::{self, Scope};
-use tallyman_model::record::{Meta, Permit, Record, Runnable};
+use tallyman_model::record::{Installation, Meta, Permit, Record, Runnable, Synced};
 use tallyman_model::{Damaged, Key, Lane, Ordinal, View, query};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -43,12 +43,21 @@ impl Stops {
 
     fn holds(&self, run: &Runnable, cluster: Ordinal, lane: Lane) -> bool {
         let tenant = &run.head.namespace;
-        if self.paused.contains(tenant) {
-            return true;
-        }
-        let braked = self.brakes.contains(&Scope::Cluster(cluster))
-            || self.brakes.contains(&Scope::Tenant(tenant.clone()));
-        lane == Lane::Delete && braked && brake::may_hold(run)
+        let is_held = || lane == Lane::Delete && self.are_braked(cluster, tenant) && brake::may_hold(run);
+        self.paused.contains(tenant) || is_held()
+    }
+
+    /// What is under way is looked after all the same.
+    fn hold_sync(&self, installation: &Installation) -> bool {
+        let (cluster, tenant) = (installation.cluster, &installation.namespace);
+        let reads = |object: &Synced| object.pending.is_some() || object.is_in_doubt();
+        let is_paused = self.paused.contains(tenant) && !installation.objects.iter().any(reads);
+        is_paused || self.are_braked(cluster, tenant) && brake::may_hold_sync(installation)
+    }
+
+    fn are_braked(&self, cluster: Ordinal, tenant: &str) -> bool {
+        self.brakes.contains(&Scope::Cluster(cluster))
+            || self.brakes.contains(&Scope::Tenant(tenant.to_owned()))
     }
 }
 
@@ -184,8 +193,11 @@ impl Search<'_> {
             return Ok(true);
         }
         self.looked_at += 1;
-        let Some(Record::Runnable(run)) = query::record(view, run)? else { return Ok(false) };
-        let is_held = self.busy.stops.holds(&run, self.site.cluster, lane);
+        let is_held = match query::record(view, run)? {
+            Some(Record::Runnable(run)) => self.busy.stops.holds(&run, self.site.cluster, lane),
+            Some(Record::Installation(installation)) => self.busy.stops.hold_sync(&installation),
+            _ => return Ok(false),
+        };
         if is_held {
             self.busy.aside.insert(entry);
         }

@@ -99,6 +99,8 @@ fn new(txn: &mut Txn<'_>, deployable: &Deployable, cluster: &Cluster) -> Install
         revision: Revision(0),
         deployable: deployable.head.ordinal,
         uid: deployable.head.uid,
+        namespace: deployable.head.namespace.clone(),
+        name: deployable.head.name.clone(),
         cluster: cluster.head.ordinal,
         cluster_name: cluster.head.name.clone(),
         generation: 0,
@@ -107,6 +109,7 @@ fn new(txn: &mut Txn<'_>, deployable: &Deployable, cluster: &Cluster) -> Install
         drift: Drift::default(),
         ready_ms: None,
         leaving: false,
+        stop_counted: false,
         objects: Vec::new(),
     }
 }
@@ -117,7 +120,7 @@ fn retarget(installation: &mut Installation, bundle: &Bundle, now: u64) {
     installation.bundle = bundle.ordinal;
     installation.drift = bundle.spec.drift;
     installation.ready_ms = None;
-    installation.leaving = false;
+    (installation.leaving, installation.stop_counted) = (false, false);
     for object in &mut installation.objects {
         (object.wanted, object.keep, object.tries, object.corrections) = (false, !bundle.spec.prune, 0, 0);
         object.due_ms = object.due_ms.min(now);
@@ -176,7 +179,9 @@ fn absent(plan: &crate::record::Planned) -> Synced {
 
 fn leave(installation: &mut Installation, deployable: &Deployable, now: u64) {
     let keep = deployable.withdrawal.as_ref().is_some_and(|withdrawal| withdrawal.orphan);
-    installation.leaving = true;
+    if !std::mem::replace(&mut installation.leaving, true) {
+        installation.stop_counted = false;
+    }
     for object in installation.objects.iter_mut().filter(|object| object.wanted) {
         (object.wanted, object.keep, object.tries) = (false, keep, 0);
     }

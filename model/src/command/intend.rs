@@ -6,7 +6,7 @@
 //! cluster may not be written to, group or tenant are paused, or the group goes on from a backup and nobody has confirmed that.
 
 use super::settle;
-use crate::brake::{self, Scope};
+use crate::brake;
 use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Runnable};
 use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits};
 use serde::{Deserialize, Serialize};
@@ -87,16 +87,8 @@ impl Intend {
         if object.stop_counted || txn.meta.version < 3 || !brake::counts(run, object, self.action) {
             return Ok(None);
         }
-        let cluster = object.cluster;
-        let name = txn.cluster(cluster)?.map(|cluster| cluster.head.name).unwrap_or_default();
-        if let Some(words) = txn.meta.braked_words(cluster, &name, &tenant) {
-            return Ok(Some(Err(Refusal::outdated(words))));
-        }
-        let scopes = [Scope::Cluster(cluster), Scope::Tenant(tenant.clone())];
-        if !txn.count_stop(&scopes)? {
-            txn.say(txn.meta.braked_words(cluster, &name, &tenant).unwrap_or_default());
-            txn.tell();
-            return Ok(Some(Ok(Done::at(txn))));
+        if let Some(held) = txn.brake(object.cluster, &tenant)? {
+            return Ok(Some(held));
         }
         if let Some(object) = run.objects.get_mut(usize::from(self.object)) {
             object.stop_counted = true;

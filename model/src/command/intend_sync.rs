@@ -3,7 +3,8 @@
 //! Reads the installation, the cluster and the claims; writes the installation. Refused as `Outdated` when the permit
 //! is not of the term that the entry is in, the write is not what is due or of no approved generation, the cluster may not be written to, or the
 //! group goes on from a backup and nobody has confirmed that. Where the name of what would be created is held by
-//! another submission, that is noted, and nothing is decided.
+//! another submission, that is noted, and nothing is decided. A delete that is too much within a window engages the
+//! [`brake`](crate::brake) instead.
 
 use super::install;
 use crate::record::{Installation, ObjectState, Permit, Record, SyncAction, SyncIntent, Synced};
@@ -51,6 +52,12 @@ impl IntendSync {
         let (now, position) = (txn.now_ms(), usize::from(self.object));
         if !self.is_due(&installation, position, now) {
             return Ok(Err(Refusal::outdated("that kube write is not due")));
+        }
+        if self.action == SyncAction::Delete && !installation.stop_counted {
+            if let Some(held) = txn.brake(installation.cluster, &installation.namespace)? {
+                return Ok(held);
+            }
+            installation.stop_counted = true;
         }
         let words = format!("{} {}", self.action, installation.describe(position));
         let holder = holder(txn, &installation, position)?.filter(|_| self.action == SyncAction::Create);

@@ -227,6 +227,10 @@ pub struct Installation {
     pub deployable: Ordinal,
     /// Its UID: the label of the objects.
     pub uid: Uid,
+    /// Its tenant.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
     /// Where.
     pub cluster: Ordinal,
     /// Its name, kept for after the cluster's record is gone.
@@ -243,6 +247,8 @@ pub struct Installation {
     pub ready_ms: Option<u64>,
     /// Nothing of it is wanted here any more.
     pub leaving: bool,
+    /// That objects of it are deleted was counted by the [`brake`](crate::brake), for the wanted generation.
+    pub stop_counted: bool,
     /// In the order of the bundle; what left it is behind.
     pub objects: Vec<Synced>,
 }

@@ -50,7 +50,7 @@ fn more_than_the_floor_and_a_share_wait_for_a_person_who_agrees() {
     assert_eq!(stopped_at_once, BRAKE_FLOOR_RUNS);
     let (reason, words) = held_up(&world, RUNS - 1).unwrap();
     assert_eq!(reason, Reason::NeedsOperator);
-    assert!(words.contains("50 runs were stopped") && words.contains("--cluster east"), "{words}");
+    assert!(words.contains("50 submissions were stopped") && words.contains("--cluster east"), "{words}");
     assert_eq!(held_up(&world, 0), None, "what was let through is not held up");
     // Time alone changes nothing.
     world.now_ms += 24 * 3_600_000;

@@ -9,7 +9,7 @@ use tallyman_model::*;
 const MINE: Digest = Digest([1; 32]);
 const THEIRS: Digest = Digest([2; 32]);
 
-fn read(level: &str, change: impl FnOnce(&mut Value)) -> manifest::Read {
+pub(crate) fn read(level: &str, change: impl FnOnce(&mut Value)) -> manifest::Read {
     let map = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"level": level}});
     let mut value = json!({
         "apiVersion": "tallyman.dev/v1", "kind": "Deployable", "metadata": {"name": "settings"},

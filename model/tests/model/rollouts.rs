@@ -154,3 +154,74 @@ fn generations_that_are_on_a_cluster_are_kept_however_many_come_behind_them() {
     assert_eq!((kept.len(), kept[0].0), (limits::BUNDLES_MAX, 1));
     assert!(query::bundle(&world.view, on(&world, "east").unwrap().bundle).unwrap().is_some());
 }
+
+fn many(world: &mut World) -> Vec<Ordinal> {
+    let count = limits::BRAKE_FLOOR_RUNS + 20;
+    for i in 0..count {
+        let (uid, name) = (world.uid(), format!("settings-{i}"));
+        let read = crate::deployables::read("info", |value| {
+            value["metadata"]["name"] = json!(name);
+            let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+            value["spec"]["manifests"] = json!([map]);
+        });
+        world.ok(Command::Deploy(Box::new(Deploy {
+            uid,
+            namespace: "risk".to_owned(),
+            name,
+            labels: read.labels,
+            annotations: read.annotations,
+            asked: read.asked,
+        })));
+    }
+    let east = world.cluster("east").head.ordinal;
+    let all = query::installations(&world.view, east).unwrap();
+    for installation in &all {
+        let [object] = installation.objects.as_slice() else { panic!("{installation:?}") };
+        for action in [SyncAction::Create, SyncAction::Apply] {
+            let permit = world.permit();
+            let installation = installation.ordinal;
+            world.ok(Command::IntendSync(IntendSync { installation, object: 0, action, permit }));
+            let owned = (action == SyncAction::Apply).then_some(Digest([1; 32]));
+            let outcome = SyncOutcome::Done(Box::new(looked(&object.name, owned)));
+            let (name, intent) = (object.name.clone(), world.log.len() as u64);
+            world.ok(Command::ConcludeSync(ConcludeSync { installation, name, intent, outcome }));
+        }
+    }
+    all.iter().map(|one| one.ordinal).collect()
+}
+
+#[test]
+fn many_deployables_that_are_removed_at_once_wait_for_a_person_who_agrees() {
+    let mut world = World::upgraded();
+    let all = many(&mut world);
+    for i in 0..all.len() {
+        let target = Target::named("risk", &format!("settings-{i}"));
+        world.ok(Command::Withdraw(Withdraw { target, orphan: false }));
+    }
+    let stopped = |world: &mut World| {
+        let mut stopped = 0;
+        for installation in &all {
+            let (permit, action) = (world.permit(), SyncAction::Delete);
+            let _ = world.run(Command::IntendSync(IntendSync {
+                installation: *installation,
+                object: 0,
+                action,
+                permit,
+            }));
+            let found = query::record(&world.view, *installation).unwrap();
+            let Some(Record::Installation(found)) = found else { continue };
+            stopped += u64::from(found.objects[0].pending.is_some());
+        }
+        stopped
+    };
+    assert_eq!(stopped(&mut world), limits::BRAKE_FLOOR_RUNS);
+    let east = world.cluster("east").head.ordinal;
+    let held = query::installations(&world.view, east).unwrap().pop().unwrap();
+    assert!(brake::may_hold_sync(&held));
+    let meta = query::meta(&world.view).unwrap();
+    let words = meta.braked_words(east, "east", &held.namespace).unwrap();
+    assert!(words.contains("50 submissions were stopped"), "{words}");
+    let (of, why) = (StopsOf::Cluster("east".to_owned()), "all of it is to go".to_owned());
+    world.ok(Command::ConfirmStops(ConfirmStops { of, why }));
+    assert_eq!(stopped(&mut world), all.len() as u64);
+}
