@@ -4,6 +4,8 @@
 
 #[path = "realkube/apiserver.rs"]
 mod apiserver;
+#[path = "realkube/beside.rs"]
+mod beside;
 #[path = "realkube/client_go.rs"]
 mod client_go;
 #[path = "realkube/compacted.rs"]
@@ -20,8 +22,14 @@ mod dev;
 mod diagnoses;
 #[path = "realkube/example.rs"]
 mod example;
+#[path = "realkube/failovers.rs"]
+mod failovers;
+#[path = "realkube/front.rs"]
+mod front;
 #[path = "realkube/gone.rs"]
 mod gone;
+#[path = "bench/machine.rs"]
+mod machine;
 #[path = "realkube/marks.rs"]
 mod marks;
 #[path = "realkube/namespace.rs"]

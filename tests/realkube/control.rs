@@ -1,7 +1,7 @@
 //! Real control planes, and what tests do to them.
 
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tokio::process::Command;
@@ -69,6 +69,11 @@ async fn kit(arguments: &[&str]) -> Output {
     Command::new(script()).args(arguments).output().await.unwrap()
 }
 
+/// The program.
+pub(crate) fn kubectl() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/realkube/bin/kubectl")
+}
+
 /// One control plane, seen with an admin's eyes.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
@@ -92,8 +97,7 @@ impl Cluster {
 
     /// What kubectl says, or what it says of its failure.
     pub(crate) async fn try_kubectl(&self, arguments: &[&str]) -> Result<String, String> {
-        let kubectl = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/realkube/bin/kubectl");
-        let mut command = Command::new(kubectl);
+        let mut command = Command::new(kubectl());
         command.env("KUBECONFIG", self.kubeconfig()).arg("--request-timeout=20s").args(arguments);
         let output = command.kill_on_drop(true).output().await.unwrap();
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
@@ -173,6 +177,31 @@ impl Cluster {
             }
         }
         made
+    }
+
+    /// The process of one of its parts.
+    pub(crate) fn pid(&self, process: &str) -> i32 {
+        let text = std::fs::read_to_string(self.home().join(format!("{process}.pid"))).unwrap();
+        text.trim().parse().unwrap()
+    }
+
+    /// Requests in the audit log of clients that call themselves so, by verb and resource.
+    pub(crate) fn requests_by(&self, agent: &str) -> BTreeMap<String, u64> {
+        let (mut seen, mut counts) = (BTreeSet::new(), BTreeMap::new());
+        let files = std::fs::read_dir(self.home()).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.file_name().is_some_and(is_audit_log)) {
+            let lines = std::fs::read_to_string(file).unwrap();
+            for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+                let by_them = line["userAgent"].as_str().is_some_and(|known| known.starts_with(agent));
+                // A watch has two lines.
+                if by_them && seen.insert(line["auditID"].as_str().unwrap_or_default().to_owned()) {
+                    let text = |value: &Value| value.as_str().unwrap_or("other").to_owned();
+                    let what = format!("{} {}", text(&line["verb"]), text(&line["objectRef"]["resource"]));
+                    *counts.entry(what).or_insert(0) += 1;
+                }
+            }
+        }
+        counts
     }
 
     /// Requests of Tallyman since the control plane was made.
