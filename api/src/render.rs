@@ -8,6 +8,7 @@ mod conditions;
 mod deployable;
 mod diagnosis;
 mod diff;
+mod keeping;
 mod lock;
 mod pool;
 mod replica;

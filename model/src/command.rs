@@ -32,6 +32,7 @@ mod give_up;
 mod install;
 mod intend;
 mod intend_sync;
+mod keeping;
 mod main_object;
 mod move_run;
 mod observe;

@@ -121,6 +121,13 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
             keys.push(Key::lane(Lane::Diagnose, object.cluster, due_ms, ordinal));
         }
     }
+    if run.waits_for_locks && run.wants_cluster() {
+        let waited_for = run.spec.locks.iter().filter(|lock| !run.holds(&lock.name));
+        keys.extend(waited_for.map(|lock| {
+            let hash = lookup::name_hash(Resource::Lock, &run.head.namespace, &lock.name);
+            Key::lookup(Tag::Waits, hash, ordinal)
+        }));
+    }
     keys.extend(loss(run).into_iter().flatten());
     if let Some(parent) = &run.parent {
         keys.push(Key::lookup(Tag::Child, parent.ordinal.0, ordinal));

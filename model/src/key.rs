@@ -51,6 +51,8 @@ pub enum Tag {
     Slot,
     /// `a` = hash of what pools are disjoint as, `b` = ordinal of a pool.
     Disjoint,
+    /// `a` = hash of a lock's name, `b` = ordinal of a runnable that waits for it: the first one comes next.
+    Waits,
     /// `a` = lane << 56 | ordinal of the cluster, `b` = due in ms since 1970, `c` = ordinal of the record.
     Lane,
 }

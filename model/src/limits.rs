@@ -176,7 +176,15 @@ pub const DISJOINT_POOLS_MAX: usize = 256;
 /// Permits of one lock.
 pub const LOCK_PERMITS_MAX: u32 = 10_000;
 /// Who may hold permits of one lock at the same time: with their names that fits into a row.
-pub const LOCK_HOLDERS_MAX: usize = 200;
+pub const LOCK_HOLDERS_MAX: usize = 150;
+/// Values that one run asks for.
+pub const RUN_ALLOCATIONS_MAX: usize = 20;
+/// Locks that one run asks for.
+pub const RUN_LOCKS_MAX: usize = 10;
+/// Runs that are looked at when a lock is free again; the next ones when those have it.
+pub const LOCK_WAKE_MAX: usize = 8;
+/// How long a run that waits for a lock is left alone: it is looked at as soon as the lock is free.
+pub const LOCK_AGAIN_MS: u64 = 60_000;
 /// For how long a lock is held when nothing is said.
 pub const LOCK_TTL_MS: u64 = 60_000;
 /// The shortest time.

@@ -134,6 +134,8 @@ pub enum Reason {
     Moving,
     /// Of a fan-out: some of its runs failed.
     RunsFailed,
+    /// Others hold a lock that it needs, or come before it.
+    LockHeld,
 }
 
 /// What helps against a failure.
@@ -174,6 +176,7 @@ impl Reason {
             Reason::ClusterWrittenOff => "ClusterWrittenOff",
             Reason::ClusterLost => "ClusterLost",
             Reason::Moving => "Moving",
+            Reason::LockHeld => "LockHeld",
             Reason::RunsFailed => "RunsFailed",
         }
     }
@@ -187,6 +190,7 @@ impl Reason {
             | Reason::NameHeld
             | Reason::NamespaceMissing
             | Reason::Retrying
+            | Reason::LockHeld
             | Reason::Paused => Some(Class::Transient),
             Reason::NeedsOperator => Some(Class::Operator),
             _ => None,

@@ -45,7 +45,10 @@ pub use pause::Paused;
 pub use pool::{Allocation, Pool};
 pub use preflight::{Checked, Preflight, PreflightVerdict};
 pub use receipt::Receipt;
-pub use runnable::{Asked, Attempt, AttemptPhase, Ending, OnLate, Placement, Planned, RunSpec, Runnable};
+pub use runnable::{
+    Asked, Attempt, AttemptPhase, Ending, Given, Held, OnLate, Placement, Planned, RunSpec, Runnable,
+    WantedAllocation, WantedLock, WhenHeld,
+};
 pub use status_rule::{Expressions, StatusRule};
 pub use values::{Family, Span, Subnets, Values, name_slot, parse_cidr};
 pub use watch::Watch;

@@ -25,7 +25,9 @@ impl Command {
         match self {
             Command::Adopt(adopt) => adopt.item.kind.since().max(2),
             Command::Submit(submit) => {
+                let keeps = !submit.spec.allocations.is_empty() || !submit.spec.locks.is_empty();
                 let kinds = submit.planned.iter().map(|planned| planned.kind.since()).max().unwrap_or(0);
+                let kinds = if keeps { kinds.max(3) } else { kinds };
                 let placement = &submit.spec.placement;
                 let is_new = placement.on_loss != OnLoss::Wait
                     || placement.fan_out

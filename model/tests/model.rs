@@ -19,6 +19,8 @@ mod diagnosis;
 mod drain;
 #[path = "model/fan_out.rs"]
 mod fan_out;
+#[path = "model/keeping.rs"]
+mod keeping;
 #[path = "model/kinds.rs"]
 mod kinds;
 #[path = "model/late.rs"]

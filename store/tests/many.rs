@@ -65,6 +65,8 @@ fn submit(number: u64) -> Command {
                 groups: vec!["bench".to_owned()],
                 expire_after_ms: 86_400_000,
             }),
+            allocations: Vec::new(),
+            locks: Vec::new(),
             main_runs_ms: None,
             preflight: Default::default(),
         },

@@ -3,6 +3,7 @@
 use super::approvals::{self, ApprovalsState, Rule};
 use super::conditions::{self, Condition};
 use super::diagnosis::{self, DiagnosisState, Logs, PodState};
+use super::keeping;
 use super::{API_VERSION, Document, Metadata, Scene, bytes, selector};
 use serde::Serialize;
 use serde_json::Value;
@@ -51,6 +52,10 @@ struct Spec<'a> {
     preflight: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<Rule<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allocations: Vec<keeping::Wanted<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<keeping::WantedLock<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     main: Option<Main<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,6 +137,8 @@ impl<'a> Spec<'a> {
             ttl_after_finished: write_duration(spec.ttl_after_finished_ms),
             preflight: (spec.preflight != Preflight::Skip).then(|| spec.preflight.as_str()),
             approvals: spec.approvals.as_ref().map(approvals::rule),
+            allocations: spec.allocations.iter().map(keeping::wanted).collect(),
+            locks: spec.locks.iter().map(keeping::wanted_lock).collect(),
             main: main.map(|plan| Main { kind: plan.kind.as_str(), name: &plan.name }),
             manifests: kept.and_then(|kept| run.planned.iter().map(|plan| manifest(plan, kept)).collect()),
         }
@@ -166,6 +173,10 @@ struct State<'a> {
     submitted_by: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<ApprovalsState<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allocations: Vec<keeping::Given<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<keeping::Held<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     late: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -284,6 +295,8 @@ impl<'a> State<'a> {
             digest: run.digest.to_string(),
             submitted_by: &run.head.created_by,
             approvals: approvals::state(run),
+            allocations: run.allocations.iter().map(keeping::given).collect(),
+            locks: run.locks.iter().map(keeping::held).collect(),
             late: run.late,
             dead_letter: run.is_dead_letter(),
             finished_at: run.finished_ms.map(time::format),

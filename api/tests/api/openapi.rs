@@ -93,6 +93,11 @@ fn assert_fits(document: &Value, kind: &str, value: &Value) {
 async fn busy() -> Server {
     let server = upgraded().await;
     server.post(DEPLOYABLES, &deployable("info")).await.done(201);
+    server.post(crate::pools::POOLS, &example(&server, "Pool").await).await.done(201);
+    let asked = json!({"key": "a", "ttl": "1h"});
+    server.post(&format!("{}/vlans/allocations", crate::pools::POOLS), &asked).await.done(201);
+    server.post(crate::locks::LOCKS, &example(&server, "Lock").await).await.done(201);
+    server.post(&format!("{}/leaf-7/acquire", crate::locks::LOCKS), &json!({"owner": "a"})).await.done(200);
     let memory = server.memory.clone();
     let east = memory.cluster("east");
     for (name, verdict) in [("good", Verdict::Succeeded), ("bad", Verdict::Failed)] {
@@ -100,11 +105,6 @@ async fn busy() -> Server {
         memory.started(name, east);
         memory.observe(name, verdict, false);
     }
-    server.post(crate::pools::POOLS, &example(&server, "Pool").await).await.done(201);
-    let asked = json!({"key": "a", "ttl": "1h"});
-    server.post(&format!("{}/vlans/allocations", crate::pools::POOLS), &asked).await.done(201);
-    server.post(crate::locks::LOCKS, &example(&server, "Lock").await).await.done(201);
-    server.post(&format!("{}/leaf-7/acquire", crate::locks::LOCKS), &json!({"owner": "a"})).await.done(200);
     server.submit("running").await;
     memory.started("running", east);
     server.submit("waiting").await;
@@ -148,7 +148,9 @@ async fn everything_that_is_answered_is_described() {
 
 #[tokio::test]
 async fn every_example_fits_its_schema_and_is_taken() {
-    let server = start().await;
+    let server = upgraded().await;
+    server.post(crate::pools::POOLS, &example(&server, "Pool").await).await.done(201);
+    server.post(crate::locks::LOCKS, &example(&server, "Lock").await).await.done(201);
     let document = document(&server, GROUP).await;
     for kind in ["Runnable", "Deployable", "Pool", "Allocation", "Lock", "Cluster", "Replica", "AuditRecord"]
     {
@@ -161,7 +163,9 @@ async fn every_example_fits_its_schema_and_is_taken() {
 
 #[tokio::test]
 async fn every_field_that_users_set_is_described_as_it_is_taken() {
-    let server = start().await;
+    let server = upgraded().await;
+    server.post(crate::pools::POOLS, &example(&server, "Pool").await).await.done(201);
+    server.post(crate::locks::LOCKS, &example(&server, "Lock").await).await.done(201);
     server.memory.cluster("east");
     server.memory.cluster("west");
     let document = document(&server, GROUP).await;

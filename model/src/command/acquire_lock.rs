@@ -2,13 +2,13 @@
 //!
 //! Reads and writes the lock; what has expired is taken over. Repeated by an owner that holds it, it gives the same
 //! fencing token, and the time begins anew. Refused when there is none of that name (`NotFound`), the lock has fewer
-//! permits than that (`Invalid`), fewer are free, the owner holds another number of them, or the group goes on from a
+//! permits than that (`Invalid`), fewer are free, runs wait for it, the owner holds another number of them, or the group goes on from a
 //! backup and nobody has confirmed that (`Conflict`).
 
 use super::Target;
 use super::allocate::unconfirmed;
-use crate::record::{Hold, Lock, Record};
-use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn, limits};
+use crate::record::{Hold, Lock, Record, Resource};
+use crate::{Damaged, Done, Ordinal, Refusal, RefusalKind, Revision, Tag, Txn, limits, lookup};
 use serde::{Deserialize, Serialize};
 
 /// Who wants how many for how long.
@@ -50,6 +50,9 @@ impl AcquireLock {
             let message = format!("lock {:?} has {} permits in all", lock.head.name, lock.permits);
             return Ok(Err(Refusal::new(RefusalKind::Invalid, message)));
         }
+        if let Some(why) = waiting_words(txn, &lock, None)? {
+            return conflict(why);
+        }
         if self.permits > lock.free() || lock.holders.len() >= limits::LOCK_HOLDERS_MAX {
             return conflict(lock.refusal_words(self.permits));
         }
@@ -88,6 +91,25 @@ impl Lock {
             ),
         }
     }
+}
+
+/// Which run waits for a lock and comes before the one of that ordinal, or before who is no run, in words.
+pub(super) fn waiting_words(
+    txn: &Txn<'_>,
+    lock: &Lock,
+    before: Option<Ordinal>,
+) -> Result<Option<String>, Damaged> {
+    let hash = lookup::name_hash(Resource::Lock, &lock.head.namespace, &lock.head.name);
+    let Some(first) = txn.ordinals(Tag::Waits, hash, 1)?.first().copied() else { return Ok(None) };
+    if before.is_some_and(|ordinal| ordinal <= first) {
+        return Ok(None);
+    }
+    let name = txn.runnable(first)?.map(|run| run.head.name).unwrap_or_default();
+    Ok(Some(format!(
+        "runnable {name:?} waits for lock {:?} and comes first; it is held by {}",
+        lock.head.name,
+        lock.held_words()
+    )))
 }
 
 impl Txn<'_> {

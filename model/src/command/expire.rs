@@ -5,7 +5,7 @@
 //! changes nothing, nor while the lineage is not confirmed: what a
 //! backup says of a run may be older than what the run has done.
 
-use super::{install, settle};
+use super::{install, keeping, settle};
 use crate::manifest::write_duration;
 use crate::record::{Cascaded, Object, OnLate, Record, Runnable};
 use crate::{Class, Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits};
@@ -30,6 +30,7 @@ impl Expire {
                 Some(Record::Allocation(one)) => txn.remove(one.head.ordinal, 0)?,
                 Some(Record::Lock(mut lock)) => {
                     lock.drop_expired(now);
+                    keeping::wake(txn, &lock.head.namespace, &lock.head.name, lock.head.ordinal)?;
                     txn.put(Record::Lock(lock))?;
                 }
                 _ => return Err(Damaged::at(key, "a lane entry of a record that is not there")),

@@ -4,7 +4,7 @@
 //! Refused as `Outdated` when the run does not wait for that attempt any more or is not approved, or the cluster
 //! takes no work, or the group goes on from a backup and nobody has confirmed that.
 
-use super::settle;
+use super::{keeping, settle};
 use crate::manifest::names::of_attempt;
 use crate::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, limits, lookup, retry};
@@ -81,7 +81,13 @@ impl Place {
                             retry::delay_ms(run.head.uid, 0, run.place_tries, 0).min(NAME_DELAY_MS_MAX);
                         wait(txn, &mut run, Reason::NameHeld, message, delay_ms);
                     }
-                    None => self.place(txn, &mut run, &cluster, objects),
+                    None => match keeping::take_all(txn, &mut run)? {
+                        Ok(()) => self.place(txn, &mut run, &cluster, objects),
+                        Err(why) => {
+                            wait(txn, &mut run, Reason::LockHeld, why, limits::LOCK_AGAIN_MS);
+                            run.waits_for_locks = true;
+                        }
+                    },
                 }
             }
         }
@@ -161,6 +167,8 @@ fn wait(txn: &Txn<'_>, run: &mut Runnable, reason: Reason, message: String, dela
     run.place_due_ms = again.unwrap_or(u64::MAX).min(now + delay_ms);
     run.asking = None;
     run.place_tries = run.place_tries.saturating_add(1);
+    // Who could not be placed anyway keeps nobody waiting.
+    run.waits_for_locks = false;
     settle::enter(run, now, Phase::Accepted, reason, message);
 }
 

@@ -5,6 +5,7 @@
 
 use super::Target;
 use super::acquire_lock::write;
+use super::keeping::wake;
 use crate::{Damaged, Done, Refusal, Revision, Txn};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,7 @@ impl ReleaseLock {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let hold = lock.holders.remove(position);
+        wake(txn, &lock.head.namespace, &lock.head.name, lock.head.ordinal)?;
         write(txn, lock, format!("{} released it", hold.owner))
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Reads and writes the runnable. What was approved before is void: the run is held until it is approved anew, and
 //! whoever asked for the retry may not do that. Refused when there is none of that name (`NotFound`), or it has not
-//! ended, ended well, is being removed, or is a part of a fan-out (`Conflict`): with that what failed of it starts again.
+//! ended, ended well, is being removed, a value that it had is another's by now, or it is a part of a fan-out
+//! (`Conflict`): with that what failed of it starts again.
 
-use super::{Principal, Target, settle};
+use super::{Principal, Target, keeping, settle};
 use crate::record::{Cascaded, Person, Runnable};
 use crate::{Damaged, Done, Phase, Reason, Refusal, RefusalKind, Txn, limits};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ impl Retry {
                 "{} has had {tried} attempts, the most there may be; submit it anew",
                 self.target.name
             ));
+        }
+        if let Some(refusal) = keeping::begin_again(txn, &mut run, by)? {
+            return Ok(Err(refusal));
         }
         let now = txn.now_ms();
         start_again(&mut run, now);

@@ -5,7 +5,7 @@
 
 mod fan_out;
 
-use super::Observation;
+use super::{Observation, keeping};
 use crate::record::{
     Action, Attempt, AttemptPhase, Ending, Loss, Object, ObjectState, OnLoss, Record, Runnable, Seen,
 };
@@ -385,6 +385,7 @@ pub(super) fn remove(txn: &mut Txn<'_>, run: &Runnable) -> Result<(), Damaged> {
 /// As [`write`], without what follows for others.
 pub(super) fn put(txn: &mut Txn<'_>, mut run: Runnable) -> Result<Arc<Record>, Damaged> {
     release_shared(txn, &mut run)?;
+    keeping::give_back(txn, &mut run)?;
     // The runs of a fan-out have their manifests from it.
     let all_gone = run.objects.iter().all(|object| !object.claims())
         && txn.children(run.head.ordinal, Ordinal(0), 1)?.is_empty();

@@ -4,7 +4,7 @@
 //! manifests. Refused when the name is taken (`AlreadyExists`), a named cluster is unknown, or it is not known which of
 //! its objects says when it has ended (`Invalid`).
 
-use super::{Principal, main_object, settle};
+use super::{Principal, keeping, main_object, settle};
 use crate::manifest::generated;
 use crate::record::{Approvals, FanOut, Head, Person, Planned, Resource, RunSpec, Runnable};
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
@@ -68,7 +68,7 @@ impl Submit {
     /// It is not said which manifest decides how the run ends.
     pub const UNNAMED: u16 = u16::MAX;
 
-    /// What the runnable keeps is moved into it: a refused submission is whole, one that was taken is not.
+    /// What the runnable keeps is moved into it.
     pub(crate) fn apply(
         &mut self,
         txn: &mut Txn<'_>,
@@ -90,6 +90,9 @@ impl Submit {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let mut run = self.runnable(txn, by, name, main);
+        if let Some(refusal) = keeping::begin(txn, &mut run, by, &self.manifests)? {
+            return Ok(Err(refusal));
+        }
         hold(&mut run, by, txn.now_ms());
         let mut bytes = take(&mut self.manifests);
         for part in 1..=run.parts {
@@ -188,6 +191,9 @@ impl Submit {
             attempts_added: 0,
             history: Vec::new(),
             approvals: None,
+            allocations: Vec::new(),
+            locks: Vec::new(),
+            waits_for_locks: false,
             parent: None,
             checks: Vec::new(),
             asking: None,

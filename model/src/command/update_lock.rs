@@ -4,6 +4,7 @@
 //! asked for, or more permits are held than it would have (`Conflict`).
 
 use super::Target;
+use super::keeping::wake;
 use crate::record::{Lock, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, Txn};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ impl UpdateLock {
         if lock == before {
             return Ok(Ok(Done::unchanged(Record::Lock(lock))));
         }
+        wake(txn, &lock.head.namespace, &lock.head.name, lock.head.ordinal)?;
         let record = txn.put(Record::Lock(lock))?;
         Ok(Ok(Done::with(txn, record)))
     }

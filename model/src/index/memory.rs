@@ -175,7 +175,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 21] = [
+const TAGS: [Tag; 22] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -196,6 +196,7 @@ const TAGS: [Tag; 21] = [
     Tag::Child,
     Tag::Slot,
     Tag::Disjoint,
+    Tag::Waits,
     Tag::Lane,
 ];
 

@@ -5,7 +5,7 @@ use super::deadline::runs_ms;
 use super::fields::{Faults, Fields};
 use super::object;
 use super::placement::placement_of;
-use super::{marks, names};
+use super::{keeping, marks, names};
 use crate::command::{ManifestName, Submit, SubmitManifest};
 use crate::record::{OnLate, OnLoss, Placement, Preflight, RunSpec};
 use crate::{Cause, Digest, Uid, limits};
@@ -143,15 +143,19 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
             .duration("ttlAfterFinished", faults)
             .unwrap_or(limits::TTL_AFTER_FINISHED_MS),
         approvals: spec.take("approvals").map(|value| super::approvals::rule_of(value, faults)),
+        allocations: keeping::allocations_of(&mut spec, faults),
+        locks: keeping::locks_of(&mut spec, faults),
         main_runs_ms: None,
         preflight: preflight_of(&mut spec, faults),
     };
+    keeping::check_fan_out(&run_spec, faults);
     let numbered_max = match run_spec.placement.on_loss {
         // How often it is moved, nobody knows.
         OnLoss::Move => limits::ATTEMPTS_MAX,
         OnLoss::Wait | OnLoss::Fail => attempts_max,
     };
     let (planned, bytes) = manifests_of(&mut spec, namespace, numbered_max, faults);
+    keeping::check_places(&run_spec, &planned, &bytes, faults);
     let main = spec.take("main").map_or(Submit::UNNAMED, |main| named(main, &planned, faults));
     spec.finish(faults);
     // If several run to completion and none is named, it is refused; if it is one by a rule of users, nothing is known.

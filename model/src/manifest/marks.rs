@@ -23,6 +23,12 @@ pub const MANAGER: &str = "tallyman";
 /// Users may not set anything under this prefix.
 pub const PREFIX: &str = "tallyman.dev/";
 
+/// Annotation of a main object, label of its Pods: the fencing token of a lock.
+#[must_use]
+pub fn lock(name: &str) -> String {
+    format!("{PREFIX}lock.{name}")
+}
+
 /// The selector of the Pods of one attempt of a submission.
 #[must_use]
 pub fn pods(submission: crate::Uid, attempt: u32) -> String {

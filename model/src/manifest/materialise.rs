@@ -1,6 +1,6 @@
 //! From a kept manifest to the object that is sent.
 
-use super::{marks, pods};
+use super::{marks, placeholder, pods};
 use crate::record::{Object, Runnable};
 use crate::{GroupId, limits, time};
 use serde_json::{Map, Value};
@@ -30,6 +30,11 @@ pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks)
     let plan = run.plan(object)?;
     let from = usize::try_from(plan.offset).ok()?;
     let bytes = manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
+    let resolved = match placeholder::is_in(bytes) {
+        true => Some(placeholder::resolve(bytes, |name| run.value(name)).ok()?),
+        false => None,
+    };
+    let bytes = resolved.as_deref().unwrap_or(bytes);
     if crate::Digest::of(bytes) != plan.digest {
         return None;
     }
@@ -52,8 +57,18 @@ pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks)
         add(metadata, "annotations", [(marks::HOLD_UNTIL, until)]);
         metadata.insert("finalizers".to_owned(), Value::Array(vec![text(marks::HOLD)]));
     }
+    let tokens: Vec<(String, String)> = match run.is_main(object) {
+        true => run.locks.iter().map(|held| (marks::lock(&held.name), held.token.to_string())).collect(),
+        false => Vec::new(),
+    };
+    for (key, token) in &tokens {
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            add(metadata, "annotations", [(key.as_str(), token.clone())]);
+        }
+    }
+    let tokens = tokens.iter().map(|(key, token)| (key.as_str(), token.clone()));
     let attempt = run.is_main(object).then(|| (marks::ATTEMPT, object.attempt.to_string()));
-    pods::label(&mut value, &labels.into_iter().chain(attempt).collect::<Vec<_>>());
+    pods::label(&mut value, &labels.into_iter().chain(attempt).chain(tokens).collect::<Vec<_>>());
     Some(value)
 }
 

@@ -5,7 +5,7 @@ use super::{
     ObjectState, OnLoss, Parent, Preflight, Seen,
 };
 use crate::selector::Selector;
-use crate::{Digest, Ordinal, Phase, Reason};
+use crate::{Digest, Ordinal, Phase, Reason, Revision};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -74,11 +74,72 @@ pub struct RunSpec {
     pub ttl_after_finished_ms: u64,
     /// Who must agree before anything of it reaches a cluster.
     pub approvals: Option<ApprovalRule>,
+    /// Values that it is given when it is accepted, at most [`RUN_ALLOCATIONS_MAX`](crate::limits::RUN_ALLOCATIONS_MAX).
+    pub allocations: Vec<WantedAllocation>,
+    /// Locks without which it is not placed, at most [`RUN_LOCKS_MAX`](crate::limits::RUN_LOCKS_MAX).
+    pub locks: Vec<WantedLock>,
     /// How long its main object goes on after it started, in ms: its own `activeDeadlineSeconds`, and the time that its
     /// Pods have to stop. `None`: nothing says so.
     pub main_runs_ms: Option<u64>,
     /// Whether a cluster is asked before the run is placed there.
     pub preflight: Preflight,
+}
+
+/// A value that a run asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedAllocation {
+    /// What its manifests call it.
+    pub name: String,
+    /// Of which pool.
+    pub pool: String,
+    /// Which value; `None`: the first one that is free.
+    pub value: Option<String>,
+}
+
+/// A value that a run was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// What its manifests call it.
+    pub name: String,
+    /// Of which pool.
+    pub pool: String,
+    /// The value.
+    pub value: String,
+    /// The record of it; `None` once it was given back.
+    pub allocation: Option<Ordinal>,
+}
+
+/// A lock that a run asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedLock {
+    /// Its name.
+    pub name: String,
+    /// How many permits.
+    pub permits: u32,
+    /// What happens while others hold it.
+    pub when_held: WhenHeld,
+}
+
+/// What happens to a run while others hold a lock that it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhenHeld {
+    /// It is accepted, and placed when it is its turn.
+    Wait,
+    /// It is not accepted.
+    Refuse,
+}
+
+/// A lock that a run holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its name.
+    pub name: String,
+    /// Its record.
+    pub lock: Ordinal,
+    /// How many permits.
+    pub permits: u32,
+    /// The fencing token; another one for each attempt.
+    pub token: Revision,
 }
 
 /// A manifest: which object, and where its bytes are.
@@ -286,6 +347,12 @@ pub struct Runnable {
     pub history: Vec<u64>,
     /// Who agreed so far; `None` if nobody has to.
     pub approvals: Option<Approvals>,
+    /// The values that it was given.
+    pub allocations: Vec<Given>,
+    /// The locks that it holds.
+    pub locks: Vec<Held>,
+    /// It would be placed if it held its locks, and stands in their queues.
+    pub waits_for_locks: bool,
     /// It is a run on each of several clusters. Then it is never placed itself: its phase follows from its runs.
     pub fan_out: Option<FanOut>,
     /// It is a part of such a submission, whose approvals count for it and which has its manifests.
@@ -315,6 +382,18 @@ impl Runnable {
     #[must_use]
     pub fn is_approved(&self) -> bool {
         self.approvals.as_ref().is_none_or(|approvals| approvals.are_met(self.digest))
+    }
+
+    /// The value that its manifests call so.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.allocations.iter().find(|given| given.name == name).map(|given| given.value.as_str())
+    }
+
+    /// True if it holds the lock of that name.
+    #[must_use]
+    pub fn holds(&self, lock: &str) -> bool {
+        self.locks.iter().any(|held| held.name == lock)
     }
 
     /// The manifest of an object.

@@ -120,6 +120,8 @@ fn submission(number: u8) -> Proposal {
             on_late: OnLate::Alert,
             ttl_after_finished_ms: 1000,
             approvals: None,
+            allocations: Vec::new(),
+            locks: Vec::new(),
             main_runs_ms: None,
             preflight: Default::default(),
         },

@@ -103,6 +103,8 @@ fn submit(name: String, numbers: &mut Numbers) -> Submit {
             on_late: OnLate::Alert,
             ttl_after_finished_ms: 1000,
             approvals: None,
+            allocations: Vec::new(),
+            locks: Vec::new(),
             main_runs_ms: None,
             preflight: Default::default(),
         },

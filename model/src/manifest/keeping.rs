@@ -1,0 +1,100 @@
+//! What a run asks for beside its objects: values of pools, and locks.
+
+use super::fields::{Faults, Fields};
+use super::lock::permits_of;
+use super::{names, placeholder};
+use crate::command::SubmitManifest;
+use crate::limits;
+use crate::record::{RunSpec, WantedAllocation, WantedLock, WhenHeld};
+use serde_json::Value;
+
+/// `allocations: [{name, pool, value}]`
+pub(super) fn allocations_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<WantedAllocation> {
+    let list = spec.list("allocations", faults).unwrap_or_default();
+    if list.len() > limits::RUN_ALLOCATIONS_MAX {
+        faults.add("spec.allocations", format!("at most {}", limits::RUN_ALLOCATIONS_MAX));
+    }
+    let mut wanted: Vec<WantedAllocation> = Vec::new();
+    for (i, value) in list.into_iter().enumerate().take(limits::RUN_ALLOCATIONS_MAX) {
+        let path = format!("spec.allocations[{i}]");
+        let mut fields = Fields::of(&path, value, faults);
+        let name = named(&mut fields, "name", faults);
+        let pool = named(&mut fields, "pool", faults);
+        let value = match fields.take("value") {
+            None => None,
+            Some(Value::String(text)) => Some(text),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            Some(_) => {
+                faults.add(fields.path("value"), "must be the value itself, as a number or a string");
+                None
+            }
+        };
+        fields.finish(faults);
+        if wanted.iter().any(|earlier| earlier.name == name) {
+            faults.add(path, format!("there is another one called {name:?}"));
+        }
+        wanted.push(WantedAllocation { name, pool, value });
+    }
+    wanted
+}
+
+/// `locks: [{name, permits, whenHeld}]`
+pub(super) fn locks_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<WantedLock> {
+    let list = spec.list("locks", faults).unwrap_or_default();
+    if list.len() > limits::RUN_LOCKS_MAX {
+        faults.add("spec.locks", format!("at most {}", limits::RUN_LOCKS_MAX));
+    }
+    let mut wanted: Vec<WantedLock> = Vec::new();
+    for (i, value) in list.into_iter().enumerate().take(limits::RUN_LOCKS_MAX) {
+        let path = format!("spec.locks[{i}]");
+        let mut fields = Fields::of(&path, value, faults);
+        let name = named(&mut fields, "name", faults);
+        let permits = permits_of(&mut fields, faults);
+        let when_held = match fields.text("whenHeld", faults).as_deref() {
+            None | Some("Wait") => WhenHeld::Wait,
+            Some("Refuse") => WhenHeld::Refuse,
+            Some(other) => {
+                faults.add(fields.path("whenHeld"), format!("must be Wait or Refuse, not {other:?}"));
+                WhenHeld::Wait
+            }
+        };
+        fields.finish(faults);
+        if wanted.iter().any(|earlier| earlier.name == name) {
+            faults.add(path, format!("lock {name:?} is asked for twice"));
+        }
+        wanted.push(WantedLock { name, permits, when_held });
+    }
+    wanted
+}
+
+fn named(fields: &mut Fields<'_>, field: &str, faults: &mut Faults) -> String {
+    let name = fields.text(field, faults).unwrap_or_default();
+    if let Err(why) = names::label(&name) {
+        faults.add(fields.path(field), why);
+    }
+    name
+}
+
+/// The runs of a fan-out are made from one spec.
+pub(super) fn check_fan_out(spec: &RunSpec, faults: &mut Faults) {
+    for (field, is_empty) in [("allocations", spec.allocations.is_empty()), ("locks", spec.locks.is_empty())]
+    {
+        if spec.placement.fan_out && !is_empty {
+            let words = "is not supported together with fanOut: submit a run for each cluster";
+            faults.add(format!("spec.{field}"), words);
+        }
+    }
+}
+
+/// Every place in a manifest must be one that will have a value.
+pub(super) fn check_places(spec: &RunSpec, planned: &[SubmitManifest], bytes: &[u8], faults: &mut Faults) {
+    let declared: Vec<&str> = spec.allocations.iter().map(|wanted| wanted.name.as_str()).collect();
+    for (i, plan) in planned.iter().enumerate() {
+        let [from, length] =
+            [plan.offset, plan.length].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        let own = bytes.get(from..from.saturating_add(length)).unwrap_or_default();
+        if let Err(why) = placeholder::check(own, &declared) {
+            faults.add(format!("spec.manifests[{i}]"), why);
+        }
+    }
+}
