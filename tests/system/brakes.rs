@@ -24,14 +24,18 @@ async fn a_mass_cancel_waits_for_an_operator_who_sees_why_and_agrees() {
     assert_eq!(cancelled.code, 0, "{cancelled:?}");
     let said = until("the brake is engaged", async || {
         let status = run(&dev, &["operator", "status"]).await;
-        status.out.lines().find(|line| line.starts_with("stops for east: no (50 runs")).map(str::to_owned)
+        status
+            .out
+            .lines()
+            .find(|line| line.starts_with("stops for east: no (50 submissions"))
+            .map(str::to_owned)
     })
     .await;
     assert!(said.contains("tallyman operator confirm-stops --cluster east"), "{said}");
     until("those before it have stopped", async || (in_phase("Cancelled").await? == 50).then_some(())).await;
     assert_eq!(in_phase("Stopping").await.unwrap(), RUNS - 50);
     let cluster = dev.get(&url, &path("clusters/east")).await.unwrap();
-    assert!(cluster.body["status"]["brake"].as_str().unwrap().contains("50 runs"), "{cluster:?}");
+    assert!(cluster.body["status"]["brake"].as_str().unwrap().contains("50 submissions"), "{cluster:?}");
     let confirm = ["operator", "confirm-stops", "--cluster", "east", "--reason", "all of it is to go"];
     let agreed = run(&dev, &confirm).await;
     assert_eq!(agreed.code, 0, "{agreed:?}");

@@ -127,6 +127,8 @@ async fn the_configuration_starts_a_replica() {
     let (cert, key) = crate::secured::certificate(at, "replica", &ca);
     fs::write(at.join("ca.crt"), ca.pem()).unwrap();
     fs::write(at.join("tokens.csv"), "s3cret,ann,1,\"system:masters\"\n").unwrap();
+    fs::create_dir(at.join("clusters")).unwrap();
+    fs::write(at.join("providers.json"), "{\"providers\": []}").unwrap();
     let (api, peer) = (crate::secured::free_port(), crate::secured::free_port());
     let mut config = block("toml");
     for (shown, here) in [
@@ -135,6 +137,8 @@ async fn the_configuration_starts_a_replica() {
         ("/tls/tls.key", key.display().to_string()),
         ("/tls/ca.crt", at.join("ca.crt").display().to_string()),
         ("/etc/tallyman/tokens.csv", at.join("tokens.csv").display().to_string()),
+        ("/etc/tallyman/clusters", at.join("clusters").display().to_string()),
+        ("/etc/tallyman/providers.json", at.join("providers.json").display().to_string()),
         ("tallyman-0.example.com", "127.0.0.1".to_owned()),
         ("0.0.0.0:7001", format!("127.0.0.1:{api}")),
         ("0.0.0.0:7101", format!("127.0.0.1:{peer}")),
