@@ -57,7 +57,8 @@ fn fifty_leaders_die_with_ambiguous_creates_and_there_is_one_job_of_each_submiss
         let jobs = stage.east.list(HERE, "jobs").await;
         let made = stage.east.jobs_made(HERE);
         assert!(made.values().all(|times| *times == 1), "made twice: {made:?}");
-        assert_eq!((jobs.len(), made.len()), (2 * all, 2 * all));
+        // Not `made.len()`: of a create whose client is gone the audit log says 504, though it took effect.
+        assert_eq!(jobs.len(), 2 * all);
         for (name, uid) in uids {
             let job = jobs.iter().find(|job| job["metadata"]["name"] == json!(name)).unwrap();
             assert_eq!(job["metadata"]["uid"], uid, "{name}");

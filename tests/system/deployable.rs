@@ -1,9 +1,13 @@
 //! A deployable on two simulated clusters, as users meet it: made, updated, drifted, corrected, rolled back, deleted,
 //! while leaders are killed.
 
-use crate::dev::{Dev, answer, path, signal, until};
+use crate::dev::{Dev, PATIENCE, answer, path, signal, until, until_within};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long a create that a killed leader had sent may still land: its name is kept as long, and with it the record.
+const DOUBT: Duration = Duration::from_secs(70);
 
 fn deployable(level: &str) -> Value {
     let map = |name: &str| {
@@ -43,7 +47,7 @@ async fn send(dev: &Dev, method: reqwest::Method, rest: &str, body: &Value) -> V
 
 /// Waits until the deployable is as `holds` says, on whichever replica answers.
 async fn until_it(dev: &Dev, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    until(what, async || {
+    until_within(PATIENCE + DOUBT, what, async || {
         for replica in dev.replicas() {
             let answer = dev.get(&replica.url, &at("/settings")).await;
             if let Some(answer) = answer.filter(|answer| holds(&answer.body)) {

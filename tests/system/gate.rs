@@ -35,7 +35,9 @@ impl Gate {
                 let Some(socket) = socket(from, address) else { continue };
                 let known = known.lock().unwrap().clone();
                 if !known.iter().any(|pid| holds(*pid, &socket)) {
-                    counted.fetch_add(1, Ordering::SeqCst);
+                    // Only who is found to hold it is somebody else: who was let in may have been killed meanwhile.
+                    let is_others = processes().any(|pid| !known.contains(&pid) && holds(pid, &socket));
+                    counted.fetch_add(usize::from(is_others), Ordering::SeqCst);
                     continue;
                 }
                 tokio::spawn(async move {
@@ -69,6 +71,11 @@ fn socket(from: SocketAddr, to: SocketAddr) -> Option<String> {
         let inode = fields.get(9).filter(|inode| is_it && **inode != "0")?;
         Some(format!("socket:[{inode}]"))
     })
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn holds(pid: u32, socket: &str) -> bool {
