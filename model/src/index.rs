@@ -47,8 +47,11 @@ pub fn index(record: &Record) -> Vec<Key> {
             keys.push(Key::lookup(Tag::Disjoint, lookup::disjoint_hash(&pool.disjoint), ordinal));
         }
         Record::Allocation(one) => {
-            keys.push(Key::lookup(Tag::Slot, one.pool.0, Ordinal(one.slot)));
-            keys.push(Key::lookup(Tag::Name, lookup::slot_hash(one.pool, one.slot), ordinal));
+            for piece in one.slots.pieces() {
+                let taken = lookup::taken(one.pool, piece.level);
+                keys.push(Key::lookup(Tag::Slot, taken, Ordinal(piece.index)));
+                keys.push(Key::lookup(Tag::Name, lookup::piece_hash(one.pool, piece), ordinal));
+            }
             keys.extend(one.expires_ms.map(|due_ms| Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal)));
         }
         Record::Lock(lock) => {

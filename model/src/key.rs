@@ -47,7 +47,8 @@ pub enum Tag {
     Watches,
     /// `a` = ordinal of a fan-out, `b` = ordinal of one of its runs.
     Child,
-    /// `a` = ordinal of a pool, `b` = a slot of it that is taken: not an ordinal.
+    /// `a` = ordinal of a pool << 6 | level, `b` = a piece of that level that is taken of it: not an ordinal. A piece of
+    /// level n is 2^n slots, from a multiple of that on.
     Slot,
     /// `a` = hash of what pools are disjoint as, `b` = ordinal of a pool.
     Disjoint,

@@ -171,6 +171,10 @@ pub const POOL_RANGES_MAX: usize = 64;
 pub const POOL_NAMES_MAX: usize = 512;
 /// Values of one pool.
 pub const POOL_VALUES_MAX: u64 = 1 << 32;
+/// Stretches of free values that are looked at for a block; then only what is behind all that is taken.
+pub const POOL_STRETCHES_MAX: usize = 256;
+/// Allocations whose time is over that are taken over by one that is asked for by its values.
+pub const POOL_TAKE_OVERS_MAX: usize = 64;
 /// Pools that are disjoint as the same.
 pub const DISJOINT_POOLS_MAX: usize = 256;
 /// Permits of one lock.

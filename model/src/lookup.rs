@@ -1,7 +1,7 @@
 //! Hashes that lookups are filed under. They are truncated SHA-256: two names may share one, so whoever follows a
 //! lookup compares the record.
 
-use crate::record::{Kind, Resource};
+use crate::record::{Kind, Piece, Resource};
 use crate::{Digest, Ordinal};
 
 /// Filed beside a cluster's ordinal, for what is on any of them; no record has it.
@@ -58,8 +58,17 @@ pub(crate) fn disjoint_hash(disjoint: &str) -> u64 {
     hash(&[disjoint.as_bytes()])
 }
 
-/// Of a slot of a pool. No record has such a name: those of allocations have a dot.
+/// What the pieces of one length that are taken of a pool are filed under.
 #[must_use]
-pub(crate) fn slot_hash(pool: Ordinal, slot: u64) -> u64 {
-    name_hash(Resource::Allocation, &pool.0.to_string(), &slot.to_string())
+pub(crate) fn taken(pool: Ordinal, level: u32) -> u64 {
+    (pool.0 << LEVEL_BITS) | u64::from(level)
+}
+
+/// Bits of the level of a piece.
+const LEVEL_BITS: u32 = 6;
+
+/// Of a piece of a pool. No record has such a name: those of allocations have a dot.
+#[must_use]
+pub(crate) fn piece_hash(pool: Ordinal, piece: Piece) -> u64 {
+    name_hash(Resource::Allocation, &pool.0.to_string(), &format!("{}/{}", piece.level, piece.index))
 }

@@ -1,6 +1,7 @@
 //! The records: what the inventory keeps, one row each.
 
 mod approval;
+mod block;
 mod cluster;
 mod credentials;
 mod deployable;
@@ -24,6 +25,7 @@ mod values;
 mod watch;
 
 pub use approval::{Approval, ApprovalRule, Approvals, Decision, Person};
+pub use block::{Fit, Piece, WantedValue};
 pub use cluster::{Cluster, Stray, WrittenOff};
 pub use credentials::{Credentials, Provider, Server, User};
 pub use deployable::{

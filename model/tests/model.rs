@@ -7,6 +7,8 @@ mod adopt;
 mod approvals;
 #[path = "model/approvers.rs"]
 mod approvers;
+#[path = "model/blocks.rs"]
+mod blocks;
 #[path = "model/brakes.rs"]
 mod brakes;
 #[path = "model/dead_letters.rs"]

@@ -54,7 +54,8 @@ pub(super) const ALLOCATION_FIELDS: &[Field] = &[
     must("spec.pool", Text, "Of which pool."),
     must("spec.key", Text, "For whom."),
     may("status", Object, "What was given."),
-    may("status.value", Text, "The value."),
+    may("status.value", Text, "The value; of a block FIRST-LAST, or its CIDR."),
+    may("status.size", Whole, "How many values of the pool that is; absent: one."),
     may(
         "status.fence",
         Whole,

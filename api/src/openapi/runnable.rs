@@ -97,11 +97,22 @@ pub(super) const FIELDS: &[Field] = &[
     may(
         "spec.allocations",
         List,
-        "Values of pools that it is given when it is accepted, and has until none of its objects is on a cluster. $[allocations.NAME] in a manifest stands for the value, and as all of a string $[allocations.NAME.number] for the number.",
+        "Values of pools that it is given when it is accepted, and has until none of its objects is on a cluster. $[allocations.NAME] in a manifest stands for the value, of a block of integers $[allocations.NAME.first] and $[allocations.NAME.last] for its ends, and as all of a string $[allocations.NAME.number] for the number.",
     ),
     must("spec.allocations.name", Text, "What the manifests call it."),
     must("spec.allocations.pool", Text, "The pool, of the same namespace."),
-    may("spec.allocations.value", Text, "Which value; without it the first one that is free."),
+    may(
+        "spec.allocations.value",
+        Text,
+        "Which value, or block as FIRST-LAST or CIDR; without it the first one that is free.",
+    ),
+    may("spec.allocations.size", Whole, "How many integers in a row. Default 1."),
+    may("spec.allocations.align", Whole, "The first of the integers is to be a multiple of this. Default 1."),
+    may(
+        "spec.allocations.prefixLength",
+        Whole,
+        "Of a pool of cidrs: the prefix length of the block. Default that of the pool.",
+    ),
     may(
         "spec.locks",
         List,

@@ -4,15 +4,25 @@ use serde::Serialize;
 use tallyman_model::record::{self, WhenHeld};
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Wanted<'a> {
     name: &'a str,
     pool: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    align: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix_length: Option<u8>,
 }
 
 pub(super) fn wanted(wanted: &record::WantedAllocation) -> Wanted<'_> {
-    Wanted { name: &wanted.name, pool: &wanted.pool, value: wanted.value.as_deref() }
+    let record::WantedAllocation { name, pool, wanted } = wanted;
+    let record::WantedValue { value, size, align, prefix_length } = wanted;
+    let (size, align, prefix_length) = (*size, *align, *prefix_length);
+    Wanted { name, pool, value: value.as_deref(), size, align, prefix_length }
 }
 
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ pub(super) fn document(
     pool: &Pool,
     revision: Option<Revision>,
 ) -> Result<Vec<u8>, Damaged> {
-    let allocated = query::allocated(scene.view, pool.head.ordinal)? as u64;
+    let allocated = query::allocated(scene.view, pool.head.ordinal)?;
     let size = pool.values.count();
     Ok(bytes(&Document {
         api_version: API_VERSION,
@@ -91,6 +91,8 @@ pub(super) fn allocation(
     #[serde(rename_all = "camelCase")]
     struct State<'a> {
         value: &'a str,
+        #[serde(skip_serializing_if = "is_one")]
+        size: u64,
         fence: u64,
         #[serde(skip_serializing_if = "Option::is_none")]
         expires_at: Option<String>,
@@ -104,11 +106,17 @@ pub(super) fn allocation(
         spec: Spec { pool: &allocation.pool_name, key: &allocation.key },
         status: State {
             value: &allocation.value,
+            size: allocation.slots.count(),
             fence: allocation.fence().0,
             expires_at: allocation.expires_ms.map(time::format),
             runnable: runnable(scene, allocation)?,
         },
     }))
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(size: &u64) -> bool {
+    *size == 1
 }
 
 /// Whose it is.
@@ -137,7 +145,7 @@ pub(crate) fn cells(scene: &Scene<'_>, pool: &Pool) -> Result<Vec<Value>, Damage
     if more {
         values.push_str(",...");
     }
-    let allocated = query::allocated(scene.view, pool.head.ordinal)? as u64;
+    let allocated = query::allocated(scene.view, pool.head.ordinal)?;
     let free = pool.values.count().saturating_sub(allocated);
     let age = scene.age(Some(pool.head.created_ms));
     Ok(vec![json!(pool.head.name), json!(values), json!(allocated), json!(free), json!(age)])

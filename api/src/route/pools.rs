@@ -60,7 +60,7 @@ impl Kept for Allocations {
     }
 }
 
-/// `POST .../allocations {key, value, ttl}`: 201 for a new allocation, 200 for one that was there.
+/// `POST .../allocations {key, value, size, align, prefixLength, ttl}`: 201 for a new allocation, 200 for one that was there.
 pub(super) async fn allocate(
     State(api): State<Shared>,
     Path((namespace, pool)): Named,
@@ -75,7 +75,7 @@ pub(super) async fn allocate(
         namespace: namespace.clone(),
         pool,
         key: read.key,
-        value: read.value,
+        wanted: read.wanted,
         ttl_ms: read.ttl_ms,
     });
     let written = ask.propose(&namespace, &bytes, command).await?;

@@ -78,6 +78,22 @@ async fn a_pool_is_written_as_kubectl_writes_and_shrinks_to_what_is_allocated() 
 }
 
 #[tokio::test]
+async fn blocks_are_given_out_and_shown_with_their_size() {
+    let server = upgraded().await;
+    server.post(POOLS, &pool(ranges(8_001, 8_099))).await.done(201);
+    let block = allocate(&server, json!({"key": "a", "size": 16, "align": 16})).await.done(201);
+    assert_eq!((&block["status"]["value"], &block["status"]["size"]), (&json!("8016-8031"), &json!(16)));
+    assert_eq!(
+        server.get(&one()).await.done(200)["status"],
+        json!({"size": 99, "allocated": 16, "free": 83})
+    );
+    let taken = allocate(&server, json!({"key": "b", "value": "8020-8024"})).await;
+    assert!(taken.refused(409, "Conflict").contains("allocated for \"a\""));
+    allocate(&server, json!({"key": "b", "size": 0})).await.refused(422, "Invalid");
+    allocate(&server, json!({"key": "b", "prefixLength": 24})).await.refused(422, "Invalid");
+}
+
+#[tokio::test]
 async fn a_repeated_request_is_answered_alike() {
     let server = upgraded().await;
     server.post(POOLS, &pool(ranges(1, 9))).await.done(201);

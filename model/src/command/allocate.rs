@@ -1,12 +1,13 @@
-//! Give a value of a pool to a key.
+//! Give a value of a pool, or a block of them, to a key.
 //!
 //! Reads the pool, the key's allocation and which values are taken; writes the allocation. Repeated for the same key it
 //! gives the same value, and prolongs it if it is asked for a time. Refused when there is no such pool (`NotFound`), the
-//! value is not of the pool (`Invalid`), when that value is another's, the key has another value, all values are
-//! allocated, or the group goes on from a backup and nobody has confirmed that (`Conflict`).
+//! pool can never have what is asked for (`Invalid`), when some of it is another's, the key has another value, no such
+//! block is free, or the group goes on from a backup and nobody has confirmed that (`Conflict`).
 
 use super::Principal;
-use crate::record::{Allocation, Head, Pool, Record, Resource};
+use super::taken::{Room, Taken};
+use crate::record::{Allocation, Fit, Head, Pool, Record, Resource, Span, WantedValue};
 use crate::{Damaged, Done, Ordinal, Refusal, RefusalKind, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,8 +24,8 @@ pub struct Allocate {
     pub pool: String,
     /// For whom.
     pub key: String,
-    /// Which value; `None`: the first one that is free.
-    pub value: Option<String>,
+    /// Which value, or how many.
+    pub wanted: WantedValue,
     /// For how long, in ms; `None`: until it is released.
     pub ttl_ms: Option<u64>,
 }
@@ -41,30 +42,43 @@ impl Allocate {
         };
         if let Some(has) = txn.allocated(&pool, &self.key)? {
             if !has.is_expired(txn.now_ms()) {
-                return self.again(txn, has);
+                return self.again(txn, &pool, has);
             }
             txn.remove(has.head.ordinal, 0)?;
         }
-        let slot = match slot(txn, &pool, self.value.as_deref())? {
-            Ok(slot) => slot,
+        let slots = match slots(txn, &pool, &self.wanted)? {
+            Ok(slots) => slots,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let allocation = Self::allocation(txn, &pool, &self.key, slot, (self.uid, by), None, self.ttl_ms);
+        let allocation = Self::allocation(txn, &pool, &self.key, slots, (self.uid, by), None, self.ttl_ms);
         let record = put(txn, allocation)?;
         Ok(Ok(Done::with(txn, record)))
     }
 
     /// The key has a value already.
-    fn again(&self, txn: &mut Txn<'_>, mut has: Allocation) -> Result<Result<Done, Refusal>, Damaged> {
+    fn again(
+        &self,
+        txn: &mut Txn<'_>,
+        pool: &Pool,
+        mut has: Allocation,
+    ) -> Result<Result<Done, Refusal>, Damaged> {
         let conflict = |message| Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
         if has.run.is_some() {
             let message = format!("{:?} is a runnable's own, and goes with it", has.head.name);
             return conflict(message);
         }
-        if let Some(value) = self.value.as_ref().filter(|value| **value != has.value) {
-            let message =
-                format!("{:?} has {} already, not {value}; release that first", self.key, has.value);
-            return conflict(message);
+        let is_it = |fit: Fit| {
+            let same_size = !self.wanted.says_size() || fit.count == has.slots.count();
+            same_size && fit.first.is_none_or(|first| first == has.slots.first)
+        };
+        match pool.values.fit(&self.wanted) {
+            Err(why) => return Ok(Err(unfit(pool, &why))),
+            Ok(fit) if is_it(fit) => {}
+            Ok(_) => {
+                let message =
+                    format!("{:?} has {} already, which is not that; release it first", self.key, has.value);
+                return conflict(message);
+            }
         }
         let Some(ttl_ms) = self.ttl_ms else { return Ok(Ok(Done::unchanged(Record::Allocation(has)))) };
         has.ttl_ms = Some(ttl_ms);
@@ -78,7 +92,7 @@ impl Allocate {
         txn: &mut Txn<'_>,
         pool: &Pool,
         key: &str,
-        slot: u64,
+        slots: Span,
         (uid, by): (Uid, &Principal),
         run: Option<Ordinal>,
         ttl_ms: Option<u64>,
@@ -98,8 +112,8 @@ impl Allocate {
             pool: pool.head.ordinal,
             pool_name: pool.head.name.clone(),
             key: key.to_owned(),
-            slot,
-            value: pool.values.text(slot).unwrap_or_default(),
+            slots,
+            value: pool.values.text(slots).unwrap_or_default(),
             ttl_ms,
             expires_ms: ttl_ms.map(|ttl_ms| now.saturating_add(ttl_ms)),
             run,
@@ -114,37 +128,70 @@ pub(super) fn put(txn: &mut Txn<'_>, allocation: Allocation) -> Result<Arc<Recor
     txn.put(Record::Allocation(allocation))
 }
 
-/// The slot of `value`, or of the first one that is free; who has it if it is another's. One whose time is over is
-/// taken over.
-pub(super) fn slot(
+fn unfit(pool: &Pool, why: &str) -> Refusal {
+    Refusal::new(RefusalKind::Invalid, format!("pool {:?} cannot give that: {why}", pool.head.name))
+}
+
+/// The slots that are asked for, or the first that are free; who has some if they are another's. What is asked for by its
+/// value and whose time is over is taken over.
+pub(super) fn slots(
     txn: &mut Txn<'_>,
     pool: &Pool,
-    value: Option<&str>,
-) -> Result<Result<u64, Refusal>, Damaged> {
+    wanted: &WantedValue,
+) -> Result<Result<Span, Refusal>, Damaged> {
     let name = &pool.head.name;
-    let refuse = |kind, message| Ok(Err(Refusal::new(kind, message)));
-    let Some(value) = value else {
-        return match txn.first_free(pool)? {
-            Some(slot) => Ok(Ok(slot)),
-            None => {
-                let all = pool.values.count();
-                let message = format!(
-                    "pool {name:?} is exhausted: all {all} values are allocated; release one, or let it grow"
-                );
-                refuse(RefusalKind::Conflict, message)
-            }
-        };
+    let fit = match pool.values.fit(wanted) {
+        Ok(fit) => fit,
+        Err(why) => return Ok(Err(unfit(pool, &why))),
     };
-    let Some(slot) = pool.values.slot(value) else {
-        return refuse(RefusalKind::Invalid, format!("{value:?} is no value of pool {name:?}"));
+    let span = |first: u64| Span { first, last: first.saturating_add(fit.count - 1).min(Span::ALL.last) };
+    let Some(first) = fit.first else {
+        return Ok(match Taken::of(txn, pool.head.ordinal)?.room(pool, fit)? {
+            Room::At(first) => Ok(span(first)),
+            room => Err(Refusal::new(RefusalKind::Conflict, no_room(pool, fit, room))),
+        });
     };
-    let Some(holder) = txn.holder_of(pool.head.ordinal, slot)? else { return Ok(Ok(slot)) };
-    if !holder.is_expired(txn.now_ms()) {
-        let message = format!("{} of pool {name:?} is allocated for {:?}", holder.value, holder.key);
-        return refuse(RefusalKind::Conflict, message);
+    let slots = span(first);
+    if !pool.values.has(slots) {
+        let value = wanted.value.as_deref().unwrap_or_default();
+        return Ok(Err(unfit(pool, &format!("{value:?} is no value of it"))));
     }
-    txn.remove(holder.head.ordinal, 0)?;
-    Ok(Ok(slot))
+    for _ in 0..limits::POOL_TAKE_OVERS_MAX {
+        let taken = Taken::of(txn, pool.head.ordinal)?;
+        let Some(slot) = taken.first_taken(slots)? else { return Ok(Ok(slots)) };
+        let Some(holder) = taken.holder(slot)? else {
+            return Err(Damaged::at(
+                crate::Key::record(pool.head.ordinal),
+                "a slot that nobody has is taken",
+            ));
+        };
+        if !holder.is_expired(txn.now_ms()) {
+            let message = format!("{} of pool {name:?} is allocated for {:?}", holder.value, holder.key);
+            return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
+        }
+        txn.remove(holder.head.ordinal, 0)?;
+    }
+    let message = format!("much of that in pool {name:?} was allocated until now: ask again");
+    Ok(Err(Refusal::new(RefusalKind::Conflict, message)))
+}
+
+fn no_room(pool: &Pool, fit: Fit, room: Room) -> String {
+    let (name, all, count) = (&pool.head.name, pool.values.count(), fit.count);
+    let aligned = if fit.align > 1 { format!(" from a multiple of {} on", fit.align) } else { String::new() };
+    match room {
+        Room::NotFound => format!(
+            "pool {name:?} is in pieces: no {count} free values in a row{aligned} were found in its first {} gaps; ask for \
+             fewer, or for some by their value",
+            limits::POOL_STRETCHES_MAX
+        ),
+        _ if count == 1 && fit.align == 1 => {
+            format!("pool {name:?} is exhausted: all {all} values are allocated; release one, or let it grow")
+        }
+        _ => format!(
+            "pool {name:?} is exhausted: no {count} of its {all} values in a row{aligned} are free; release some, let it \
+             grow, or ask for fewer"
+        ),
+    }
 }
 
 /// What was given out after the backup is not known.

@@ -3,11 +3,11 @@
 
 use super::Principal;
 use super::acquire_lock::waiting_words;
-use super::allocate::{Allocate, slot, unconfirmed};
+use super::allocate::{Allocate, slots, unconfirmed};
 use crate::manifest::placeholder;
 use crate::record::{
     AttemptPhase, Given, Held, Hold, Lock, Object, Record, Resource, Runnable, WantedAllocation, WantedLock,
-    WhenHeld,
+    WantedValue, WhenHeld,
 };
 use crate::{Cause, Damaged, Digest, Ordinal, Refusal, RefusalKind, Tag, Txn, Uid, limits, lookup};
 use std::mem::take;
@@ -53,7 +53,11 @@ pub(super) fn begin_again(
         let Some(given) = run.allocations.get(i).filter(|given| given.allocation.is_none()).cloned() else {
             continue;
         };
-        let wanted = WantedAllocation { name: given.name, pool: given.pool, value: Some(given.value) };
+        let wanted = WantedAllocation {
+            name: given.name,
+            pool: given.pool,
+            wanted: WantedValue::exactly(given.value),
+        };
         match allocate(txn, run, by, &wanted)? {
             Ok(given) => run.allocations.iter_mut().skip(i).take(1).for_each(|slot| *slot = given.clone()),
             Err(refusal) => {
@@ -82,8 +86,8 @@ fn allocate(
         let message = format!("there is no pool {:?} in namespace {namespace:?}: make it first", wanted.pool);
         return Ok(Err(Refusal::new(RefusalKind::Invalid, message)));
     };
-    let slot = match slot(txn, &pool, wanted.value.as_deref())? {
-        Ok(slot) => slot,
+    let slots = match slots(txn, &pool, &wanted.wanted)? {
+        Ok(slots) => slots,
         Err(refusal) => return Ok(Err(refusal)),
     };
     let key = format!("{}.{}", run.head.uid, wanted.name);
@@ -91,7 +95,7 @@ fn allocate(
     let seed = Digest::of(format!("{key}/{}", txn.next_revision()).as_bytes());
     let uid = Uid::from_random(std::array::from_fn(|at| seed.0.get(at).copied().unwrap_or_default()));
     let run = Some(run.head.ordinal);
-    let allocation = Allocate::allocation(txn, &pool, &key, slot, (uid, by), run, None);
+    let allocation = Allocate::allocation(txn, &pool, &key, slots, (uid, by), run, None);
     let (ordinal, value) = (allocation.head.ordinal, allocation.value.clone());
     txn.put(Record::Allocation(allocation))?;
     let (name, pool) = (wanted.name.clone(), wanted.pool.clone());

@@ -4,6 +4,7 @@
 //! (`NotFound`), another has the name now, or while something is allocated (`Conflict`).
 
 use super::Target;
+use super::taken::Taken;
 use crate::record::{Record, Span};
 use crate::{Damaged, Done, Refusal, RefusalKind, Txn};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ impl RemovePool {
             Ok(pool) => pool,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let allocated = txn.taken(pool.head.ordinal, Span { first: 0, last: u64::MAX - 1 })?;
+        let allocated = Taken::of(txn, pool.head.ordinal)?.count(Span::ALL)?;
         if allocated > 0 {
             let name = &pool.head.name;
             let message = format!("{allocated} values of pool {name:?} are allocated: release them first");

@@ -6,7 +6,8 @@
 
 use super::Target;
 use super::add_pool::overlapping;
-use crate::record::{Pool, Record, Resource, Span, Values};
+use super::taken::Taken;
+use crate::record::{Allocation, Pool, Record, Resource, Span, Values};
 use crate::{Damaged, Done, Refusal, RefusalKind, Txn};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -56,12 +57,12 @@ impl UpdatePool {
 /// What is allocated and would not be of the pool any more, in words.
 fn cut_off(txn: &Txn<'_>, pool: &Pool, new: &Values) -> Result<Option<String>, Damaged> {
     let ordinal = pool.head.ordinal;
-    let all = Span { first: 0, last: u64::MAX - 1 };
-    let allocated = txn.taken(ordinal, all)?;
+    let taken = Taken::of(txn, ordinal)?;
+    let allocated = taken.count(Span::ALL)?;
     let mut kept = 0;
     if new.is_like(&pool.values) {
         for span in new.spans() {
-            kept += txn.taken(ordinal, span)?;
+            kept += taken.count(span)?;
         }
     }
     if kept >= allocated {
@@ -70,9 +71,9 @@ fn cut_off(txn: &Txn<'_>, pool: &Pool, new: &Values) -> Result<Option<String>, D
     let mut example = String::new();
     for span in pool.values.spans() {
         // One that is kept may be looked at first: then the count alone tells.
-        let Some(slot) = txn.first_taken(ordinal, span)? else { continue };
-        let is_kept = new.is_like(&pool.values) && new.text(slot).is_some();
-        if let Some(holder) = txn.holder_of(ordinal, slot)?.filter(|_| !is_kept) {
+        let Some(slot) = taken.first_taken(span)? else { continue };
+        let is_kept = |holder: &Allocation| new.is_like(&pool.values) && new.has(holder.slots);
+        if let Some(holder) = taken.holder(slot)?.filter(|holder| !is_kept(holder)) {
             example = format!(", such as {} for {:?}", holder.value, holder.key);
             break;
         }

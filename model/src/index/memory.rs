@@ -154,9 +154,7 @@ impl Index {
             return self.page(from, to, max).len();
         }
         let Some(posting) = self.postings.get(&(from.tag, from.a)) else { return 0 };
-        let up_to = |ordinal: u64| ordinal.checked_sub(1).map_or(0, |last| posting.rank(last));
-        let counted = up_to(to.b).saturating_sub(up_to(from.b));
-        usize::try_from(counted).unwrap_or(usize::MAX).min(max)
+        usize::try_from(posting.count(from.b, to.b)).unwrap_or(usize::MAX).min(max)
     }
 }
 

@@ -52,11 +52,11 @@ impl Posting {
         }
     }
 
-    /// How many are at most `ordinal`.
-    pub(super) fn rank(&self, ordinal: u64) -> u64 {
+    /// How many there are with `from <= ordinal < to`. What lies beside that costs nothing.
+    pub(super) fn count(&self, from: u64, to: u64) -> u64 {
         match self {
-            Self::One(one) => u64::from(*one <= ordinal),
-            Self::Many(many) => many.rank(ordinal),
+            Self::One(one) => u64::from((from..to).contains(one)),
+            Self::Many(many) => many.range_cardinality(from..to),
         }
     }
 

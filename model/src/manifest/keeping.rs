@@ -2,40 +2,32 @@
 
 use super::fields::{Faults, Fields};
 use super::lock::permits_of;
+use super::pool::wanted_value;
 use super::{names, placeholder};
 use crate::command::SubmitManifest;
 use crate::limits;
 use crate::record::{RunSpec, WantedAllocation, WantedLock, WhenHeld};
-use serde_json::Value;
 
-/// `allocations: [{name, pool, value}]`
+/// `allocations: [{name, pool, value, size, align, prefixLength}]`
 pub(super) fn allocations_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<WantedAllocation> {
     let list = spec.list("allocations", faults).unwrap_or_default();
     if list.len() > limits::RUN_ALLOCATIONS_MAX {
         faults.add("spec.allocations", format!("at most {}", limits::RUN_ALLOCATIONS_MAX));
     }
-    let mut wanted: Vec<WantedAllocation> = Vec::new();
+    let mut all: Vec<WantedAllocation> = Vec::new();
     for (i, value) in list.into_iter().enumerate().take(limits::RUN_ALLOCATIONS_MAX) {
         let path = format!("spec.allocations[{i}]");
         let mut fields = Fields::of(&path, value, faults);
         let name = named(&mut fields, "name", faults);
         let pool = named(&mut fields, "pool", faults);
-        let value = match fields.take("value") {
-            None => None,
-            Some(Value::String(text)) => Some(text),
-            Some(Value::Number(number)) => Some(number.to_string()),
-            Some(_) => {
-                faults.add(fields.path("value"), "must be the value itself, as a number or a string");
-                None
-            }
-        };
+        let wanted = wanted_value(&mut fields, faults);
         fields.finish(faults);
-        if wanted.iter().any(|earlier| earlier.name == name) {
+        if all.iter().any(|earlier| earlier.name == name) {
             faults.add(path, format!("there is another one called {name:?}"));
         }
-        wanted.push(WantedAllocation { name, pool, value });
+        all.push(WantedAllocation { name, pool, wanted });
     }
-    wanted
+    all
 }
 
 /// `locks: [{name, permits, whenHeld}]`

@@ -1,5 +1,6 @@
 //! Places in manifests for the values that a run is given: `$[allocations.NAME]`, which is part of a string, or
-//! `"$[allocations.NAME.number]"`, a whole string that becomes a number.
+//! `"$[allocations.NAME.number]"`, a whole string that becomes a number. Of a block of integers `NAME.first` and
+//! `NAME.last` stand for its ends.
 //!
 //! Neither Kubernetes, which expands `$(NAME)`, nor Argo, which expands `{{name}}`, nor a shell reads `$[`.
 
@@ -13,9 +14,37 @@ struct Place<'a> {
     /// What stands before it.
     before: &'a str,
     name: &'a str,
+    end: Option<End>,
     is_number: bool,
     /// What follows.
     rest: &'a str,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    First,
+    Last,
+}
+
+impl End {
+    /// Which end of its value a place is for, and what is left of its name.
+    fn of(name: &str) -> (&str, Option<Self>) {
+        match (name.strip_suffix(".first"), name.strip_suffix(".last")) {
+            (Some(name), _) => (name, Some(Self::First)),
+            (_, Some(name)) => (name, Some(Self::Last)),
+            _ => (name, None),
+        }
+    }
+
+    /// That end of a block of integers.
+    fn of_value(self, value: &str) -> Option<&str> {
+        let (first, last) = value.split_once('-').unwrap_or((value, value));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number(first) && is_number(last)).then_some(match self {
+            Self::First => first,
+            Self::Last => last,
+        })
+    }
 }
 
 /// The first place in `text`, or what is wrong with it.
@@ -25,12 +54,14 @@ fn first(text: &str) -> Option<Result<Place<'_>, String>> {
         return Some(Err(format!("{OPEN} is not closed by a bracket")));
     };
     let Some(name) = inside.strip_suffix(NUMBER) else {
-        return Some(Ok(Place { before, name: inside, is_number: false, rest }));
+        let (name, end) = End::of(inside);
+        return Some(Ok(Place { before, name, end, is_number: false, rest }));
     };
+    let (name, end) = End::of(name);
     // The quotes go with it. One behind a backslash is of a text inside of the string.
     let whole = before.strip_suffix('"').filter(|before| !before.ends_with('\\')).zip(rest.strip_prefix('"'));
     Some(match whole.filter(|(_, rest)| !rest.starts_with(':')) {
-        Some((before, rest)) => Ok(Place { before, name, is_number: true, rest }),
+        Some((before, rest)) => Ok(Place { before, name, end, is_number: true, rest }),
         None => Err(format!("{OPEN}{inside}] stands for a number: it must be all of a value")),
     })
 }
@@ -52,9 +83,15 @@ pub(crate) fn resolve<'a>(
     let mut text = std::str::from_utf8(manifest).map_err(|_| "is no text".to_owned())?;
     let mut resolved = String::with_capacity(text.len());
     while let Some(place) = first(text) {
-        let Place { before, name, is_number, rest } = place?;
+        let Place { before, name, end, is_number, rest } = place?;
         let Some(value) = value(name) else {
             return Err(format!("{OPEN}{name}] is not declared: spec.allocations has none of that name"));
+        };
+        let part = end.map_or(Some(value), |end| end.of_value(value));
+        let Some(value) = part else {
+            return Err(format!(
+                "{OPEN}{name}] is {value}, which is no block of integers: it has no first and last"
+            ));
         };
         if is_number && !value.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("{OPEN}{name}{NUMBER}] would be {value}, which is no number"));
@@ -90,6 +127,7 @@ mod tests {
         let values = |name: &str| match name {
             "vlan" => Some("103"),
             "net" => Some("10.0.1.0/24"),
+            "ports" => Some("8000-8015"),
             _ => None,
         };
         resolve(text.as_bytes(), values).map(|bytes| String::from_utf8(bytes).unwrap())
@@ -101,6 +139,9 @@ mod tests {
             (r#"{"a":"vlan$[allocations.vlan].$[allocations.net]"}"#, r#"{"a":"vlan103.10.0.1.0/24"}"#),
             (r#"{"a":"$[allocations.vlan]"}"#, r#"{"a":"103"}"#),
             (r#"{"a":["$[allocations.vlan.number]",1]}"#, r#"{"a":[103,1]}"#),
+            (r#"{"a":"$[allocations.ports] $[allocations.ports.first]"}"#, r#"{"a":"8000-8015 8000"}"#),
+            (r#"{"a":"$[allocations.ports.last.number]"}"#, r#"{"a":8015}"#),
+            (r#"{"a":"$[allocations.vlan.last]"}"#, r#"{"a":"103"}"#),
             (
                 r#"{"a":"$(allocations.vlan) {{vlan}} ${vlan} $[x]"}"#,
                 r#"{"a":"$(allocations.vlan) {{vlan}} ${vlan} $[x]"}"#,
@@ -119,6 +160,8 @@ mod tests {
             (r#"{"$[allocations.vlan.number]":1}"#, "all of a value"),
             (r#"{"a":"{\"b\":\"$[allocations.vlan.number]\"}"}"#, "all of a value"),
             (r#"{"a":"$[allocations.net.number]"}"#, "is no number"),
+            (r#"{"a":"$[allocations.ports.number]"}"#, "is no number"),
+            (r#"{"a":"$[allocations.net.first]"}"#, "is no block of integers"),
         ] {
             let why = resolved(text).unwrap_err();
             assert!(why.contains(words), "{text}: {why}");

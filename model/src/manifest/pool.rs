@@ -4,7 +4,7 @@ use super::accept::head_of;
 use super::fields::{Faults, Fields};
 use super::names;
 use crate::command::ManifestName;
-use crate::record::{Family, Span, Subnets, Values, name_slot, parse_cidr};
+use crate::record::{Family, Span, Subnets, Values, WantedValue, name_slot, parse_cidr};
 use crate::{Cause, limits};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,8 +36,8 @@ pub struct ReadPool {
 pub struct ReadAllocation {
     /// For whom.
     pub key: String,
-    /// Which value; `None`: any.
-    pub value: Option<String>,
+    /// Which value, or how many.
+    pub wanted: WantedValue,
     /// For how long, in ms; `None`: until it is released.
     pub ttl_ms: Option<u64>,
 }
@@ -225,7 +225,7 @@ fn names_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<String> {
     names
 }
 
-/// Reads what is asked of a pool: `{key, value, ttl}`.
+/// Reads what is asked of a pool: `{key, value, size, align, prefixLength, ttl}`.
 ///
 /// # Errors
 /// Every fault found, with its path and what would be right.
@@ -236,19 +236,36 @@ pub fn read_allocation(value: Value) -> Result<ReadAllocation, Vec<Cause>> {
     if let Err(why) = names::subdomain(&key, KEY_BYTES_MAX) {
         faults.add("key", format!("says for whom the value is: it {why}"));
     }
-    let value = match fields.take("value") {
-        Some(Value::Number(number)) => Some(number.to_string()),
-        Some(Value::String(text)) => Some(text),
-        Some(_) => {
-            faults.add("value", "must be the value itself, as a number or a string");
-            None
-        }
-        None => None,
-    };
+    let wanted = wanted_value(&mut fields, &mut faults);
     let ttl_ms = fields.duration("ttl", &mut faults);
     if ttl_ms == Some(0) {
         faults.add("ttl", "must be longer than nothing");
     }
     fields.finish(&mut faults);
-    if faults.0.is_empty() { Ok(ReadAllocation { key, value, ttl_ms }) } else { Err(faults.0) }
+    if faults.0.is_empty() { Ok(ReadAllocation { key, wanted, ttl_ms }) } else { Err(faults.0) }
+}
+
+/// `value`, `size`, `align` and `prefixLength`: which value of a pool, or how many.
+pub(super) fn wanted_value(fields: &mut Fields<'_>, faults: &mut Faults) -> WantedValue {
+    let value = match fields.take("value") {
+        None => None,
+        Some(Value::String(text)) => Some(text),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(_) => {
+            faults.add(fields.path("value"), "must be the value itself, as a number or a string");
+            None
+        }
+    };
+    let mut whole = |field: &str, max: u64| {
+        let given = fields.take(field)?;
+        let number = given.as_u64().filter(|number| (1..=max).contains(number));
+        if number.is_none() {
+            faults.add(fields.path(field), format!("must be a number, 1 to {max}, not {given}"));
+        }
+        number
+    };
+    let size = whole("size", limits::POOL_VALUES_MAX);
+    let align = whole("align", limits::POOL_VALUES_MAX);
+    let prefix_length = whole("prefixLength", 128).and_then(|length| u8::try_from(length).ok());
+    WantedValue { value, size, align, prefix_length }
 }

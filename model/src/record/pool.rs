@@ -1,6 +1,6 @@
 //! Values that are given out, each to one at a time.
 
-use super::{Head, Values};
+use super::{Head, Span, Values};
 use crate::{Ordinal, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Pool {
     pub disjoint: String,
 }
 
-/// One value of a pool, given to one key.
+/// A value of a pool, or a block of them, given to one key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allocation {
     /// Its name is `POOL.KEY`.
@@ -24,10 +24,10 @@ pub struct Allocation {
     pub pool: Ordinal,
     /// Its name.
     pub pool_name: String,
-    /// For whom; one value for each key of a pool.
+    /// For whom; one allocation for each key of a pool.
     pub key: String,
-    /// Which value, as a slot of the pool.
-    pub slot: u64,
+    /// Which value or block, as slots of the pool.
+    pub slots: Span,
     /// The same as users see it.
     pub value: String,
     /// For how long it is kept when it is asked for, in ms; `None`: until it is released.

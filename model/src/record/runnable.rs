@@ -2,7 +2,7 @@
 
 use super::{
     Action, ApprovalRule, Approvals, Checked, Diagnosis, FanOut, Head, Kind, Leaving, Loss, Object,
-    ObjectState, OnLoss, Parent, Preflight, Seen,
+    ObjectState, OnLoss, Parent, Preflight, Seen, WantedValue,
 };
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason, Revision};
@@ -92,8 +92,8 @@ pub struct WantedAllocation {
     pub name: String,
     /// Of which pool.
     pub pool: String,
-    /// Which value; `None`: the first one that is free.
-    pub value: Option<String>,
+    /// Which value, or how many.
+    pub wanted: WantedValue,
 }
 
 /// A value that a run was given.

@@ -62,8 +62,19 @@ impl Span {
         self.first <= other.last && other.first <= self.last
     }
 
-    fn has(self, slot: u64) -> bool {
+    /// All that a pool may have.
+    pub const ALL: Span = Span { first: 0, last: u64::MAX - 1 };
+
+    /// True if the slot is in it.
+    #[must_use]
+    pub fn holds(self, slot: u64) -> bool {
         (self.first..=self.last).contains(&slot)
+    }
+
+    /// True if all of `other` is in it.
+    #[must_use]
+    pub fn has(self, other: Span) -> bool {
+        self.first <= other.first && other.last <= self.last
     }
 }
 
@@ -118,7 +129,7 @@ impl Subnets {
         (u64::try_from(high).unwrap_or(0), u64::try_from(low).unwrap_or(0))
     }
 
-    fn address(&self, slot: u64) -> u128 {
+    pub(super) fn address(&self, slot: u64) -> u128 {
         let number = (u128::from(self.high) << 64) | u128::from(slot);
         below(number, self.family.bits() - self.length)
     }
@@ -164,33 +175,33 @@ impl Values {
         self.spans().into_iter().fold(0, |sum, span| sum.saturating_add(span.count()))
     }
 
-    /// The slot of a value as users write it; `None` if it is not of the pool.
+    /// True if the pool has all of these slots, in one range or CIDR block.
     #[must_use]
-    pub fn slot(&self, text: &str) -> Option<u64> {
-        let slot = match self {
-            Values::Integers(_) => text.parse().ok()?,
-            Values::Subnets(subnets) => {
-                let (family, address, length) = parse_cidr(text)?;
-                let (high, slot) = Subnets::number(family, length, address);
-                let same = family == subnets.family && length == subnets.length && high == subnets.high;
-                (same && subnets.address(slot) == address).then_some(slot)?
+    pub fn has(&self, slots: Span) -> bool {
+        match self {
+            Values::Integers(spans) => spans.iter().any(|span| span.has(slots)),
+            Values::Subnets(subnets) => subnets.spans.iter().any(|span| span.has(slots)),
+            Values::Names(names) => {
+                slots.count() == 1 && names.iter().any(|name| name_slot(name) == slots.first)
             }
-            Values::Names(names) => name_slot(names.iter().find(|name| *name == text)?),
-        };
-        self.spans().into_iter().any(|span| span.has(slot)).then_some(slot)
+        }
     }
 
-    /// The value in a slot, as users see it; `None` if the pool has no such slot.
+    /// The value or block in these slots, as users see it; `None` if the pool does not have them.
     #[must_use]
-    pub fn text(&self, slot: u64) -> Option<String> {
+    pub fn text(&self, slots: Span) -> Option<String> {
+        if !self.has(slots) {
+            return None;
+        }
         match self {
-            Values::Integers(spans) => spans.iter().any(|span| span.has(slot)).then(|| slot.to_string()),
-            Values::Subnets(subnets) => subnets.spans.iter().any(|span| span.has(slot)).then(|| {
-                let address = subnets.family.address(subnets.address(slot));
-                let single = subnets.length == subnets.family.bits();
-                if single { address } else { format!("{address}/{}", subnets.length) }
-            }),
-            Values::Names(names) => names.iter().find(|name| name_slot(name) == slot).cloned(),
+            Values::Integers(_) if slots.count() == 1 => Some(slots.first.to_string()),
+            Values::Integers(_) => Some(format!("{}-{}", slots.first, slots.last)),
+            Values::Subnets(subnets) => {
+                let single = subnets.length == subnets.family.bits() && slots.count() == 1;
+                let address = || subnets.family.address(subnets.address(slots.first));
+                Some(if single { address() } else { subnets.block(slots) })
+            }
+            Values::Names(names) => names.iter().find(|name| name_slot(name) == slots.first).cloned(),
         }
     }
 

@@ -33,7 +33,7 @@ fn with_lock(world: &mut World, name: &str, lock: Value) -> Result<Runnable, Ref
     Ok(world.get(name))
 }
 
-fn allocated(world: &World) -> usize {
+fn allocated(world: &World) -> u64 {
     match query::named(&world.view, Resource::Pool, "risk", "vlans").unwrap() {
         Some(Record::Pool(pool)) => query::allocated(&world.view, pool.head.ordinal).unwrap(),
         other => panic!("{other:?}"),

@@ -13,6 +13,8 @@ const AFTER_HELP: &str = "\
 Examples:
   tallyman pool allocate risk/vlans --key desk-7
   tallyman pool allocate vlans -n risk --key desk-7 --value 150 --ttl 15m
+  tallyman pool allocate risk/ports --key desk-7 --size 16 --align 16
+  tallyman pool allocate risk/nets --key desk-7 --prefix-length 20
 
 Asked again for the same key it is the same value, for the ttl from then on.
 
@@ -30,9 +32,18 @@ pub(super) struct Allocate {
     /// For whom
     #[arg(long, value_name = "KEY")]
     key: String,
-    /// Which value (default: the first one that is free)
+    /// Which value, or block as FIRST-LAST or CIDR (default: the first one that is free)
     #[arg(long, value_name = "VALUE")]
     value: Option<String>,
+    /// How many integers in a row (default: one)
+    #[arg(long, value_name = "COUNT")]
+    size: Option<u64>,
+    /// The first integer is to be a multiple of this
+    #[arg(long, value_name = "NUMBER")]
+    align: Option<u64>,
+    /// The prefix length of the block of addresses (default: that of the pool)
+    #[arg(long, value_name = "LENGTH")]
+    prefix_length: Option<u8>,
     /// For how long (default: until it is released)
     #[arg(long, value_name = "DURATION")]
     ttl: Option<String>,
@@ -45,13 +56,20 @@ pub(super) struct Allocate {
 impl Allocate {
     pub(super) async fn run(self, client: &Client) -> Result<(), Failure> {
         let (namespace, pool) = self.place.split(&self.pool)?;
-        let body = json!({"key": self.key, "value": self.value, "ttl": self.ttl});
+        let Self { key, value, size, align, prefix_length, ttl, .. } = &self;
+        let body = json!({"key": key, "value": value, "size": size, "align": align,
+            "prefixLength": prefix_length, "ttl": ttl});
         let path = format!("{}/allocations", POOLS.one(namespace, pool));
-        let option = |name: &str, value: Option<&String>| {
-            value.map_or_else(String::new, |value| format!(" --{name} {value}"))
-        };
-        let (value, ttl) = (option("value", self.value.as_ref()), option("ttl", self.ttl.as_ref()));
-        let repeat = format!("tallyman pool allocate {namespace}/{pool} --key {}{value}{ttl}", self.key);
+        let options = [
+            ("value", value.clone()),
+            ("size", size.map(|size| size.to_string())),
+            ("align", align.map(|align| align.to_string())),
+            ("prefix-length", prefix_length.map(|length| length.to_string())),
+            ("ttl", ttl.clone()),
+        ];
+        let given = options.into_iter().filter_map(|(name, value)| Some(format!(" --{name} {}", value?)));
+        let given: String = given.collect();
+        let repeat = format!("tallyman pool allocate {namespace}/{pool} --key {key}{given}");
         let request = Request::send(Method::POST, path, &body).keyed(self.change.key());
         let answer = client.change(request, &repeat).await?;
         if !self.output.output.is_table() {
