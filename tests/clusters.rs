@@ -14,6 +14,8 @@ mod load;
 mod machine;
 #[path = "clusters/many.rs"]
 mod many;
+#[path = "clusters/report.rs"]
+mod report;
 #[path = "failover/servers.rs"]
 mod servers;
 #[path = "clusters/setting.rs"]

@@ -82,6 +82,17 @@ impl ObjectKey {
     }
 }
 
+/// What a cluster said to a delete that it accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// The object of that UID is gone.
+    Gone,
+    /// It goes when its finalizers are off and, in the foreground, what it owns is gone: as it is now.
+    Going(Box<Observation>),
+    /// Neither: it is to be read.
+    Unsaid,
+}
+
 /// One line of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchEvent {
@@ -171,10 +182,16 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// Asks whether a [`create`](Self::create) of this would be taken; nothing is made.
     fn rehearse<'a>(&'a self, kind: &'a Kind, namespace: &'a str, body: &'a [u8]) -> Call<'a, ()>;
 
-    /// Deletes the object of this UID and what it owns, in the foreground. Success means that the delete was
-    /// accepted; the object is gone only when a watch or a read says so. Another UID under this name is
+    /// Deletes the object of this UID and what it owns: of kinds that are watched in the foreground, so that it is gone
+    /// last. Success means that the delete was accepted, and says how far it has come. Another UID under this name is
     /// [`Conflict`](crate::RefusedKind::Conflict), nothing is [`NotFound`](crate::RefusedKind::NotFound).
-    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()>;
+    fn delete<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+    ) -> Call<'a, Deleted>;
 
     /// Changes the object of this UID by a JSON merge patch, which must be a JSON object. If `resource_version` is
     /// given, only if it is still at that. Another UID or version is [`Conflict`](crate::RefusedKind::Conflict).

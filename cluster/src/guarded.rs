@@ -1,6 +1,6 @@
 //! A cluster with a limiter, a breaker and a fence before it.
 
-use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
+use crate::api::{Apply, Call, ClusterApi, Deleted, Identity, Look, Page, WatchStream};
 use crate::denials::resource;
 use crate::error::{CallError, NotSent};
 use crate::{Breaker, Denials, Limiter, ListBudget};
@@ -165,7 +165,13 @@ impl ClusterApi for Guarded {
         Box::pin(self.write(self.inner.rehearse(kind, namespace, body)))
     }
 
-    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+    fn delete<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+    ) -> Call<'a, Deleted> {
         Box::pin(self.write(self.inner.delete(kind, namespace, name, uid)))
     }
 

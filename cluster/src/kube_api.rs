@@ -24,7 +24,7 @@ pub use connect::{ConnectError, ConnectOptions, Origin, Timing};
 pub use dial::{Dial, Stream, address};
 pub use import::{Imported, Inline, import};
 
-use crate::api::{Apply, Call, ClusterApi, Identity, Look, Page, WatchStream};
+use crate::api::{Apply, Call, ClusterApi, Deleted, Identity, Look, Page, WatchStream};
 use link::{Keeper, Line};
 use serde_json::Value;
 use std::sync::Arc;
@@ -145,7 +145,13 @@ impl ClusterApi for KubeApi {
         Box::pin(write::rehearse(self, kind, namespace, body))
     }
 
-    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+    fn delete<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+    ) -> Call<'a, Deleted> {
         Box::pin(write::delete(self, kind, namespace, name, uid))
     }
 

@@ -33,7 +33,7 @@ mod rights;
 mod version;
 
 pub use access::Access;
-pub use api::{Apply, Call, ClusterApi, Identity, Look, ObjectKey, Page, WatchEvent, WatchStream};
+pub use api::{Apply, Call, ClusterApi, Deleted, Identity, Look, ObjectKey, Page, WatchEvent, WatchStream};
 pub use breaker::Breaker;
 pub use budget::ListBudget;
 pub use denials::Denials;

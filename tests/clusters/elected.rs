@@ -1,7 +1,7 @@
 //! From the election of a leader to its first write to a cluster.
 
 use crate::dev::signal;
-use crate::load::Load;
+use crate::load::{Load, PROBES};
 use crate::setting::{Setting, variable};
 use crate::times::Times;
 use rustix::process::Signal;
@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 const CLUSTERS: usize = 10;
 /// Submissions a second meanwhile.
 const RATE: u32 = 20;
+/// What is asked for.
+const FIRST_MS_MAX: f64 = 3_000.0;
 /// How often it is looked who leads, and whether somebody writes.
 const STEP: Duration = Duration::from_millis(2);
 /// After this nothing of a leader that was killed arrives any more, and no other leads yet.
@@ -23,15 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[ignore = "a measurement: see BENCHMARKS.md"]
 async fn elected() {
     let mut setting = Setting::of(CLUSTERS).await;
+    let follow = setting.follow(&(0..CLUSTERS).collect::<Vec<_>>(), PROBES).await;
     let (mut from_kill, mut from_election) = (Times::default(), Times::default());
     let rounds = variable("ROUNDS", 30);
     let mut load = Load::on(&setting.servers.urls);
+    let relists = setting.relists().await;
     for round in 0..rounds {
         setting.servers.ready().await;
         let leader = setting.servers.leader().await;
         // Some of what is under way was begun by the leader that goes, and there is more when the next one comes.
         let ended = async {
             load.run(RATE, Duration::from_secs(1), |_, _| {}).await;
+            setting.no_sweep(relists).await;
             tokio::join!(load.run(RATE, Duration::from_secs(3), |_, _| {}), async {
                 let killed = Instant::now();
                 signal(setting.servers.pid(leader), Signal::KILL);
@@ -53,9 +58,11 @@ async fn elected() {
         setting.servers.end(leader, Signal::KILL).await;
         setting.servers.start(leader);
     }
-    eprintln!("| what | times | p50 | p99 | worst |\n|---|---|---|---|---|");
-    eprintln!("{}", from_election.row("a new leader is elected to its first write to a cluster"));
-    eprintln!("{}", from_kill.row("leader killed to the first write to a cluster"));
+    from_election.report("a new leader is elected to its first write to a cluster", Some(FIRST_MS_MAX));
+    from_kill.report("leader killed to the first write to a cluster", None);
+    load.answered().await;
+    follow.all_there_once(&load).await;
+    assert_eq!(setting.relists().await, relists, "a new leader lists what the one before it knew");
 }
 
 async fn somebody_leads(setting: &Setting, former: usize) -> Instant {

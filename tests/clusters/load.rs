@@ -1,6 +1,6 @@
 //! Submissions at a rate.
 
-use crate::dev::{client, path};
+use crate::dev::{client, path, until};
 use crate::times::Moments;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -24,18 +24,28 @@ pub(crate) struct Load {
     /// When a submission was acknowledged, by name.
     pub(crate) accepted: Moments,
     under_way: Arc<AtomicUsize>,
+    /// Submissions that were refused or had no answer, and those that were not sent because too many were under way.
+    pub(crate) failed: Arc<AtomicUsize>,
     next: usize,
 }
 
 impl Load {
     pub(crate) fn on(urls: &[String]) -> Self {
-        let (accepted, under_way) = (Moments::default(), Arc::default());
-        Self { urls: urls.to_vec(), http: client(), accepted, under_way, next: 0 }
+        let (accepted, under_way, failed) = (Moments::default(), Arc::default(), Arc::default());
+        Self { urls: urls.to_vec(), http: client(), accepted, under_way, failed, next: 0 }
     }
 
     /// Submissions that were sent.
     pub(crate) fn sent(&self) -> usize {
         self.next
+    }
+
+    /// Waits until all is answered.
+    pub(crate) async fn answered(&self) {
+        until("all submissions are answered", async || {
+            (self.under_way.load(Ordering::SeqCst) == 0).then_some(())
+        })
+        .await;
     }
 
     /// Submits `per_s` a second for as long; `change` gets each number and document.
@@ -52,6 +62,7 @@ impl Load {
         let number = self.next;
         self.next += 1;
         if self.under_way.load(Ordering::SeqCst) >= UNDER_WAY_MAX {
+            self.failed.fetch_add(1, Ordering::SeqCst);
             return;
         }
         let mut body = runnable(number);
@@ -64,12 +75,16 @@ impl Load {
         );
         let request = self.http.post(url).body(body.to_string());
         let (accepted, under_way) = (Arc::clone(&self.accepted), Arc::clone(&self.under_way));
+        let failed = Arc::clone(&self.failed);
         under_way.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
-            if let Ok(answer) = request.send().await
-                && answer.status() == 201
-            {
-                accepted.lock().unwrap().insert(name, Instant::now());
+            match request.send().await {
+                Ok(answer) if answer.status() == 201 => {
+                    accepted.lock().unwrap().insert(name, Instant::now());
+                }
+                _ => {
+                    failed.fetch_add(1, Ordering::SeqCst);
+                }
             }
             under_way.fetch_sub(1, Ordering::SeqCst);
         });

@@ -1,6 +1,6 @@
 //! One leader with many clusters: what it takes, and a change of leaders.
 
-use crate::machine::resident_mib;
+use crate::report::{Table, verdict};
 use crate::setting::{Setting, variable};
 use rustix::process::Signal;
 use std::fs;
@@ -21,72 +21,53 @@ async fn a_change_of_leaders_goes_on_watching_every_cluster_where_it_was_and_lis
     let begun = Instant::now();
     let mut setting = Setting::of(usize::try_from(count).unwrap()).await;
     let took_s = begun.elapsed().as_secs_f64();
-    eprintln!("{count} clusters made, registered, reached and watched in {took_s:.1} s");
     let is_measured = count > CLUSTERS;
     if is_measured {
-        at_rest(&setting).await;
+        let what = format!("{count} clusters made, registered, reached and watched, s");
+        Table::Figures.add(&format!("| {what} | {took_s:.1} | |"));
+        at_rest(&setting, "at first").await;
     }
-    let before = Counted::of(&setting);
+    let relists = setting.relists().await;
     let leader = setting.servers.leader().await;
+    let before = watches(&setting);
+    setting.no_sweep(relists).await;
     let killed = Instant::now();
     setting.servers.end(leader, Signal::KILL).await;
     // Each has one watch more than it had.
-    setting.watched(before.watches / count + 1).await;
+    setting.watched(before / count + 1).await;
     let again_s = killed.elapsed().as_secs_f64();
-    let after = Counted::of(&setting);
-    let watches = after.watches - before.watches;
-    let (listings, sweeps) = (after.listings - before.listings, after.sweeps - before.sweeps);
-    // Whoever watches asks for the newest version, at the cost of one object; and who sweeps lists.
-    let anew = listings.saturating_sub(watches + sweeps);
+    let (watches, anew) = (watches(&setting) - before, setting.relists().await - relists);
     eprintln!(
-        "leader killed: all {count} watched again after {again_s:.1} s, by {watches} watches with a probe each; \
-         {sweeps} sweeps, {anew} other listings"
+        "leader killed: all {count} watched again after {again_s:.1} s, by {watches} watches; {anew} listings"
     );
-    assert!(anew < count / 4, "{listings} listings beside {watches} probes and {sweeps} sweeps");
+    assert_eq!(anew, 0, "a new leader lists what the one before it knew");
     if is_measured {
+        let what = format!("leader of {count} clusters killed to all of them watched, s");
+        Table::Figures.add(&format!("| {what} | {again_s:.1} | |"));
+        let asked = verdict("0", anew == 0);
+        Table::Figures.add(&format!("| listings by the new leader | {anew} | {asked} |"));
         setting.servers.start(leader);
         setting.servers.ready().await;
-        at_rest(&setting).await;
+        at_rest(&setting, "after a change of leaders").await;
     }
 }
 
-/// Requests to all clusters.
-struct Counted {
-    watches: u64,
-    listings: u64,
-    /// ConfigMaps are listed by sweeps only.
-    sweeps: u64,
+/// Watches that all clusters were asked for.
+fn watches(setting: &Setting) -> u64 {
+    setting.clusters.iter().map(|cluster| cluster.requests().of(Verb::Watch, "jobs")).sum()
 }
 
-impl Counted {
-    fn of(setting: &Setting) -> Self {
-        let of = |verb, resource: &str| -> u64 {
-            setting.clusters.iter().map(|cluster| cluster.requests().of(verb, resource)).sum()
-        };
-        Self {
-            watches: of(Verb::Watch, "jobs"),
-            listings: of(Verb::List, "jobs"),
-            sweeps: of(Verb::List, "configmaps"),
-        }
-    }
-}
-
-/// Prints what the servers take while nobody asks for anything.
-async fn at_rest(setting: &Setting) {
-    sleep(Duration::from_secs(SETTLED_S)).await;
-    let (cpu, applied, from) = (setting.cpu(), setting.applied().await.0, Instant::now());
-    sleep(Duration::from_secs(IDLE_S)).await;
-    let (after, entries) = (setting.cpu(), setting.applied().await.0 - applied);
-    let took_s = from.elapsed().as_secs_f64();
-    let leader = setting.servers.leader().await;
-    eprintln!("| server | resident MiB | of a core | sockets |\n|---|---|---|---|");
-    for i in 0..setting.servers.urls.len() {
-        let (pid, role) = (setting.servers.pid(i), if i == leader { "leader" } else { "follower" });
-        let resident = resident_mib(&[pid])[0];
-        let share = (after[i] - cpu[i]) / took_s * 100.0;
-        eprintln!("| {role} | {resident:.0} | {share:.1} % | {} |", sockets(pid));
-    }
-    eprintln!("log entries a second: {:.1}", entries as f64 / took_s);
+/// Reports what the servers take while nobody asks for anything.
+async fn at_rest(setting: &Setting, when: &str) {
+    sleep(Duration::from_secs(variable("SETTLED", SETTLED_S))).await;
+    let (entries, meter) = (setting.applied().await.0, setting.meter());
+    sleep(Duration::from_secs(variable("SECONDS", IDLE_S))).await;
+    let (count, entries) = (setting.clusters.len(), setting.applied().await.0 - entries);
+    let a_second = entries as f64 / meter.seconds();
+    meter.report(setting, &format!("{count} clusters at rest, {when}")).await;
+    let sockets = sockets(setting.servers.pid(setting.servers.leader().await));
+    Table::Figures.add(&format!("| sockets of the leader of {count} clusters at rest | {sockets} | |"));
+    Table::Figures.add(&format!("| log entries a second, {count} clusters at rest | {a_second:.1} | |"));
 }
 
 fn sockets(pid: i32) -> usize {

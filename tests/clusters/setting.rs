@@ -1,9 +1,11 @@
 //! Three servers, and simulated clusters in the process of the test.
 
-use crate::dev::{answer, client, path, until_within};
-use crate::machine::cpu_s;
+use crate::dev::{answer, client, path, until, until_within};
+use crate::load::Load;
+use crate::machine::{cpu_s, resident_mib};
+use crate::report::Table;
 use crate::servers::Servers;
-use crate::times::{Following, Moments, Versions, follow_cluster, follow_runs};
+use crate::times::{Following, Moments, Uids, Versions, follow_cluster, follow_runs};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use std::fs;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_chaos::{SimulatedCluster, SimulatedClusterOptions, Verb};
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
 /// How long many clusters may take.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -112,10 +115,39 @@ impl Setting {
         (0..self.servers.urls.len()).map(|i| cpu_s(&[self.servers.pid(i)])).collect()
     }
 
+    /// What is used from now on.
+    pub(crate) fn meter(&self) -> Meter {
+        Meter { from: Instant::now(), servers: self.cpu(), own: own_cpu_s() }
+    }
+
+    /// Listings of Jobs beside those of sweeps, which list ConfigMaps, too, and nobody else does. While a sweep is
+    /// between the two it counts, so this is the least of a while.
+    pub(crate) async fn relists(&self) -> u64 {
+        let mut least = u64::MAX;
+        for _ in 0..50 {
+            least = least.min(self.relists_now());
+            sleep(Duration::from_millis(20)).await;
+        }
+        least
+    }
+
+    fn relists_now(&self) -> u64 {
+        let of = |cluster: &SimulatedCluster| {
+            let counts = cluster.requests();
+            counts.listings("jobs").saturating_sub(counts.listings("configmaps"))
+        };
+        self.clusters.iter().map(of).sum()
+    }
+
+    /// Waits for a moment in which no sweep is under way, of those that have listed so much.
+    pub(crate) async fn no_sweep(&self, relists: u64) {
+        until("no sweep is under way", async || (self.relists_now() <= relists).then_some(())).await;
+    }
+
     /// Follows the Jobs of clusters, and on all followers the runs that `selector` selects.
     pub(crate) async fn follow(&self, clusters: &[usize], selector: &str) -> Follow {
-        let (made, changed) = (Moments::default(), Versions::default());
-        let of = |number: &usize| follow_cluster(&self.clusters[*number].server(), &made, &changed);
+        let (made, uids, changed) = (Moments::default(), Uids::default(), Versions::default());
+        let of = |number: &usize| follow_cluster(&self.clusters[*number].server(), &made, &uids, &changed);
         let mut tasks: Vec<Following> = clusters.iter().map(of).collect();
         let mut shown = Vec::new();
         for follower in self.roles().await.1 {
@@ -123,19 +155,68 @@ impl Setting {
             tasks.push(follow_runs(&self.servers.urls[follower], selector, &seen));
             shown.push(seen);
         }
-        Follow { made, changed, shown, _tasks: tasks }
+        Follow { made, uids, changed, shown, _tasks: tasks }
     }
+}
+
+/// What is used from a moment on.
+pub(crate) struct Meter {
+    from: Instant,
+    servers: Vec<f64>,
+    own: f64,
+}
+
+impl Meter {
+    pub(crate) fn seconds(&self) -> f64 {
+        self.from.elapsed().as_secs_f64()
+    }
+
+    /// Reports of how many cores who took what until now.
+    pub(crate) async fn report(&self, setting: &Setting, what: &str) {
+        let (took_s, after, own) = (self.seconds(), setting.cpu(), own_cpu_s());
+        let (leader, followers) = setting.roles().await;
+        let cores = |i: usize| (after[i] - self.servers[i]) / took_s;
+        let of: Vec<String> = followers.iter().map(|i| format!("{:.2}", cores(*i))).collect();
+        let (own, resident) = ((own - self.own) / took_s, resident_mib(&[setting.servers.pid(leader)])[0]);
+        let (leader, followers) = (cores(leader), of.join(", "));
+        Table::Cores.add(&format!("| {what} | {leader:.2} | {followers} | {own:.2} | {resident:.0} |"));
+    }
+}
+
+/// Of this process: simulated clusters, whoever submits, and whoever watches.
+fn own_cpu_s() -> f64 {
+    cpu_s(&[i32::try_from(std::process::id()).unwrap()])
 }
 
 /// What happens, and when it is known, from now on.
 pub(crate) struct Follow {
     /// When a Job came to be.
     pub(crate) made: Moments,
+    /// What each was.
+    pub(crate) uids: Uids,
     /// When its status changed.
     pub(crate) changed: Versions,
     /// When each follower showed that.
     pub(crate) shown: Vec<Versions>,
     _tasks: Vec<Following>,
+}
+
+impl Follow {
+    /// What was accepted and has no Job, and what has had several.
+    pub(crate) fn lost_and_twice(&self, load: &Load) -> (usize, usize) {
+        let (made, uids) = (self.made.lock().unwrap(), self.uids.lock().unwrap());
+        let lost = load.accepted.lock().unwrap().keys().filter(|name| !made.contains_key(*name)).count();
+        (lost, uids.values().filter(|uids| uids.len() > 1).count())
+    }
+
+    /// Waits until each that was accepted has its Job, and asserts that none has two.
+    pub(crate) async fn all_there_once(&self, load: &Load) {
+        until_within(PATIENCE, "all that was accepted has its Job", async || {
+            (self.lost_and_twice(load).0 == 0).then_some(())
+        })
+        .await;
+        assert_eq!(self.lost_and_twice(load), (0, 0), "lost, and there twice");
+    }
 }
 
 pub(crate) fn name(cluster: usize) -> String {

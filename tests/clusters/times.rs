@@ -1,8 +1,9 @@
 //! When things were asked for, happened, and were known.
 
+use crate::report::{Table, verdict};
 use futures::StreamExt;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -28,10 +29,14 @@ impl Times {
         all.get(place).copied().unwrap_or(0.0)
     }
 
-    /// `| what | 100 | p50 | p99 | worst |`
-    pub(crate) fn row(&self, what: &str) -> String {
+    /// Reports them; `asked_ms` is what their p99 is to be at most.
+    pub(crate) fn report(&self, what: &str, asked_ms: Option<f64>) {
         let (p50, p99, worst) = (self.at(0.5), self.at(0.99), self.at(1.0));
-        format!("| {what} | {} | {p50:.0} ms | {p99:.0} ms | {worst:.0} ms |", self.len())
+        let is_met = |asked_ms| self.len() > 0 && p99 <= asked_ms;
+        let verdict = asked_ms.map_or(String::new(), |ms| verdict(&format!("p99 {ms:.0} ms"), is_met(ms)));
+        let times = self.len();
+        let row = format!("| {what} | {times} | {p50:.0} ms | {p99:.0} ms | {worst:.0} ms | {verdict} |");
+        Table::Times.add(&row);
     }
 }
 
@@ -50,13 +55,17 @@ impl Drop for Following {
     }
 }
 
-/// Notes when Jobs came to be on a cluster, and when their status changed.
-pub(crate) fn follow_cluster(server: &str, made: &Moments, changed: &Versions) -> Following {
-    let (made, changed) = (Arc::clone(made), Arc::clone(changed));
+/// UIDs by name.
+pub(crate) type Uids = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
+
+/// Notes when Jobs came to be on a cluster, under which UIDs, and when their status changed.
+pub(crate) fn follow_cluster(server: &str, made: &Moments, uids: &Uids, changed: &Versions) -> Following {
+    let (made, uids, changed) = (Arc::clone(made), Arc::clone(uids), Arc::clone(changed));
     let mut known: BTreeMap<String, u64> = BTreeMap::new();
     follow(format!("{server}/apis/batch/v1/jobs?watch=true"), move |event: Event, now| {
         let Some(name) = event.object.metadata.name.filter(|_| event.kind != "BOOKMARK") else { return };
         made.lock().unwrap().entry(name.clone()).or_insert(now);
+        uids.lock().unwrap().entry(name.clone()).or_default().insert(event.object.metadata.uid);
         let said = event.object.status.said();
         if known.insert(name.clone(), said) != Some(said)
             && let Ok(version) = event.object.metadata.resource_version.parse()
@@ -149,6 +158,8 @@ struct Object {
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     name: Option<String>,
+    #[serde(default)]
+    uid: String,
     #[serde(default)]
     resource_version: String,
 }

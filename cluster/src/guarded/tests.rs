@@ -82,8 +82,8 @@ impl ClusterApi for Scripted {
         self.answer(())
     }
 
-    fn delete<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str, _: &'a str) -> Call<'a, ()> {
-        self.answer(())
+    fn delete<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str, _: &'a str) -> Call<'a, Deleted> {
+        self.answer(Deleted::Gone)
     }
 
     fn patch<'a>(

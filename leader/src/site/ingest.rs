@@ -9,7 +9,7 @@ use std::time::Duration;
 use tallyman_cluster::ClusterApi;
 use tallyman_cluster::driver::{Batch, Sink, SinkError};
 use tallyman_model::command::{Contact, Observation, Observe};
-use tallyman_model::record::{Action, Kind, Object, Record};
+use tallyman_model::record::{Action, Kind, Object, ObjectState, Record};
 use tallyman_model::{Command, Revision, query};
 use tokio::time::Instant;
 
@@ -131,9 +131,10 @@ impl Ingest {
         read.into_iter().flatten().collect()
     }
 
-    /// `None`: it concerns nothing that is known, or it could not be read; then a sweep finds out.
+    /// `None`: it concerns nothing that is known or not yet known to be gone, or it could not be read; then a sweep finds
+    /// out.
     async fn read_one(&self, item: Observation) -> Option<Observation> {
-        let object = known(&self.site, &item)?;
+        let object = known(&self.site, &item).filter(|object| object.state != ObjectState::Gone)?;
         let gone = Observation { gone: true, ..item };
         if object.delete_sent || object.pending.is_some_and(|intent| intent.action == Action::Delete) {
             return Some(gone);

@@ -7,7 +7,7 @@ use crate::limits::{GONE_READ_DELAY_MS, GONE_READS_MAX, RELEASE_ROUNDS_MAX};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_cluster::{CallError, ClusterApi, Guarded, RefusedKind, words};
+use tallyman_cluster::{CallError, ClusterApi, Deleted, Guarded, RefusedKind, words};
 use tallyman_model::command::{Intend, Observation, Outcome};
 use tallyman_model::limits::{self, FINALIZERS_MAX};
 use tallyman_model::manifest::{Marks, marks, materialise};
@@ -92,7 +92,10 @@ async fn exists(writer: &Guarded, job: &Job, refusal: &CallError) -> Outcome {
 async fn delete(writer: &Guarded, job: &Job) -> Outcome {
     let Some(uid) = job.object.uid.as_deref() else { return Outcome::Gone };
     match writer.delete(&job.kind, &job.namespace, &job.object.name, uid).await {
-        Ok(()) => after_delete(writer, job, uid).await,
+        Ok(Deleted::Gone) => Outcome::Gone,
+        // A watch tells of the rest.
+        Ok(Deleted::Going(item)) if job.kind.is_watched() => Outcome::Done(item),
+        Ok(_) => after_delete(writer, job, uid).await,
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Outcome::Gone,
         // Another object has the name now, or a concurrent change won.
         Err(error) if error.refused_kind() == Some(RefusedKind::Conflict) => {
@@ -106,7 +109,7 @@ async fn delete(writer: &Guarded, job: &Job) -> Outcome {
     }
 }
 
-/// What no watch follows is read until it is gone, for a short while.
+/// It is read, and what no watch follows until it is gone, for a short while.
 async fn after_delete(writer: &Guarded, job: &Job, uid: &str) -> Outcome {
     let mut reads = if job.kind.is_watched() { 0 } else { GONE_READS_MAX };
     let mut delay = Duration::from_millis(GONE_READ_DELAY_MS);

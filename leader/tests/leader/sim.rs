@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tallyman_cluster::{CallError, RefusedKind};
+use tallyman_cluster::{CallError, Deleted, RefusedKind};
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
 use tallyman_model::rule;
@@ -165,27 +165,34 @@ impl Sim {
         Ok(rule::project(kind, &stored).expect("it can be projected"))
     }
 
-    pub(crate) fn delete(self: &Arc<Self>, name: &Name, uid: Option<&str>) -> Result<(), CallError> {
+    pub(crate) fn delete(self: &Arc<Self>, name: &Name, uid: Option<&str>) -> Result<Deleted, CallError> {
         let Some(mut object) = self.get(name.0.clone(), &name.1, &name.2) else {
             return Err(refused(404, RefusedKind::NotFound));
         };
         if uid.is_some_and(|uid| object["metadata"]["uid"] != uid) {
             return Err(refused(409, RefusedKind::Conflict));
         }
+        let going = |object: &Value| {
+            Deleted::Going(Box::new(rule::project(&name.0, object).expect("it can be projected")))
+        };
         if object["metadata"]["deletionTimestamp"].is_string() {
-            return Ok(());
+            return Ok(going(&object));
         }
         object["metadata"]["deletionTimestamp"] = json!("2027-01-15T08:00:00Z");
         let mut finalizers = finalizers(&object);
+        if !name.0.is_watched() {
+            let stays = self.settle(name, object);
+            return Ok(stays.map_or(Deleted::Gone, |object| going(&object)));
+        }
         finalizers.push("foregroundDeletion".to_owned());
         object["metadata"]["finalizers"] = json!(finalizers);
-        self.put(name, Some(object));
+        let stored = self.put(name, Some(object)).expect("it was put");
         let (sim, name) = (Arc::clone(self), name.clone());
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(50)).await;
             sim.finalize(&name, "foregroundDeletion");
         });
-        Ok(())
+        Ok(going(&stored))
     }
 
     /// Takes a finalizer off; an object that was asked to go and has none left goes.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_cluster::{
-    Apply, Call, CallError, ClusterApi, Identity, Look, Page, RefusedKind, WatchEvent, WatchStream,
+    Apply, Call, CallError, ClusterApi, Deleted, Identity, Look, Page, RefusedKind, WatchEvent, WatchStream,
 };
 use tallyman_leader::{ClusterFactory, FactoryError};
 use tallyman_model::command::Observation;
@@ -241,7 +241,13 @@ impl ClusterApi for Api {
         }))
     }
 
-    fn delete<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str, uid: &'a str) -> Call<'a, ()> {
+    fn delete<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: &'a str,
+        name: &'a str,
+        uid: &'a str,
+    ) -> Call<'a, Deleted> {
         let (sim, key, uid) =
             (Arc::clone(&self.sim), (kind.clone(), namespace.to_owned(), name.to_owned()), uid.to_owned());
         Box::pin(self.write("delete", key.clone(), move || sim.delete(&key, Some(&uid))))

@@ -5,7 +5,7 @@ use super::{Desk, conclude, looking};
 use crate::limits::{APPLY_ROUNDS_MAX, CONFLICT_AGAIN_MS};
 use crate::site::Site;
 use serde_json::json;
-use tallyman_cluster::{Apply, CallError, ClusterApi, Guarded, Look, NotSent, RefusedKind, words};
+use tallyman_cluster::{Apply, CallError, ClusterApi, Deleted, Guarded, Look, NotSent, RefusedKind, words};
 use tallyman_model::Command;
 use tallyman_model::command::{IntendSync, Looked, SyncOutcome};
 use tallyman_model::manifest::{marks, to_sync};
@@ -146,7 +146,8 @@ async fn apply(desk: &Desk, writer: &Guarded, object: &Synced, intent: SyncInten
 async fn delete(writer: &Guarded, object: &Synced) -> SyncOutcome {
     let Some(uid) = object.uid.as_deref() else { return SyncOutcome::Gone };
     let refused = match writer.delete(&object.kind, &object.namespace, &object.name, uid).await {
-        Ok(()) => None,
+        Ok(Deleted::Gone) => return SyncOutcome::Gone,
+        Ok(_) => None,
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => return SyncOutcome::Gone,
         // Another object has the name now, or a concurrent change won.
         Err(error) if error.refused_kind() == Some(RefusedKind::Conflict) => Some(error),
