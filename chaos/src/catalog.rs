@@ -37,11 +37,15 @@ impl Served {
             Kind::Pod => &["po"],
             Kind::ConfigMap => &["cm"],
             Kind::Event => &["ev"],
+            Kind::Deployment => &["deploy"],
+            Kind::StatefulSet => &["sts"],
+            Kind::DaemonSet => &["ds"],
             Kind::CustomResourceDefinition => &["crd", "crds"],
             Kind::Job | Kind::Custom(_) => &[],
         };
         let categories: &[&str] = match kind {
             Kind::Job | Kind::Pod => &["all"],
+            Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => &["all"],
             Kind::CustomResourceDefinition => &["api-extensions"],
             _ => &[],
         };

@@ -1,5 +1,5 @@
-//! The controllers of a cluster: Jobs, Workflows, Pods, garbage, namespaces, definitions. They look at what changed,
-//! and at what is due.
+//! The controllers of a cluster: Jobs, Workflows, workloads, Pods, garbage, namespaces, definitions. They look at what
+//! changed, and at what is due.
 
 pub(crate) mod definition;
 mod garbage;
@@ -11,6 +11,7 @@ mod pod;
 mod timers;
 mod trouble;
 mod workflow;
+mod workload;
 
 pub use plan::{OUTCOME, POD_REASON, RUN_FOR, START_AFTER};
 
@@ -74,6 +75,7 @@ fn look_at(
         Kind::Namespace => namespace::look_at(state, key).map(|()| None),
         Kind::Job => job::look_at(state, key),
         Kind::Pod => pod::look_at(state, clocks, key),
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => workload::look_at(state, clocks, kind, key),
         Kind::CustomResourceDefinition => definition::look_at(state, key).map(|()| None),
         Kind::Custom(custom) if custom.group == argo::GROUP && custom.plural == argo::WORKFLOWS => {
             workflow::look_at(state, kind, key)

@@ -1,5 +1,7 @@
 //! Fields that a kube-apiserver fills in.
 
+mod workload;
+
 use crate::kind::Kind;
 use crate::{definition, meta};
 use serde_json::{Value, json};
@@ -15,6 +17,10 @@ pub(crate) fn new_object(kind: &Kind, has_status: bool, value: &mut Value) {
         }
         Kind::Pod => {
             meta::set(value, &["status"], json!({"phase": "Pending", "qosClass": "BestEffort"}));
+            meta::set(value, &["metadata", "generation"], 1);
+        }
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
+            meta::set(value, &["status"], workload::new_status(kind));
             meta::set(value, &["metadata", "generation"], 1);
         }
         Kind::CustomResourceDefinition => {
@@ -46,6 +52,7 @@ pub(crate) fn spec(kind: &Kind, value: &mut Value) {
             meta::set_default(value, &["spec", "restartPolicy"], "Always");
             pod_spec(meta::at_mut(value, &["spec"]));
         }
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => workload::spec(kind, value),
         Kind::CustomResourceDefinition => definition::fill(value),
         _ => {}
     }

@@ -9,7 +9,12 @@ use serde_json::Value;
 pub(crate) fn count(kind: &Kind, has_status: bool, before: &Value, after: &mut Value) {
     let is_moved = match kind {
         Kind::Namespace | Kind::ConfigMap | Kind::Event => return,
-        Kind::Job | Kind::Pod | Kind::CustomResourceDefinition => before.get("spec") != after.get("spec"),
+        Kind::Job
+        | Kind::Pod
+        | Kind::Deployment
+        | Kind::StatefulSet
+        | Kind::DaemonSet
+        | Kind::CustomResourceDefinition => before.get("spec") != after.get("spec"),
         Kind::Custom(_) => !wanted(before, has_status).eq(wanted(after, has_status)),
     };
     if is_moved {

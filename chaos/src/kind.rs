@@ -10,6 +10,9 @@ pub(crate) enum Kind {
     Pod,
     ConfigMap,
     Event,
+    Deployment,
+    StatefulSet,
+    DaemonSet,
     CustomResourceDefinition,
     /// After the definitions: what is written kind by kind defines a kind before it is used.
     Custom(Arc<Custom>),
@@ -25,8 +28,17 @@ pub(crate) struct Custom {
 }
 
 impl Kind {
-    pub(crate) const BUILT_IN: [Self; 6] =
-        [Self::Namespace, Self::Job, Self::Pod, Self::ConfigMap, Self::Event, Self::CustomResourceDefinition];
+    pub(crate) const BUILT_IN: [Self; 9] = [
+        Self::Namespace,
+        Self::Job,
+        Self::Pod,
+        Self::ConfigMap,
+        Self::Event,
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::CustomResourceDefinition,
+    ];
 
     pub(crate) fn plural(&self) -> &str {
         match self {
@@ -35,6 +47,9 @@ impl Kind {
             Self::Pod => "pods",
             Self::ConfigMap => "configmaps",
             Self::Event => "events",
+            Self::Deployment => "deployments",
+            Self::StatefulSet => "statefulsets",
+            Self::DaemonSet => "daemonsets",
             Self::CustomResourceDefinition => "customresourcedefinitions",
             Self::Custom(custom) => &custom.plural,
         }
@@ -47,6 +62,9 @@ impl Kind {
             Self::Pod => "Pod",
             Self::ConfigMap => "ConfigMap",
             Self::Event => "Event",
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
             Self::CustomResourceDefinition => "CustomResourceDefinition",
             Self::Custom(custom) => &custom.name,
         }
@@ -57,6 +75,7 @@ impl Kind {
         match self {
             Self::Namespace | Self::Pod | Self::ConfigMap | Self::Event => "",
             Self::Job => "batch",
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet => "apps",
             Self::CustomResourceDefinition => "apiextensions.k8s.io",
             Self::Custom(custom) => &custom.group,
         }
@@ -66,6 +85,7 @@ impl Kind {
         match self {
             Self::Namespace | Self::CustomResourceDefinition => false,
             Self::Job | Self::Pod | Self::ConfigMap | Self::Event => true,
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet => true,
             Self::Custom(custom) => custom.is_namespaced,
         }
     }

@@ -1,16 +1,21 @@
 //! Simulated clusters: an embedded stand-in for a kube-apiserver and the controllers behind it.
 //!
-//! A [`SimulatedCluster`] serves Namespaces, Jobs, Pods, ConfigMaps, custom kinds and discovery over HTTP on a
+//! A [`SimulatedCluster`] serves Namespaces, Jobs, Pods, ConfigMaps, workloads, custom kinds and discovery over HTTP on a
 //! loopback socket, with the list and watch rules of a real server: one growing resourceVersion, compaction and 410,
 //! bookmarks, preconditions, finalizers, propagation, TTL, and server-side apply with its field managers. Jobs get Pods,
 //! which run, wait and end as annotations ask ([`RUN_FOR`], [`OUTCOME`], [`START_AFTER`], [`POD_REASON`]). [`Faults`]
 //! makes it misbehave on request.
 //!
+//! Deployments, StatefulSets and DaemonSets write their status in the order in which their controllers do: what the
+//! template was before is replaced as their strategies say, new Pods take [`START_AFTER`], and those that have a
+//! [`POD_REASON`] never get ready, until a Deployment's `progressDeadlineSeconds` is over. The Pods themselves, their
+//! ReplicaSets and ControllerRevisions are only counted; there is one node.
+//!
 //! A `CustomResourceDefinition` adds a kind, which goes with it. Those of Argo, Workflow and WorkflowTemplate, are
 //! there from the start, and Workflows run as Argo runs them: `steps`, `dag`, `suspend` and templates that run
 //! something, by one Pod for each node.
 //!
-//! What a real cluster has and this has not: authentication (a fault may refuse who has not one token), other built-in kinds, protobuf,
+//! What a real cluster has and this has not: authentication (a fault may refuse who has not one token), other built-in kinds, the scale subresource, pauses and `minReadySeconds` of workloads, protobuf,
 //! schemas (which lists are merged is known by their names), field managers of what controllers change, conversion between versions but for the name, lists of strategic merge patches
 //! (they are replaced, as by a merge patch), the grace period of Pods, restarts of containers inside a Pod, and
 //! Indexed completion. What Argo has and this has not: parameters, `when`, loops, retries, exit handlers, deadlines,

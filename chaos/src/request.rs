@@ -228,8 +228,8 @@ mod tests {
             assert_eq!(target(path), Target::Unknown, "{path}");
         }
         assert_eq!(
-            target("/apis/apps/v1/deployments"),
-            Target::Document("/apis/apps/v1/deployments".to_owned())
+            target("/apis/policy/v1/evictions"),
+            Target::Document("/apis/policy/v1/evictions".to_owned())
         );
     }
 }

@@ -3,6 +3,7 @@
 mod definition;
 mod job;
 mod names;
+mod workload;
 
 pub(crate) use names::{is_label_name, is_label_value};
 
@@ -42,6 +43,9 @@ pub(crate) fn change(kind: &Kind, old: &Value, new: &Value) -> Result<(), Refusa
     }
     match kind {
         Kind::Job => found.extend(job::immutable(old, new)),
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => {
+            found.extend(workload::immutable(kind, old, new));
+        }
         Kind::ConfigMap => found.extend(config_map_immutable(old, new)),
         Kind::CustomResourceDefinition => found.extend(definition::immutable(old, new)),
         Kind::Namespace | Kind::Pod | Kind::Event | Kind::Custom(_) => {}
@@ -61,6 +65,7 @@ fn causes(kind: &Kind, value: &Value) -> Vec<Cause> {
     match kind {
         Kind::Job => causes.extend(job::spec(value)),
         Kind::Pod => causes.extend(job::containers(value.get("spec"), "spec")),
+        Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet => causes.extend(workload::spec(kind, value)),
         Kind::ConfigMap => causes.extend(config_map(value)),
         Kind::CustomResourceDefinition => causes.extend(definition::spec(value)),
         Kind::Namespace | Kind::Event | Kind::Custom(_) => {}

@@ -1,5 +1,6 @@
 //! How a Pod is to run, as annotations ask.
 
+use crate::kind::Kind;
 use crate::object::Object;
 use crate::{clock, meta};
 use serde_json::Value;
@@ -11,12 +12,14 @@ use tokio::time::Instant;
 pub const RUN_FOR: &str = "simulate.tallyman.dev/run-for";
 /// How a Pod ends: `succeed` (the default) or `fail`. On a Job, a Workflow, a template of these, or a Pod.
 pub const OUTCOME: &str = "simulate.tallyman.dev/outcome";
-/// How long a Pod takes to start (default `50ms`). On a Job, a Workflow, a template of these, or a Pod.
+/// How long a Pod takes to start (default `50ms`). On a Job, a Workflow, a workload, a template of these, or a Pod.
 pub const START_AFTER: &str = "simulate.tallyman.dev/start-after";
 
 /// What is wrong with a Pod: `Unschedulable`, `ImagePullBackOff`, `CreateContainerConfigError`, `CrashLoopBackOff` or
 /// `FailedMount` for as long as the Pod has it, `OOMKilled` at its end. On a Job, a Workflow, a template of these, or a
-/// Pod; `FailedCreate` on a Job: its Pods are refused for as long as it has it.
+/// Pod; `FailedCreate` on a Job: its Pods are refused for as long as it has it. On the template of a Deployment, a
+/// StatefulSet or a DaemonSet any of these keeps its new Pods from being ready; on the workload itself all of its Pods,
+/// and `FailedCreate` has them refused.
 pub const POD_REASON: &str = "simulate.tallyman.dev/pod-reason";
 
 pub(super) const ANNOTATIONS: [&str; 4] = [RUN_FOR, OUTCOME, START_AFTER, POD_REASON];
@@ -72,15 +75,16 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-/// When Pods entered their phases, more exactly than their timestamps say; by key, each for one uid.
+/// When Pods entered their phases, and workloads got their last Pods, more exactly than their timestamps say; each for
+/// one uid.
 #[derive(Debug, Default)]
-pub(super) struct Clocks(BTreeMap<String, (String, Instant)>);
+pub(super) struct Clocks(BTreeMap<(Kind, String), (String, Instant)>);
 
 impl Clocks {
-    /// When a Pod entered its phase; after a restart of the cluster its `timestamp` has to do.
-    pub(super) fn entered(&mut self, pod: &Object, timestamp: &str) -> Instant {
-        if let Some((uid, at)) = self.0.get(&pod.key)
-            && *uid == pod.uid
+    /// When that was; after a restart of the cluster its `timestamp` has to do.
+    pub(super) fn entered(&mut self, of: &Object, timestamp: &str) -> Instant {
+        if let Some((uid, at)) = self.0.get(&place(of))
+            && *uid == of.uid
         {
             return *at;
         }
@@ -88,19 +92,23 @@ impl Clocks {
         // Timestamps are whole seconds, rounded down: less than one means that it is new.
         let passed = if passed < Duration::from_secs(1) { Duration::ZERO } else { passed };
         let now = Instant::now();
-        self.enter(pod, now.checked_sub(passed).unwrap_or(now))
+        self.enter(of, now.checked_sub(passed).unwrap_or(now))
     }
 
-    /// Notes that a Pod has entered its phase.
-    pub(super) fn enter(&mut self, pod: &Object, at: Instant) -> Instant {
-        self.0.insert(pod.key.clone(), (pod.uid.clone(), at));
+    /// Notes that it was then.
+    pub(super) fn enter(&mut self, of: &Object, at: Instant) -> Instant {
+        self.0.insert(place(of), (of.uid.clone(), at));
         at
     }
 
-    /// A Pod has no more phases to enter.
-    pub(super) fn forget(&mut self, key: &str) {
-        self.0.remove(key);
+    /// There is nothing more to enter.
+    pub(super) fn forget(&mut self, kind: &Kind, key: &str) {
+        self.0.remove(&(kind.clone(), key.to_owned()));
     }
+}
+
+fn place(of: &Object) -> (Kind, String) {
+    (of.kind.clone(), of.key.clone())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// Starts and ends a Pod when it is time.
 pub(super) fn look_at(state: &mut State, clocks: &mut Clocks, key: &str) -> Result<Option<Instant>, Refusal> {
     let Some(pod) = state.get(&Kind::Pod, key).cloned() else {
-        clocks.forget(key);
+        clocks.forget(&Kind::Pod, key);
         return Ok(None);
     };
     let value = pod.value();
@@ -23,13 +23,13 @@ pub(super) fn look_at(state: &mut State, clocks: &mut Clocks, key: &str) -> Resu
         return Ok(None);
     }
     if pod.is_deleting {
-        clocks.forget(key);
+        clocks.forget(&Kind::Pod, key);
         return Ok(None);
     }
     let plan = Plan::of(&value);
     match meta::text(&value, "/status/phase") {
         "Pending" | "Running" if Trouble::of(&value).is_some() => {
-            clocks.forget(key);
+            clocks.forget(&Kind::Pod, key);
             Trouble::of(&value).map_or(Ok(()), |trouble| trouble.show(state, &pod, &value))?;
             Ok(None)
         }
@@ -53,7 +53,7 @@ pub(super) fn look_at(state: &mut State, clocks: &mut Clocks, key: &str) -> Resu
             if Instant::now() < due {
                 return Ok(Some(due));
             }
-            clocks.forget(key);
+            clocks.forget(&Kind::Pod, key);
             state.edit(&Kind::Pod, key, |value| end(value, plan.succeeds)).map(|()| None)
         }
         _ => Ok(None),

@@ -87,19 +87,19 @@ pub(super) fn is_over(pod: &Value) -> bool {
     pod.pointer("/status/containerStatuses/0/state/waiting").is_some()
 }
 
-/// A Job whose Pods are refused, as by a quota.
-pub(super) fn refuses_pods(job: &Value) -> bool {
-    meta::annotation(job, POD_REASON) == Some("FailedCreate")
+/// A Job, or a workload, whose Pods are refused, as by a quota.
+pub(super) fn refuses_pods(owner: &Value) -> bool {
+    meta::annotation(owner, POD_REASON) == Some("FailedCreate")
 }
 
-/// Says that the Pods of a Job are refused.
-pub(super) fn refuse(state: &mut State, job: &Object) -> Result<(), Refusal> {
+/// Says that its Pods are refused.
+pub(super) fn refuse(state: &mut State, owner: &Object) -> Result<(), Refusal> {
     let message = format!(
         "Error creating: pods \"{}-x7k2p\" is forbidden: exceeded quota: limit, requested: pods=1, used: pods=0, \
          limited: pods=0",
-        job.name
+        owner.name
     );
-    warn(state, job, "FailedCreate", &message)
+    warn(state, owner, "FailedCreate", &message)
 }
 
 /// A Warning about an object, once for each reason. It goes with the object, so that there are never many.
@@ -109,7 +109,10 @@ fn warn(state: &mut State, about: &Object, reason: &str, message: &str) -> Resul
         return Ok(());
     }
     let (now, kind) = (clock::now(), about.kind.name());
-    let api_version = if about.kind.group().is_empty() { "v1" } else { "batch/v1" };
+    let api_version = match about.kind.group() {
+        "" => "v1".to_owned(),
+        group => format!("{group}/v1"),
+    };
     let owner = json!({"apiVersion": api_version, "kind": kind, "name": about.name, "uid": about.uid});
     let event = json!({
         "metadata": {"name": name, "namespace": about.namespace, "ownerReferences": [owner]},

@@ -22,10 +22,13 @@ async fn discovery_finds_the_kinds_that_are_served() {
     let expected = [
         ("ConfigMap", true),
         ("CustomResourceDefinition", false),
+        ("DaemonSet", true),
+        ("Deployment", true),
         ("Event", true),
         ("Job", true),
         ("Namespace", false),
         ("Pod", true),
+        ("StatefulSet", true),
         ("Workflow", true),
         ("WorkflowTemplate", true),
     ];
@@ -49,7 +52,7 @@ async fn unknown_paths_and_methods_are_refused() {
     let cluster = cluster().await;
     let client = client(&cluster);
     for (method, path, code) in [
-        ("GET", "/apis/apps/v1/deployments", 404),
+        ("GET", "/apis/apps/v1/replicasets", 404),
         ("GET", "/api/v1/secrets", 404),
         ("DELETE", "/api/v1/namespaces/default/pods", 405),
         ("POST", "/version", 405),

@@ -11,5 +11,6 @@ mod lists;
 mod restart;
 mod watches;
 mod workflows;
+mod workloads;
 mod world;
 mod writes;

@@ -16,7 +16,7 @@ pub(super) type Said = (Health, String);
 /// A kind that no rule is for is healthy when it is there and none of the conditions that are usual says otherwise.
 #[must_use]
 pub fn health(kind: &Kind, object: &Value) -> (Health, String) {
-    if is_behind(object) {
+    if is_behind(kind, object) {
         return (Health::Progressing, "its controller has not seen its newest generation".to_owned());
     }
     match (kind.group(), kind.as_str()) {
@@ -77,9 +77,11 @@ const EXISTS_ONLY: [(&str, &str); 17] = [
     ("rbac.authorization.k8s.io", "RoleBinding"),
 ];
 
-/// Its controller has not looked at what was asked of it last.
-fn is_behind(object: &Value) -> bool {
-    let seen = number(object, "/status/observedGeneration");
+/// Its controller has not looked at what was asked of it last. Those of apps always say what they have seen, so before
+/// they say anything they have seen nothing: what a new status counts, no Pods of none, is not to be believed.
+fn is_behind(kind: &Kind, object: &Value) -> bool {
+    let says = kind.group() == "apps" || kind.as_str() == "ReplicationController";
+    let seen = number(object, "/status/observedGeneration").or(says.then_some(0));
     seen.zip(number(object, "/metadata/generation")).is_some_and(|(seen, generation)| seen < generation)
 }
 

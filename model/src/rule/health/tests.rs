@@ -27,7 +27,8 @@ fn a_deployment_does_as_its_rollout_does() {
             {"type": "Progressing", "status": status, "reason": reason, "message": "m"},
         ])
     };
-    of(json!({}), json!({}), Progressing, "0 of 1 replicas are new");
+    of(json!({}), json!({"observedGeneration": 2}), Progressing, "0 of 1 replicas are new");
+    of(json!({"replicas": 0}), json!({}), Progressing, "has not seen its newest generation");
     of(
         json!({"replicas": 2}),
         json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}),
@@ -126,6 +127,11 @@ fn a_daemon_set_and_a_replica_set_do_as_their_pods_do() {
         "",
     );
     daemon(json!({"desiredNumberScheduled": 0}), Healthy, "");
+    let new = json!({
+        "metadata": {"generation": 1}, "spec": {},
+        "status": {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0},
+    });
+    check("apps/v1", "DaemonSet", new, Progressing, "has not seen its newest generation");
     let set = |status: Value, health, words: &str| {
         check("apps/v1", "ReplicaSet", json!({"spec": {"replicas": 2}, "status": status}), health, words);
     };
