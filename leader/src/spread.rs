@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::command::Spread;
 use tallyman_model::record::{Cluster, Deployable, Installation};
-use tallyman_model::{Command, Ordinal, query};
+use tallyman_model::{Command, query, rollout};
 
 pub(crate) async fn run(term: Arc<Term>) {
     let mut clusters = term.clusters.subscribe();
@@ -41,7 +41,7 @@ async fn all(term: &Term, clusters: &[Cluster]) -> bool {
         let mut due = Vec::new();
         for deployable in query::deployables(view)? {
             let installations = query::installations(view, deployable.head.ordinal)?;
-            if is_due(&deployable, &installations, clusters) {
+            if is_due(&deployable, &installations, clusters, term.now_ms()) {
                 due.push(deployable.head.ordinal);
             }
         }
@@ -55,22 +55,28 @@ async fn all(term: &Term, clusters: &[Cluster]) -> bool {
     taken
 }
 
-/// True if the deployable is to go onto a cluster, or to leave one.
-fn is_due(deployable: &Deployable, installations: &[Installation], clusters: &[Cluster]) -> bool {
-    let on = |cluster: Ordinal| installations.iter().find(|one| one.cluster == cluster);
-    let moves = clusters.iter().any(|cluster| match on(cluster.head.ordinal) {
-        None => deployable.wants(cluster) && !cluster.cordoned,
-        Some(installation) => {
-            deployable.wants(cluster) == installation.leaving || cluster.written_off.is_some()
-        }
-    });
-    let is_left = |one: &Installation| clusters.iter().all(|cluster| cluster.head.ordinal != one.cluster);
-    moves || installations.iter().any(is_left)
+/// True if the deployable is to go onto a cluster, or to leave one, or its rollout waits for another one now.
+fn is_due(
+    deployable: &Deployable,
+    installations: &[Installation],
+    clusters: &[Cluster],
+    now_ms: u64,
+) -> bool {
+    let next = rollout::of(deployable, clusters, installations.iter(), now_ms);
+    let leaves =
+        |one: &Installation| match clusters.iter().find(|cluster| cluster.head.ordinal == one.cluster) {
+            None => true,
+            Some(cluster) => cluster.written_off.is_some() || !deployable.wants(cluster) && !one.leaving,
+        };
+    next.is_some_and(|next| next.is_news_of(deployable)) || installations.iter().any(leaves)
 }
 
-/// True if all that decides where deployables go is the same of both.
+/// True if all that decides where deployables go, and when, is the same of both.
 fn is_same(one: &[Cluster], other: &[Cluster]) -> bool {
-    let of = |cluster: &Cluster| (cluster.head.ordinal, cluster.cordoned, cluster.written_off.is_some());
+    let of = |cluster: &Cluster| {
+        let is_away = (cluster.reachable == Some(false), cluster.quarantined);
+        (cluster.head.ordinal, cluster.cordoned, is_away, cluster.written_off.is_some())
+    };
     let same = |(one, other): (&Cluster, &Cluster)| {
         of(one) == of(other) && (&one.head.name, &one.head.labels) == (&other.head.name, &other.head.labels)
     };

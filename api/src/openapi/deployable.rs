@@ -49,7 +49,7 @@ pub(super) const FIELDS: &[Field] = &[
     must(
         "spec.rollout.maxUnavailable",
         Whole,
-        "On how many clusters at most it is begun and not yet applied and healthy.",
+        "On how many clusters at most it is begun and not yet applied and healthy, with those out of reach; cordon one to go on without it.",
     ),
     may("spec.rollout.order", Texts, "Clusters that come first, in this order; the others follow by name."),
     may(

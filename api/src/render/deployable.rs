@@ -257,7 +257,11 @@ fn conditions(deployable: &Deployable, now_ms: u64) -> Vec<Condition> {
     conditions.push(counted("Healthy", counts.healthy, "Healthy", "NotHealthy"));
     conditions.push(match deployable.progress {
         _ if !deployable.is_approved() => condition("RolledOut", false, approved, why),
-        Progress::Begun => condition("RolledOut", true, "Begun", "it is begun on all clusters".to_owned()),
+        Progress::Begun => {
+            let but = Some(deployable.progress_message.clone()).filter(|words| !words.is_empty());
+            let words = but.unwrap_or_else(|| "it is begun on all clusters".to_owned());
+            condition("RolledOut", true, "Begun", words)
+        }
         Progress::Waiting => condition("RolledOut", false, "Waiting", deployable.progress_message.clone()),
         Progress::Paused => condition("RolledOut", false, "Paused", deployable.progress_message.clone()),
         Progress::Degraded => condition("RolledOut", false, "Degraded", deployable.progress_message.clone()),

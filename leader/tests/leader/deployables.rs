@@ -254,3 +254,34 @@ async fn a_staged_rollout_goes_to_the_next_cluster_when_the_one_before_was_healt
     assert!(east >= west + 1_000, "west since {west}, east since {east}");
     wired.until("it says so", |wired| wired.is_synced()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollout_goes_past_a_cluster_out_of_reach_where_it_may_and_comes_back_for_it() {
+    let mut wired = Wired::upgraded(&["east", "west"]).await;
+    wired.lead();
+    wired.deploy(|_| {});
+    wired.until("it is there", |wired| wired.is_synced()).await;
+    wired.clusters[0].pause_listener().await;
+    let is_away = |wired: &Wired| {
+        let east = wired.state.look(|view| query::cluster(view, "east").unwrap());
+        east.is_some_and(|east| east.reachable == Some(false))
+    };
+    wired.until("it is out of reach", is_away).await;
+    let rollout =
+        |most: u32| move |value: &mut Value| value["spec"]["rollout"] = json!({"maxUnavailable": most});
+    let generation = |wired: &Wired, cluster: &str| {
+        let mut installations = wired.installations().into_iter();
+        installations.find(|one| one.cluster_name == cluster).map_or(0, |one| one.applied)
+    };
+    wired.redeploy("debug", rollout(1));
+    let words = wired.deployable().unwrap().progress_message;
+    assert!(words.contains("against maxUnavailable count east (out of reach)"), "{words}");
+    wired.redeploy("debug", rollout(2));
+    wired.lead();
+    wired.until("the other one has it", |wired| generation(wired, "west") == 3).await;
+    let says = |wired: &Wired| wired.deployable().unwrap().progress_message;
+    wired.until("it is said", |wired| says(wired).starts_with("1 of 2 clusters wait: east")).await;
+    wired.clusters[0].resume_listener().await.unwrap();
+    wired.until("both have it", |wired| wired.is_synced()).await;
+    assert_eq!((generation(&wired, "east"), says(&wired)), (3, String::new()));
+}

@@ -6,7 +6,7 @@ use crate::record::{
     Approved, Bundle, Cluster, Counts, Deployable, Differences, Drift, Health, Installation, ObjectState,
     Record, Synced,
 };
-use crate::rollout::{self, Begun, Progress, Stage};
+use crate::rollout::{self, Progress};
 use crate::{Damaged, Digest, Ordinal, Revision, Tag, Txn, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,22 +64,11 @@ fn begin(
     there: &BTreeMap<Ordinal, Installation>,
     now: u64,
 ) -> Vec<Ordinal> {
-    let Some(approved) = deployable.approved.clone() else { return Vec::new() };
-    let stage = |cluster: &'_ Cluster| -> Option<(String, Option<Begun>)> {
-        let known = there.get(&cluster.head.ordinal);
-        let is_one = deployable.wants(cluster) && (known.is_some() || !cluster.cordoned);
-        let begun = known.filter(|one| one.generation == approved.generation && !one.leaving);
-        let begun = begun.map(|one| Begun { health: one.health(), ready_ms: one.ready_ms });
-        is_one.then(|| (cluster.head.name.clone(), begun))
-    };
-    let stages: Vec<(String, Option<Begun>)> = clusters.iter().filter_map(stage).collect();
-    let stages = stages.iter().map(|(cluster, begun)| Stage { cluster, begun: *begun }).collect();
-    let next = rollout::next(&approved.spec.rollout, deployable.paused.is_some(), stages, now);
+    let Some(next) = rollout::of(deployable, clusters, there.values(), now) else { return Vec::new() };
     let is_next = |cluster: &&Cluster| next.begin.contains(&cluster.head.name.as_str());
     let begin = clusters.iter().filter(is_next).map(|cluster| cluster.head.ordinal).collect();
     (deployable.progress, deployable.look_ms) = (next.progress, next.look_ms);
     deployable.progress_message = next.message;
-    crate::rule::truncate(&mut deployable.progress_message);
     begin
 }
 

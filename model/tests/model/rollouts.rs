@@ -112,12 +112,15 @@ fn a_generation_is_begun_on_the_next_cluster_when_the_one_before_is_healthy_for_
     // The next one fails on the first cluster: it goes no further, and the other keeps what it has.
     redeploy(&mut world, "debug", staged);
     let intent = intend(&mut world, "west", "first", SyncAction::Apply).unwrap();
-    let sick = Looked { health: Health::Degraded, ..looked("first", Some(Digest([1; 32]))) };
+    let said = "it is late".to_owned();
+    let sick =
+        Looked { health: Health::Degraded, health_message: said, ..looked("first", Some(Digest([1; 32]))) };
     conclude(&mut world, "west", "first", intent, SyncOutcome::Done(Box::new(sick)));
     work(&mut world, "west");
     let stopped = get(&world).unwrap();
     assert_eq!((stopped.progress, generation(&world, "east")), (Progress::Degraded, 1));
-    assert!(stopped.progress_message.contains("degraded on west"), "{}", stopped.progress_message);
+    let why = "it is degraded on west (ConfigMap risk/first: it is late): 1 of 2 clusters wait";
+    assert_eq!(stopped.progress_message, why);
     assert_eq!(stopped.look_ms, None);
 
     // Mended, it goes on by itself.
@@ -126,6 +129,65 @@ fn a_generation_is_begun_on_the_next_cluster_when_the_one_before_is_healthy_for_
     world.now_ms += 60_000;
     world.ok(Command::Expire(Expire {}));
     assert_eq!(generation(&world, "east"), 2);
+}
+
+fn lose(world: &mut World, cluster: &str) {
+    let contact = Contact {
+        cluster: world.cluster(cluster).head.ordinal,
+        reachable: false,
+        kube_system_uid: None,
+        version: String::new(),
+        rewound: false,
+        relayed_by: None,
+        message: "nobody answers".to_owned(),
+    };
+    world.ok(Command::Contact(contact));
+}
+
+fn cordon(world: &mut World, cluster: &str) {
+    world.ok(Command::Drain(Drain { name: cluster.to_owned(), revision: None, why: String::new() }));
+    spread(world);
+}
+
+/// What the leader proposes when the clusters have changed.
+fn spread(world: &mut World) {
+    let deployable = get(world).unwrap().head.ordinal;
+    world.ok(Command::Spread(Spread { deployable }));
+}
+
+#[test]
+fn a_rollout_waits_for_a_cluster_out_of_reach_until_it_is_back_or_cordoned() {
+    let mut world = World::upgraded();
+    lose(&mut world, "west");
+    deploy(&mut world, staged);
+    let held = get(&world).unwrap();
+    assert_eq!((generation(&world, "west"), generation(&world, "east")), (0, 0));
+    let words = "2 of 2 clusters wait; against maxUnavailable count west (out of reach): cordon what is to be gone on without";
+    assert_eq!((held.progress, held.progress_message.as_str()), (Progress::Waiting, words));
+    cordon(&mut world, "west");
+    assert_eq!((generation(&world, "west"), generation(&world, "east")), (0, 1));
+    work(&mut world, "east");
+    assert_eq!(get(&world).unwrap().progress, Progress::Begun);
+
+    // The same where the deployable is already; it is begun there when it is back.
+    let mut world = World::upgraded();
+    deploy(&mut world, |value| value["spec"]["placement"] = json!({}));
+    work(&mut world, "east");
+    work(&mut world, "west");
+    lose(&mut world, "west");
+    redeploy(&mut world, "debug", staged);
+    assert_eq!((generation(&world, "west"), generation(&world, "east")), (1, 1));
+    cordon(&mut world, "west");
+    assert_eq!((generation(&world, "west"), generation(&world, "east")), (1, 2));
+    work(&mut world, "east");
+    let done = get(&world).unwrap();
+    let words = "it is begun on all clusters but west (cordoned and out of reach)";
+    assert_eq!((done.progress, done.progress_message.as_str()), (Progress::Begun, words));
+    world.now_ms += 60_000;
+    let west = world.cluster("west").head.ordinal;
+    world.contact(west, "west-identity");
+    spread(&mut world);
+    assert_eq!((generation(&world, "west"), get(&world).unwrap().progress_message.as_str()), (2, ""));
 }
 
 #[test]
