@@ -5,6 +5,7 @@ use super::runnable::{Placement, manifest as piece};
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use tallyman_model::record::{
     Bundle, Deployable, Drift, Installation, Meta, ObjectState, OnConflict, Planned, Synced,
 };
@@ -170,7 +171,7 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "is_zero")]
     corrections: u32,
     #[serde(skip_serializing_if = "str::is_empty")]
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -316,10 +317,24 @@ fn braked(installation: &Installation, meta: &Meta) -> Option<String> {
     is_held.then(|| meta.braked_words(*cluster, cluster_name, namespace)).flatten()
 }
 
+/// What is waited for where nothing is there and nothing is wanted: this is why a record stays after its objects.
+fn doubt(object: &Synced) -> Option<String> {
+    let words = |until: String| {
+        format!(
+            "it is not there, but a create that was sent before may still arrive: it is looked for once more at {until}, \
+             and its name is kept until then"
+        )
+    };
+    object.is_in_doubt().then(|| words(time::format(object.doubt_until_ms)))
+}
+
 /// The first thing that is to be said.
 fn words(installation: &Installation) -> String {
     let about = |(position, object): (usize, &Synced)| {
         let what = installation.describe(position);
+        if let Some(doubt) = doubt(object) {
+            return Some(format!("{what}: {doubt}"));
+        }
         if object.tries > 0 && !object.message.is_empty() {
             return Some(format!("{what}: {}", object.message));
         }
@@ -352,7 +367,11 @@ impl<'a> Shown<'a> {
             health: object.health.as_str(),
             drift: object.drift.as_ref().map(Drifted::of),
             corrections: object.corrections,
-            message: if object.message.is_empty() { &object.health_message } else { &object.message },
+            message: match doubt(object) {
+                Some(doubt) => doubt.into(),
+                None if object.message.is_empty() => object.health_message.as_str().into(),
+                None => object.message.as_str().into(),
+            },
         }
     }
 }

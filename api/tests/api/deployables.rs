@@ -2,8 +2,9 @@
 
 use crate::client::{Server, start};
 use serde_json::{Value, json};
-use tallyman_model::command::RaiseVersion;
-use tallyman_model::{Command, GROUP_VERSION, ReplicaId};
+use tallyman_model::command::{ConcludeSync, IntendSync, RaiseVersion, SyncOutcome};
+use tallyman_model::record::{Permit, SyncAction};
+use tallyman_model::{Command, GROUP_VERSION, ReplicaId, query};
 
 pub(crate) const DEPLOYABLES: &str = "/apis/tallyman.dev/v1/namespaces/risk/deployables";
 
@@ -110,6 +111,27 @@ async fn a_deleted_one_stays_until_its_clusters_are_clean_and_goes_at_once_where
     let gone = server.send("DELETE", &one(), &[], "").await.done(200);
     assert_eq!(gone["kind"], "Status");
     server.get(&one()).await.refused(404, "NotFound");
+}
+
+#[tokio::test]
+async fn a_deleted_one_says_until_when_a_create_that_may_still_arrive_is_waited_for() {
+    let server = deployed().await;
+    let deployable = server.memory.look(|view| query::deployable(view, "risk", "settings")).unwrap().unwrap();
+    let on = server.memory.look(|view| query::installations(view, deployable.head.ordinal)).unwrap();
+    let (installation, action) = (on[0].ordinal, SyncAction::Create);
+    let permit = Permit { term: 1, leader: ReplicaId(1), incarnation: 7 };
+    server.memory.run(Command::IntendSync(IntendSync { installation, object: 0, action, permit }));
+    let intent = server.memory.index();
+    server.send("DELETE", &one(), &[], "").await.done(200);
+    // The next leader looks, and finds nothing: what the former one sent may be under way.
+    let (name, outcome) = ("settings".to_owned(), SyncOutcome::Absent);
+    server.memory.run(Command::ConcludeSync(ConcludeSync { installation, name, intent, outcome }));
+    let left = server.get(&one()).await.done(200);
+    let (on, words) = (&left["status"]["clusters"][0], left["status"]["message"].as_str().unwrap());
+    assert_eq!((&on["state"], &on["objects"][0]["state"]), (&json!("Leaving"), &json!("Absent")));
+    assert!(words.starts_with("ConfigMap risk/settings on east: it is not there, but a create"), "{words}");
+    assert!(words.contains("looked for once more at 2026-11-18T"), "{words}");
+    assert!(words.ends_with(on["objects"][0]["message"].as_str().unwrap()), "{on}");
 }
 
 #[tokio::test]
