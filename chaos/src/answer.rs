@@ -122,9 +122,9 @@ fn dispatch_resource(
     // It may have gone while the request was held.
     shared.store.lock().served(&resource.kind, &resource.version)?;
     match call.verb {
-        Verb::Get => verbs::get::get(shared, resource),
-        Verb::List => verbs::list::list(shared, &call.query, resource),
-        Verb::Watch => verbs::watch::watch(shared, &call.query, resource),
+        Verb::Get => verbs::get::get(shared, resource, call.form),
+        Verb::List => verbs::list::list(shared, call, resource),
+        Verb::Watch => verbs::watch::watch(shared, call, resource),
         Verb::Create => verbs::create::create(shared, call, resource, body),
         Verb::Patch if call.content_type == verbs::apply::CONTENT_TYPE => {
             verbs::apply::apply(shared, call, resource, body)

@@ -1,5 +1,6 @@
 //! Requests, counted as they arrive.
 
+use crate::form::Form;
 use crate::request::{Call, Verb};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,6 +19,8 @@ pub struct RequestCount {
     pub user_agent: String,
     /// A list of one object at most, as of who wants to know the newest version only.
     pub of_one: bool,
+    /// Only the metadata of objects was asked for.
+    pub of_metadata: bool,
 }
 
 /// Requests since the start, each counted once, when its head was read, whatever came of it.
@@ -42,6 +45,18 @@ impl RequestCounts {
     #[must_use]
     pub fn of(&self, verb: Verb, resource: &str) -> u64 {
         self.sum(|what| what.verb == verb && what.resource == resource)
+    }
+
+    /// Those that asked for whole objects, and those that asked for their metadata alone; but for lists of one.
+    #[must_use]
+    pub fn by_form(&self, verb: Verb, resource: &str) -> (u64, u64) {
+        let of = |of_metadata| {
+            self.sum(|what| {
+                (what.verb, what.of_one, what.of_metadata) == (verb, false, of_metadata)
+                    && what.resource == resource
+            })
+        };
+        (of(false), of(true))
     }
 
     /// Requests with this verb.
@@ -77,6 +92,7 @@ impl Counter {
             resource: call.resource_name(),
             user_agent: call.user_agent.clone(),
             of_one: call.verb == Verb::List && call.query.get("limit") == "1",
+            of_metadata: call.form == Form::Metadata,
         };
         let counts = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).counts;
         let what = if counts.len() < COUNTERS_MAX || counts.contains_key(&what) {
@@ -87,6 +103,7 @@ impl Counter {
                 resource: "other".to_owned(),
                 user_agent: "other".to_owned(),
                 of_one: false,
+                of_metadata: false,
             }
         };
         *counts.entry(what).or_default() += 1;

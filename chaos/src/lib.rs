@@ -4,7 +4,7 @@
 //! loopback socket, with the list and watch rules of a real server: one growing resourceVersion, compaction and 410,
 //! bookmarks, preconditions, finalizers, propagation, TTL, and server-side apply with its field managers. Jobs get Pods,
 //! which run, wait and end as annotations ask ([`RUN_FOR`], [`OUTCOME`], [`START_AFTER`], [`POD_REASON`]). [`Faults`]
-//! makes it misbehave on request.
+//! makes it misbehave on request. Who asks for the metadata of objects alone gets that.
 //!
 //! Deployments, StatefulSets and DaemonSets write their status in the order in which their controllers do: what the
 //! template was before is replaced as their strategies say, new Pods take [`START_AFTER`], and those that have a
@@ -37,6 +37,7 @@ mod deletion;
 mod discovery;
 mod entropy;
 mod faults;
+mod form;
 mod generation;
 mod history;
 mod journal;

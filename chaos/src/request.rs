@@ -1,9 +1,10 @@
 //! What a request asks for: verb and resource, read from method, path and query.
 
 use crate::catalog::{Catalog, Served};
+use crate::form::Form;
 use crate::kind::Kind;
 use crate::query::{Query, decoded};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use hyper::{Method, http::request::Parts};
 
 /// What is done to a resource, in the words of Kubernetes.
@@ -106,6 +107,8 @@ pub(crate) struct Call {
     pub(crate) token: String,
     /// Without parameters, in lower case.
     pub(crate) content_type: String,
+    /// In which form objects are answered to reads.
+    pub(crate) form: Form,
 }
 
 impl Call {
@@ -113,8 +116,9 @@ impl Call {
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let target = target(head.uri.path(), catalog);
         let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let verb = verb(&head.method, &target, &query);
         Self {
-            verb: verb(&head.method, &target, &query),
+            verb,
             target,
             query,
             user_agent: header(USER_AGENT).to_owned(),
@@ -125,6 +129,7 @@ impl Call {
                 .unwrap_or_default()
                 .trim()
                 .to_ascii_lowercase(),
+            form: Form::accepted(header(ACCEPT), verb == Verb::List),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::body::Body;
 use crate::cluster::Shared;
+use crate::form::Form;
 use crate::history::{Change, Compacted, Event};
 use crate::kind::Kind;
 use crate::meta;
@@ -27,6 +28,7 @@ const CHUNK_EVENTS_MAX: usize = 256;
 pub(crate) struct Opening {
     pub(crate) kind: Kind,
     pub(crate) api_version: String,
+    pub(crate) form: Form,
     /// Tells of changes of the kind, until it is served no more.
     pub(crate) changes: watch::Receiver<u64>,
     pub(crate) prefix: String,
@@ -118,8 +120,9 @@ impl Watching {
     fn initial(&mut self) -> Option<Vec<u8>> {
         let mut lines = Vec::new();
         let objects = self.opening.initial.len().min(CHUNK_EVENTS_MAX);
-        for object in self.opening.initial.drain(..objects) {
-            line(&mut lines, Change::Added, &object, &self.opening.api_version);
+        let told: Vec<_> = self.opening.initial.drain(..objects).collect();
+        for object in told {
+            line(&mut lines, Change::Added, &object, &self.opening);
         }
         if self.opening.initial.is_empty() && self.opening.marks_initial_end {
             self.opening.marks_initial_end = false;
@@ -173,15 +176,15 @@ impl Watching {
         if !event.object.key.starts_with(&self.opening.prefix) {
             return;
         }
-        let api_version = &self.opening.api_version;
+        let opening = &self.opening;
         let was_seen =
             event.previous.as_ref().is_some_and(|previous| self.opening.selector.matches(previous));
         let is_seen = event.change != Change::Deleted && self.opening.selector.matches(&event.object);
         match (was_seen, is_seen) {
-            (false, true) => line(lines, Change::Added, &event.object, api_version),
-            (true, true) => line(lines, Change::Modified, &event.object, api_version),
+            (false, true) => line(lines, Change::Added, &event.object, opening),
+            (true, true) => line(lines, Change::Modified, &event.object, opening),
             (true, false) if event.change == Change::Deleted => {
-                line(lines, Change::Deleted, &event.object, api_version);
+                line(lines, Change::Deleted, &event.object, opening);
             }
             (true, false) => {
                 // An object that leaves the selection is told with its last state inside of it.
@@ -190,7 +193,7 @@ impl Watching {
                     .as_ref()
                     .map(|previous| Object::new(&previous.kind, previous.value(), event.object.version));
                 if let Some(Ok(last)) = last {
-                    line(lines, Change::Deleted, &last, api_version);
+                    line(lines, Change::Deleted, &last, opening);
                 }
             }
             (false, false) => {}
@@ -205,9 +208,9 @@ impl Watching {
     }
 }
 
-fn line(lines: &mut Vec<u8>, change: Change, object: &Object, api_version: &str) {
+fn line(lines: &mut Vec<u8>, change: Change, object: &Object, opening: &Opening) {
     lines.extend_from_slice(format!(r#"{{"type":"{}","object":"#, change.as_str()).as_bytes());
-    object.render_into(lines, api_version);
+    opening.form.render_into(lines, object, &opening.api_version);
     lines.extend_from_slice(b"}\n");
 }
 
@@ -225,7 +228,7 @@ fn bookmark(lines: &mut Vec<u8>, opening: &Opening, ends_initial: bool) {
         meta::set(&mut object, &["spec", "template"], template);
         meta::set(&mut object, &["status"], json!({}));
     }
-    event(lines, "BOOKMARK", &object);
+    event(lines, "BOOKMARK", &opening.form.bookmark(object));
 }
 
 fn error(lines: &mut Vec<u8>, refusal: &Refusal) {

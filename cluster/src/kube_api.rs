@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod dial;
 mod exchange;
+mod form;
 mod hold;
 mod import;
 mod kubeconfig;
@@ -115,6 +116,10 @@ impl ClusterApi for KubeApi {
         limit: u32,
     ) -> Call<'a, Page> {
         Box::pin(list::page(self, kind, selector, continue_token, limit))
+    }
+
+    fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
+        Box::pin(list::newest(self, kind))
     }
 
     fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {

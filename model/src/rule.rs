@@ -45,6 +45,14 @@ pub fn project(kind: &Kind, object: &Value) -> Option<Observation> {
     Rules::default().project(kind, object)
 }
 
+/// The projection of an object of `kind` of which only the metadata was read. Of its status it says nothing.
+///
+/// `None` if it lacks what every object has: name, UID, resourceVersion.
+#[must_use]
+pub fn project_metadata(kind: &Kind, object: &Value) -> Option<Observation> {
+    observation(kind, object, Default::default())
+}
+
 impl Rules {
     /// The projection of an object of `kind`, as a kube-apiserver sends it.
     ///
@@ -52,6 +60,16 @@ impl Rules {
     #[must_use]
     pub fn project(&self, kind: &Kind, object: &Value) -> Option<Observation> {
         observation(kind, object, self.judged(kind, object))
+    }
+
+    /// False if the metadata of an object of `kind` is all that [`project`](Self::project) reads.
+    #[must_use]
+    pub fn reads_all(&self, kind: &Kind) -> bool {
+        match kind {
+            Kind::Job | Kind::Workflow => true,
+            Kind::ConfigMap | Kind::WorkflowTemplate => false,
+            Kind::Other(_) => kind.completes() || self.revision(kind).is_some(),
+        }
     }
 
     /// What of `object`, as a kube-apiserver sends it, is ours, and how it does.

@@ -27,7 +27,7 @@ const REQUESTS_MAX: f64 = 4.0;
 fn requests(setting: &Setting) -> BTreeMap<(Verb, String), u64> {
     let mut all = BTreeMap::new();
     for cluster in setting.clusters.iter() {
-        for (RequestCount { verb, resource, user_agent, of_one }, count) in cluster.requests().iter() {
+        for (RequestCount { verb, resource, user_agent, of_one, .. }, count) in cluster.requests().iter() {
             if user_agent.starts_with("tallyman") {
                 let what = if *of_one { format!("{resource}, one") } else { resource.clone() };
                 *all.entry((*verb, what)).or_default() += count;

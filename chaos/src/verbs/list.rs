@@ -2,9 +2,10 @@
 
 use crate::body::{Body, written};
 use crate::cluster::Shared;
+use crate::form::Form;
 use crate::query::Query;
 use crate::refusal::{Cause, Refusal};
-use crate::request::Resource;
+use crate::request::{Call, Resource};
 use crate::selector::Selector;
 use crate::state::{Asked, Page};
 use hyper::{Response, StatusCode};
@@ -28,7 +29,8 @@ enum At {
 /// # Errors
 /// 400, 410 (the version is no longer known), 422 (parameters that do not go together), 504 (a version that the
 /// cluster has not reached).
-pub(crate) fn list(shared: &Shared, query: &Query, resource: &Resource) -> Result<Response<Body>, Refusal> {
+pub(crate) fn list(shared: &Shared, call: &Call, resource: &Resource) -> Result<Response<Body>, Refusal> {
+    let query = &call.query;
     let selector = Selector::read(&resource.kind, query)?;
     let at = at(query)?;
     let limit = number(query, "limit")?.unwrap_or_default();
@@ -48,7 +50,7 @@ pub(crate) fn list(shared: &Shared, query: &Query, resource: &Resource) -> Resul
     let asked = Asked { kind: &resource.kind, prefix: &prefix, after, limit, selector: &selector };
     let page = state.page(version, &asked).map_err(|_compacted| Refusal::expired(expired))?;
     drop(state);
-    Ok(written(StatusCode::OK, rendered(resource, version, &page)))
+    Ok(written(StatusCode::OK, rendered(resource, call.form, version, &page)))
 }
 
 fn at(query: &Query) -> Result<At, Refusal> {
@@ -113,24 +115,21 @@ pub(super) fn number(query: &Query, name: &str) -> Result<Option<u64>, Refusal> 
     }
 }
 
-fn rendered(resource: &Resource, version: u64, page: &Page) -> Vec<u8> {
+fn rendered(resource: &Resource, form: Form, version: u64, page: &Page) -> Vec<u8> {
     let mut metadata = json!({"resourceVersion": version.to_string()});
     if let Some(key) = &page.next_after {
         metadata["continue"] = token(version, key).into();
     }
     let bytes: usize = page.objects.iter().map(|object| object.body.len() + 1).sum();
     let mut out = Vec::with_capacity(bytes + 256);
-    let head = format!(
-        r#"{{"kind":"{}List","apiVersion":"{}","metadata":{metadata},"items":["#,
-        resource.kind.name(),
-        resource.api_version()
-    );
+    let (api_version, kind) = form.list(&resource.api_version(), resource.kind.name());
+    let head = format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{metadata},"items":["#);
     out.extend_from_slice(head.as_bytes());
     for (number, object) in page.objects.iter().enumerate() {
         if number > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(&object.body);
+        form.render_item_into(&mut out, object);
     }
     out.extend_from_slice(b"]}");
     out

@@ -5,7 +5,7 @@ use crate::body::Body;
 use crate::cluster::Shared;
 use crate::query::Query;
 use crate::refusal::{Cause, Refusal};
-use crate::request::Resource;
+use crate::request::{Call, Resource};
 use crate::selector::Selector;
 use crate::watching::{Opening, stream};
 use hyper::Response;
@@ -24,9 +24,10 @@ const TIMEOUT_S_DEFAULT: u64 = 3600;
 /// 400, 422 (parameters that do not go together), 504 (initial objects from a version that is not reached yet).
 pub(crate) fn watch(
     shared: &Arc<Shared>,
-    query: &Query,
+    call: &Call,
     resource: &Resource,
 ) -> Result<Response<Body>, Refusal> {
+    let query = &call.query;
     check_options(query)?;
     let selector = Selector::read(&resource.kind, query)?;
     let version = number(query, "resourceVersion")?.unwrap_or_default();
@@ -37,6 +38,7 @@ pub(crate) fn watch(
     let mut opening = Opening {
         kind: resource.kind.clone(),
         api_version: resource.api_version(),
+        form: call.form,
         changes: shared.store.lock().changes(&resource.kind),
         prefix,
         selector,

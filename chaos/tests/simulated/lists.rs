@@ -1,9 +1,11 @@
 //! Lists: pages, selectors, versions.
 
-use crate::world::{cluster, config_map, config_maps, create_config_maps, refusal};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use crate::world::{client, cluster, config_map, config_maps, create_config_maps, refusal};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, DeleteParams, ListParams, PartialObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::params::VersionMatch;
 use serde_json::json;
+use tallyman_chaos::Verb;
 
 #[tokio::test]
 async fn pages_of_one_list_show_one_version() {
@@ -80,4 +82,23 @@ async fn a_version_can_be_asked_for() {
     assert!(status.message.contains("Too large resource version: 1000"), "{}", status.message);
     cluster.compact();
     assert_eq!(refusal(api.list(&at(&now, VersionMatch::Exact)).await).0, 410);
+}
+
+#[tokio::test]
+async fn who_asks_for_metadata_gets_nothing_else_of_objects() {
+    let cluster = cluster().await;
+    create_config_maps(&config_maps(&cluster), 0..2).await;
+    let api: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(client(&cluster), "risk");
+    let listed = api.list(&ListParams::default()).await.unwrap();
+    assert_eq!(listed.items.len(), 2);
+    let one = api.get("c000").await.unwrap();
+    assert_eq!(one.metadata.name.as_deref(), Some("c000"));
+    for accept in ["PartialObjectMetadata", "PartialObjectMetadataList"] {
+        let path = if accept.ends_with("List") { "configmaps" } else { "configmaps/c000" };
+        let accept = format!("application/json;as={accept};g=meta.k8s.io;v=v1,application/json");
+        let request = hyper::Request::get(format!("/api/v1/namespaces/risk/{path}")).header("accept", accept);
+        let text = client(&cluster).request_text(request.body(Vec::new()).unwrap()).await.unwrap();
+        assert!(text.contains(r#""kind":"PartialObjectMetadata""#) && !text.contains(r#""data""#), "{text}");
+    }
+    assert_eq!(cluster.requests().by_form(Verb::List, "configmaps"), (0, 2));
 }

@@ -215,3 +215,25 @@ async fn a_watch_from_the_future_stays_silent_until_its_version_is_passed() {
     create_config_maps(&api, 0..3).await;
     assert_eq!(next(&mut events).await, "added c001");
 }
+
+#[tokio::test]
+async fn a_watch_of_metadata_tells_the_same_with_nothing_else_of_objects() {
+    let cluster = with_fast_bookmarks().await;
+    let api = config_maps(&cluster);
+    let from = version(&api).await;
+    create_config_maps(&api, 0..1).await;
+    let path = format!(
+        "/api/v1/namespaces/risk/configmaps?watch=true&allowWatchBookmarks=true&timeoutSeconds=1&resourceVersion={from}"
+    );
+    let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+    let request = hyper::Request::get(path).header("accept", accept).body(Vec::new()).unwrap();
+    let text = client(&cluster).request_text(request).await.unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["type"], &lines[1]["type"]), (&json!("ADDED"), &json!("BOOKMARK")), "{text}");
+    for line in &lines {
+        let fields: Vec<_> = line["object"].as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["apiVersion", "kind", "metadata"], "{line}");
+        assert_eq!(line["object"]["kind"], "PartialObjectMetadata");
+    }
+}

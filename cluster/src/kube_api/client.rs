@@ -72,11 +72,7 @@ where
 }
 
 fn headers() -> Vec<(HeaderName, HeaderValue)> {
-    use hyper::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
+    use hyper::header::{ACCEPT_ENCODING, USER_AGENT};
     let agent = HeaderValue::from_static(concat!("tallyman/", env!("CARGO_PKG_VERSION")));
-    vec![
-        (USER_AGENT, agent),
-        (ACCEPT, HeaderValue::from_static("application/json")),
-        (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-    ]
+    vec![(USER_AGENT, agent), (ACCEPT_ENCODING, HeaderValue::from_static("identity"))]
 }

@@ -1,5 +1,6 @@
 //! One request and its whole answer, by a deadline.
 
+use super::form::{self, Form};
 use super::link::Line;
 use super::retry_after;
 use super::served::Place;
@@ -9,7 +10,7 @@ use crate::rights;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{Method, Request, Response};
 use hyper_util::client::legacy;
 use serde_json::Value;
@@ -24,6 +25,7 @@ pub(super) struct Ask<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,
     pub(super) content_type: Option<&'static str>,
+    pub(super) accept: &'static str,
     pub(super) body: Bytes,
     /// The group and the resource, of a kind that is not known here.
     pub(super) other: Option<(&'a str, &'a str)>,
@@ -31,12 +33,19 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(super) fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, content_type: None, body: Bytes::new(), other: None }
+        let (method, accept) = (Method::GET, form::WHOLE);
+        Self { method, path, content_type: None, accept, body: Bytes::new(), other: None }
     }
 
     /// A write of JSON.
     pub(super) fn write(method: Method, path: &'a str, content_type: &'static str, body: Bytes) -> Self {
-        Self { method, path, content_type: Some(content_type), body, other: None }
+        let (content_type, accept) = (Some(content_type), form::WHOLE);
+        Self { method, path, content_type, accept, body, other: None }
+    }
+
+    /// The same, to be answered in another form.
+    pub(super) fn accepting(self, accept: &'static str) -> Self {
+        Self { accept, ..self }
     }
 
     /// The same, of objects at `place`.
@@ -62,7 +71,7 @@ pub(super) async fn send(line: &Line, ask: Ask<'_>) -> Result<Response<Incoming>
         tracing::error!(method = %ask.method, path = ask.path, "no right covers this request");
         return Err(CallError::unsent(NotSent::Request));
     }
-    let mut request = Request::builder().method(ask.method).uri(ask.path);
+    let mut request = Request::builder().method(ask.method).uri(ask.path).header(ACCEPT, ask.accept);
     if let Some(content_type) = ask.content_type {
         request = request.header(CONTENT_TYPE, content_type);
     }
@@ -107,7 +116,17 @@ fn failed(error: BoxError) -> CallError {
 
 /// Decodes an answer that is one object of `kind`.
 pub(super) fn object(rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Observation, CallError> {
+    object_in(Form::Whole, rules, kind, body)
+}
+
+/// The same, of an answer in that form.
+pub(super) fn object_in(
+    form: Form,
+    rules: &Rules,
+    kind: &Kind,
+    body: &[u8],
+) -> Result<Observation, CallError> {
     let value: Value =
         serde_json::from_slice(body).map_err(|error| CallError::unknown(Unknown::Body, error))?;
-    rules.project(kind, &value).ok_or(CallError::lost(Unknown::Body))
+    form.project(rules, kind, &value).ok_or(CallError::lost(Unknown::Body))
 }

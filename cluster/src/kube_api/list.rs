@@ -1,14 +1,15 @@
 //! Reads: identity, one object, one page.
 
-use super::exchange::{Ask, exchange, object};
+use super::exchange::{Ask, exchange, object_in};
+use super::form::Form;
 use super::served::{learn, place};
 use super::{KubeApi, path};
 use crate::api::{Identity, Page};
 use crate::error::{CallError, RefusedKind, Unknown};
 use crate::limits::INLINE_DECODE_BYTES_MAX;
 use crate::rights::{IDENTITY_NAMESPACE, VERSION_PATH};
+use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tallyman_model::command::Observation;
 use tallyman_model::record::Kind;
@@ -66,9 +67,12 @@ pub(super) async fn get(
 ) -> Result<Option<Observation>, CallError> {
     let place = place(api, kind).await?;
     let path = path::object(&place, namespace, name);
-    let answer = exchange(&api.write, Ask::get(&path).at(&place), api.timing.read).await;
+    let rules = api.rules();
+    let form = Form::of(&rules, kind);
+    let ask = Ask::get(&path).at(&place).accepting(form.accept());
+    let answer = exchange(&api.write, ask, api.timing.read).await;
     match learn(api, kind, answer).await {
-        Ok(body) => object(&api.rules(), kind, &body).map(Some),
+        Ok(body) => object_in(form, &rules, kind, &body).map(Some),
         Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => Ok(None),
         Err(error) => Err(error),
     }
@@ -81,27 +85,47 @@ pub(super) async fn page(
     continue_token: Option<&str>,
     limit: u32,
 ) -> Result<Page, CallError> {
+    let rules = api.rules();
+    let form = Form::of(&rules, kind);
+    let body = read(api, kind, selector, continue_token, limit, form).await?;
+    if body.len() <= INLINE_DECODE_BYTES_MAX {
+        return decode_page(form, &rules, kind, &body);
+    }
+    let kind = kind.clone();
+    let decoded = tokio::task::spawn_blocking(move || decode_page(form, &rules, &kind, &body)).await;
+    decoded.map_err(|error| CallError::unknown(Unknown::Body, error))?
+}
+
+/// Of the one object nothing is wanted.
+pub(super) async fn newest(api: &KubeApi, kind: &Kind) -> Result<String, CallError> {
+    let body = read(api, kind, "", None, 1, Form::Metadata).await?;
+    Ok(decode::<Listed<'_>>(&body)?.metadata.resource_version)
+}
+
+async fn read(
+    api: &KubeApi,
+    kind: &Kind,
+    selector: &str,
+    continue_token: Option<&str>,
+    limit: u32,
+    form: Form,
+) -> Result<Bytes, CallError> {
     let place = place(api, kind).await?;
     let mut path = path::collection(&place, None);
     let limit = limit.to_string();
     let pairs =
         [("labelSelector", selector), ("limit", &limit), ("continue", continue_token.unwrap_or_default())];
     path::query(&mut path, &pairs);
-    let answer = exchange(&api.watch, Ask::get(&path).at(&place), api.timing.list).await;
-    let body = learn(api, kind, answer).await?;
-    if body.len() <= INLINE_DECODE_BYTES_MAX {
-        return decode_page(&api.rules(), kind, &body);
-    }
-    let (rules, kind) = (api.rules(), kind.clone());
-    let decoded = tokio::task::spawn_blocking(move || decode_page(&rules, &kind, &body)).await;
-    decoded.map_err(|error| CallError::unknown(Unknown::Body, error))?
+    let ask = Ask::get(&path).at(&place).accepting(form.accept_list());
+    let answer = exchange(&api.watch, ask, api.timing.list).await;
+    learn(api, kind, answer).await
 }
 
 /// One object at a time is held as a tree.
-fn decode_page(rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Page, CallError> {
+fn decode_page(form: Form, rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Page, CallError> {
     let listed: Listed<'_> = decode(body)?;
     let raw = listed.items.unwrap_or_default();
-    let project = |raw: &&RawValue| rules.project(kind, &serde_json::from_str::<Value>(raw.get()).ok()?);
+    let project = |raw: &&RawValue| form.project(rules, kind, &serde_json::from_str(raw.get()).ok()?);
     let items: Vec<Observation> = raw.iter().filter_map(project).collect();
     Ok(Page {
         skipped: raw.len() - items.len(),
@@ -129,13 +153,15 @@ mod tests {
             "metadata": {"resourceVersion": "9", "continue": ""},
             "items": [good, {"metadata": {}}, 5],
         });
-        let page = decode_page(&Rules::default(), &Kind::Job, body.to_string().as_bytes()).unwrap();
+        let page =
+            decode_page(Form::Whole, &Rules::default(), &Kind::Job, body.to_string().as_bytes()).unwrap();
         assert_eq!((page.items.len(), page.skipped, page.continue_token), (1, 2, None));
     }
 
     #[test]
     fn an_empty_page_may_say_null() {
         let page = decode_page(
+            Form::Whole,
             &Rules::default(),
             &Kind::Job,
             br#"{"metadata":{"resourceVersion":"9"},"items":null}"#,
@@ -147,7 +173,10 @@ mod tests {
     #[test]
     fn a_page_that_is_none_is_not_an_empty_one() {
         for body in ["", "{}", "<html>", r#"{"metadata":{}}"#] {
-            assert!(decode_page(&Rules::default(), &Kind::Job, body.as_bytes()).is_err(), "{body}");
+            assert!(
+                decode_page(Form::Whole, &Rules::default(), &Kind::Job, body.as_bytes()).is_err(),
+                "{body}"
+            );
         }
     }
 }

@@ -4,6 +4,7 @@ mod event;
 mod lines;
 
 use super::exchange::{Ask, read, send};
+use super::form::Form;
 use super::served::{learn, place};
 use super::{KubeApi, path};
 use crate::api::{WatchEvent, WatchStream};
@@ -41,15 +42,18 @@ pub(super) async fn open(
         ("timeoutSeconds", &asked),
     ];
     path::query(&mut path, &pairs);
+    let form = Form::of(&api.rules(), kind);
+    let ask = Ask::get(&path).at(&place).accepting(form.accept());
     let work = async {
-        let answer = send(&api.watch, Ask::get(&path).at(&place)).await?;
+        let answer = send(&api.watch, ask).await?;
         if answer.status().is_success() { Ok(answer) } else { Err(refused(read(answer).await)) }
     };
     let answer = tokio::time::timeout(api.timing.watch_open, work).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::lost(Unknown::Deadline)));
     let answer = learn(api, kind, answer).await?;
     let idle = Duration::from_secs(seconds) + api.timing.watch_grace;
-    Ok(events((kind.clone(), api.rules.clone()), chunks(answer.into_body()), idle).boxed())
+    let reading = Reading { kind: kind.clone(), form, rules: api.rules.clone() };
+    Ok(events(reading, chunks(answer.into_body()), idle).boxed())
 }
 
 fn refused(answer: Result<Bytes, CallError>) -> CallError {
@@ -69,8 +73,13 @@ fn chunks(body: Incoming) -> impl Stream<Item = Bytes> + Send + 'static {
         .boxed()
 }
 
-/// The rules of users, as they are now.
-type Known = tokio::sync::watch::Receiver<Arc<Rules>>;
+/// How what a watch says is read.
+struct Reading {
+    kind: Kind,
+    form: Form,
+    /// The rules of users, as they are now.
+    rules: tokio::sync::watch::Receiver<Arc<Rules>>,
+}
 
 struct Reader<S> {
     chunks: S,
@@ -80,23 +89,19 @@ struct Reader<S> {
 
 /// Decodes chunks to events. Ends with exactly one [`WatchEvent::Eof`] or [`WatchEvent::Error`]. `idle` is how long
 /// the server may say nothing at all.
-fn events<S>(
-    (kind, rules): (Kind, Known),
-    chunks: S,
-    idle: Duration,
-) -> impl Stream<Item = WatchEvent> + Send + 'static
+fn events<S>(reading: Reading, chunks: S, idle: Duration) -> impl Stream<Item = WatchEvent> + Send + 'static
 where
     S: Stream<Item = Bytes> + Send + Unpin + 'static,
 {
     let reader = Reader { chunks, lines: Lines::default(), ended: false };
-    let known = Arc::new((kind, rules));
+    let reading = Arc::new(reading);
     stream::unfold(reader, move |mut reader| {
-        let known = Arc::clone(&known);
+        let reading = Arc::clone(&reading);
         async move {
             if reader.ended {
                 return None;
             }
-            let event = reader.next(&known, idle).await;
+            let event = reader.next(&reading, idle).await;
             reader.ended = matches!(event, WatchEvent::Eof | WatchEvent::Error { .. });
             Some((event, reader))
         }
@@ -104,10 +109,10 @@ where
 }
 
 impl<S: Stream<Item = Bytes> + Unpin> Reader<S> {
-    async fn next(&mut self, (kind, rules): &(Kind, Known), idle: Duration) -> WatchEvent {
+    async fn next(&mut self, reading: &Reading, idle: Duration) -> WatchEvent {
         loop {
             if let Some(line) = self.lines.next() {
-                match event::decode(&rules.borrow(), kind, &line) {
+                match event::decode(reading, &line) {
                     Some(event) => return event,
                     None => return broken(),
                 }

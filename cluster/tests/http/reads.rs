@@ -57,7 +57,8 @@ async fn the_newest_version_costs_one_object() {
     let body = json!({"metadata": {"resourceVersion": "9"}, "items": []}).to_string();
     let (server, api) = start([Say::json(200, &body)]).await;
     assert_eq!(api.newest(&Kind::Job).await.unwrap(), "9");
-    assert!(server.requests()[0].starts_with("GET /apis/batch/v1/jobs?limit=1 "));
+    let request = server.requests().remove(0);
+    assert!(request.starts_with("GET /apis/batch/v1/jobs?limit=1 ") && is_of_metadata(&request), "{request}");
 }
 
 #[tokio::test]
@@ -67,5 +68,23 @@ async fn no_body_reaches_a_message_or_a_debug_print() {
     for _ in 0..2 {
         let error = api.list(&Kind::Job, "", None, 5).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error:?}");
+    }
+}
+
+/// Whether a request asks for the metadata of objects alone.
+fn is_of_metadata(request: &str) -> bool {
+    request.to_lowercase().contains("accept: application/json;as=partialobjectmetadata")
+}
+
+#[tokio::test]
+async fn where_no_rule_reads_the_rest_only_metadata_is_asked_for() {
+    let list = json!({"metadata": {"resourceVersion": "9"}, "items": [job("7")]}).to_string();
+    for (kind, expected) in [(Kind::Job, false), (Kind::ConfigMap, true)] {
+        let (server, api) = start([Say::json(200, &list), Say::json(200, &job("7").to_string())]).await;
+        // A server that sends whole objects all the same is understood.
+        assert_eq!(api.list(&kind, "", None, 5).await.unwrap().items.len(), 1);
+        assert!(api.get(&kind, "n", "a").await.unwrap().is_some());
+        let asked: Vec<bool> = server.requests().iter().map(|request| is_of_metadata(request)).collect();
+        assert_eq!(asked, [expected; 2], "{kind}: {:?}", server.requests());
     }
 }

@@ -1,11 +1,10 @@
 //! One line to one event.
 
+use super::Reading;
 use crate::api::WatchEvent;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tallyman_model::record::Kind;
-use tallyman_model::rule::Rules;
 
 #[derive(Deserialize)]
 struct Line<'a> {
@@ -42,12 +41,12 @@ struct Details {
 }
 
 /// `None` if the line is no event.
-pub(super) fn decode(rules: &Rules, kind: &Kind, line: &[u8]) -> Option<WatchEvent> {
+pub(super) fn decode(reading: &Reading, line: &[u8]) -> Option<WatchEvent> {
     let line: Line<'_> = serde_json::from_slice(line).ok()?;
     let object = line.object.get();
     match line.kind {
-        "ADDED" | "MODIFIED" => Some(seen(rules, kind, object, false)?),
-        "DELETED" => Some(seen(rules, kind, object, true)?),
+        "ADDED" | "MODIFIED" => Some(seen(reading, object, false)?),
+        "DELETED" => Some(seen(reading, object, true)?),
         "BOOKMARK" => Some(WatchEvent::Bookmark { resource_version: version(object)? }),
         "ERROR" => {
             let status: Status = serde_json::from_str(object).ok()?;
@@ -63,9 +62,9 @@ pub(super) fn decode(rules: &Rules, kind: &Kind, line: &[u8]) -> Option<WatchEve
     }
 }
 
-fn seen(rules: &Rules, kind: &Kind, object: &str, gone: bool) -> Option<WatchEvent> {
+fn seen(reading: &Reading, object: &str, gone: bool) -> Option<WatchEvent> {
     let value: Value = serde_json::from_str(object).ok()?;
-    let Some(mut item) = rules.project(kind, &value) else {
+    let Some(mut item) = reading.form.project(&reading.rules.borrow(), &reading.kind, &value) else {
         return Some(WatchEvent::Skipped { resource_version: version(object)? });
     };
     item.gone = gone;

@@ -11,8 +11,9 @@ fn job(version: &str) -> Value {
     json!({"kind": "Job", "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": version}})
 }
 
-fn of_jobs() -> (Kind, Known) {
-    (Kind::Job, tokio::sync::watch::channel(Arc::default()).1)
+fn of_jobs() -> Reading {
+    let rules = tokio::sync::watch::channel(Arc::default()).1;
+    Reading { kind: Kind::Job, form: Form::Whole, rules }
 }
 
 async fn read_all(text: &str, chunk_bytes: usize) -> Vec<WatchEvent> {
