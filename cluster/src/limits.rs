@@ -76,8 +76,9 @@ pub const CHANGES_PER_S_AND_LINGER_MS: u64 = 20;
 pub const TIDE_WINDOW_MS: u64 = 250;
 /// Objects of one watch of which it is known what they said last; twice as many at most.
 pub const PACED_OBJECTS_MAX: usize = 4_096;
-/// How long a cursor that moved without events waits for events to be committed with.
-pub const BOOKMARK_LINGER_MS: u64 = 5_000;
+/// How long a cursor that moved without events waits at most for events to be committed with, and for the cursors of
+/// other watches.
+pub const CURSOR_BEAT_MS: u64 = 15_000;
 /// The first delay after a failed list or watch.
 pub const WATCH_DELAY_MS_MIN: u64 = 500;
 /// The longest delay after failed lists and watches.

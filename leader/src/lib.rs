@@ -15,6 +15,7 @@
 //! Each seam has two implementations: [`Log`] is the [`Group`](tallyman_raft::Group) or a state in memory, [`ClusterFactory`] makes
 //! clients over sockets or scripted clusters.
 
+mod cursors;
 mod dispatch;
 mod expire;
 mod factory;

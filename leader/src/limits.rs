@@ -42,8 +42,13 @@ pub const DIAGNOSIS_REST_MS: u64 = 15_000;
 pub const OBSERVE_ITEMS_MAX: usize = 256;
 /// Reads of single objects for one batch or sweep at the same time.
 pub const READS_AT_ONCE_MAX: usize = 8;
-/// How long a watch's cursor may stay uncommitted when nothing that it passed matters.
-pub const CURSOR_MS_MAX: u64 = 5_000;
+/// How long a watch's cursor may stay uncommitted when nothing that it passed matters: whoever resumes is told so much
+/// once more at most, and takes no notice of it.
+pub const CURSOR_MS_MAX: u64 = 15_000;
+/// How long the first of the cursors that move at one beat waits for the others.
+pub const CURSORS_GATHER_MS: u64 = 50;
+/// Cursors that move in one entry.
+pub const CURSORS_AT_ONCE_MAX: usize = 512;
 /// The time between two contacts with a cluster that answers.
 pub const CONTACT_MS: u64 = 30_000;
 /// The delay before contact is tried again after a failure.

@@ -1,5 +1,6 @@
 //! One leadership: its permit, and the work under it.
 
+use crate::cursors::{self, Cursors};
 use crate::dispatch::{self, Bells};
 use crate::factory::ClusterFactory;
 use crate::limits::{PROPOSE_DELAY_MS_MAX, PROPOSE_DELAY_MS_MIN, REST_MS, STATE_PAGE_MAX};
@@ -16,6 +17,7 @@ use tallyman_model::rule::Rules;
 use tallyman_model::{Command, Damaged, Done, Ordinal, RefusalKind, View, query};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// One leadership.
 pub(crate) struct Term {
@@ -28,6 +30,10 @@ pub(crate) struct Term {
     pub(crate) lists: ListBudget,
     /// What all watches together are told.
     pub(crate) tide: Tide,
+    /// How far watches have come, to be recorded together.
+    pub(crate) cursors: Cursors,
+    /// When it began: all watches count their beats from here.
+    pub(crate) begun: Instant,
     /// The status rules that users have made, as they were a moment ago.
     pub(crate) rules: watch::Sender<Arc<Rules>>,
 }
@@ -50,6 +56,8 @@ impl Term {
             clusters: watch::Sender::new(None),
             lists: ListBudget::default(),
             tide: Tide::default(),
+            cursors: Cursors::default(),
+            begun: Instant::now(),
             rules: watch::Sender::new(Arc::default()),
         }
     }
@@ -145,6 +153,7 @@ pub(crate) async fn run(term: Arc<Term>, clusters: Arc<dyn ClusterFactory>) {
         work.spawn(give_up::run(Arc::clone(&term)));
         work.spawn(spread::run(Arc::clone(&term)));
         work.spawn(expire::run(Arc::clone(&term), bells.expire()));
+        work.spawn(cursors::run(Arc::clone(&term)));
         work.spawn(sites::run(Arc::clone(&term), Arc::clone(&clusters), bells.clone()));
         let ended = work.join_next().await;
         // None of them ends by itself while the log is there.

@@ -34,6 +34,7 @@ mod intend;
 mod intend_sync;
 mod keeping;
 mod main_object;
+mod move_cursors;
 mod move_run;
 mod observe;
 mod observe_sync;
@@ -103,6 +104,7 @@ pub use found::Found;
 pub use give_up::GiveUp;
 pub use intend::Intend;
 pub use intend_sync::IntendSync;
+pub use move_cursors::{CursorMove, MoveCursors};
 pub use move_run::Move;
 pub use observe::{Observation, Observe};
 pub use observe_sync::{Looked, ObserveSync, Sight};
@@ -314,6 +316,8 @@ pub enum Command {
     PutStatusRule(Box<PutStatusRule>),
     /// Take a status rule away.
     RemoveStatusRule(RemoveStatusRule),
+    /// Record how far watches have come that saw nothing that matters.
+    MoveCursors(MoveCursors),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -384,6 +388,7 @@ impl Command {
         "pause-rollout",
         "put-status-rule",
         "remove-status-rule",
+        "move-cursors",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -454,6 +459,7 @@ impl Command {
             Command::PauseRollout(_) => "pause-rollout",
             Command::PutStatusRule(_) => "put-status-rule",
             Command::RemoveStatusRule(_) => "remove-status-rule",
+            Command::MoveCursors(_) => "move-cursors",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -568,6 +574,7 @@ impl Command {
             Command::PauseRollout(pause) => pause.apply(txn, by),
             Command::PutStatusRule(put) => put.apply(txn, by),
             Command::RemoveStatusRule(remove) => remove.apply(txn),
+            Command::MoveCursors(moves) => moves.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; deployables; pools and locks; status rules; clusters without a kubeconfig, and with a `via` |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; `move-cursors`; deployables; pools and locks; status rules; clusters without a kubeconfig, and with a `via` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -12,7 +12,7 @@
 //! replica may go back to the build that it had; afterwards an older build stops.
 
 use crate::Command;
-use crate::command::Diagnose;
+use crate::command::{Diagnose, MoveCursors};
 use crate::record::{OnLoss, Preflight};
 
 /// The highest version of a group that this build understands.
@@ -55,6 +55,7 @@ impl Command {
             Command::Observe(observe) => observe.kind.since(),
             Command::Sweep(sweep) => sweep.kind.since(),
             Command::Diagnose(_) => Diagnose::SINCE,
+            Command::MoveCursors(_) => MoveCursors::SINCE,
             Command::Pause(_)
             | Command::Resume(_)
             | Command::ConfirmStops(_)

@@ -11,6 +11,8 @@ mod approvers;
 mod blocks;
 #[path = "model/brakes.rs"]
 mod brakes;
+#[path = "model/cursors.rs"]
+mod cursors;
 #[path = "model/dead_letters.rs"]
 mod dead_letters;
 #[path = "model/deployables.rs"]

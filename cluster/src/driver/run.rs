@@ -28,8 +28,11 @@ pub struct WatchOptions {
     pub batch_items: usize,
     /// How long the first event of a batch waits for others.
     pub batch_linger: Duration,
-    /// How long a cursor that moved without events waits.
-    pub bookmark_linger: Duration,
+    /// The beat at which cursors are committed that moved without events: all watches that count from the same moment
+    /// do it at the same time, so that what they say can go into one entry.
+    pub beat: Duration,
+    /// From when beats are counted.
+    pub beats_from: Instant,
     /// Counts what all watches of a process are told: to be shared by them.
     pub tide: Tide,
     /// To be shared by all watches of a cluster: those that are denied ask again one after the other.
@@ -48,11 +51,19 @@ impl WatchOptions {
             page_items: limits::PAGE_ITEMS_MAX,
             batch_items: limits::BATCH_ITEMS_MAX,
             batch_linger: Duration::from_millis(limits::BATCH_LINGER_MS),
-            bookmark_linger: Duration::from_millis(limits::BOOKMARK_LINGER_MS),
+            beat: Duration::from_millis(limits::CURSOR_BEAT_MS),
+            beats_from: Instant::now(),
             tide: Tide::default(),
             turns: Turns::default(),
             seed,
         }
+    }
+
+    /// The first beat after a moment.
+    fn beat_after(&self, at: Instant) -> Instant {
+        let passed = at.saturating_duration_since(self.beats_from).as_nanos();
+        let beats = passed.checked_div(self.beat.as_nanos()).map_or(0, |beats| beats + 1);
+        self.beats_from + self.beat * u32::try_from(beats).unwrap_or(u32::MAX)
     }
 }
 
@@ -209,7 +220,7 @@ impl Driver {
         let is_full = self.pending.len() >= self.options.batch_items || self.io.has_arrived();
         Some(match self.pending.urgent_at() {
             _ if is_full => first_at,
-            _ if self.pending.is_quiet() => first_at + self.options.bookmark_linger,
+            _ if self.pending.is_quiet() => self.options.beat_after(first_at),
             Some(urgent_at) => urgent_at + self.options.batch_linger,
             None => first_at + self.options.batch_linger.max(self.options.tide.linger(Instant::now())),
         })

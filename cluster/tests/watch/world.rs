@@ -88,7 +88,7 @@ impl World {
         let api = KubeApi::connect(ConnectOptions { timing, ..ConnectOptions::new(path) }).await.unwrap();
         let mut options = WatchOptions::new(KIND, "group=g", 1);
         options.page_items = 3;
-        options.bookmark_linger = Duration::from_millis(20);
+        options.beat = Duration::from_millis(20);
         let log = Log { books: Mutex::default(), permits: Semaphore::new(Semaphore::MAX_PERMITS) };
         let world =
             Self { cluster, api: Arc::new(api), log: Arc::new(log), options, driver: None, _dir: dir };

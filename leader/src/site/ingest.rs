@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tallyman_cluster::ClusterApi;
 use tallyman_cluster::driver::{Batch, Sink, SinkError};
-use tallyman_model::command::{Contact, Observation, Observe};
+use tallyman_model::command::{Contact, CursorMove, MoveCursors, Observation, Observe};
 use tallyman_model::record::{Action, Kind, Object, ObjectState, Record};
 use tallyman_model::{Command, Revision, query};
 use tokio::time::Instant;
@@ -47,9 +47,14 @@ impl Ingest {
         let mut items = self.read_deleted(batch.deleted).await;
         items.extend(batch.items);
         items.retain(|item| is_news(&self.site, batch.timeline, item));
-        if items.is_empty() && !quiet && batch.listed.is_none() && self.moved_lately() {
-            // Our own writes coming back, mostly. The next batch or bookmark takes the cursor along.
-            return Ok(());
+        if items.is_empty() && batch.listed.is_none() {
+            if !quiet && self.moved_lately() {
+                // Our own writes coming back, mostly. The next batch or bookmark takes the cursor along.
+                return Ok(());
+            }
+            if let Some(cursor) = batch.cursor.clone().filter(|cursor| self.is_shared(cursor)) {
+                return self.move_on(&batch.kind, batch.timeline, cursor).await;
+            }
         }
         self.propose(&batch.kind, batch.timeline, items, batch.cursor).await?;
         if batch.listed.is_some() {
@@ -81,13 +86,36 @@ impl Ingest {
                 let observe = Observe { cluster, kind, plural, timeline, cursor, rule, items };
                 self.put(Command::Observe(observe)).await?;
                 if moves {
-                    *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    self.note_move();
                 }
             }
             if last {
                 return Ok(());
             }
         }
+    }
+
+    /// False if the cursor is an entry of its own: that a listing begins is told at once.
+    fn is_shared(&self, cursor: &str) -> bool {
+        let version = self.site.term.look(|view| Ok(query::meta(view)?.version));
+        !cursor.is_empty() && version.is_some_and(|version| version >= MoveCursors::SINCE)
+    }
+
+    /// Moves the cursor in one entry with those of others.
+    async fn move_on(&self, kind: &Kind, timeline: u32, cursor: String) -> Result<(), SinkError> {
+        let plural = self.api.plural(kind).await.unwrap_or_default();
+        let (cluster, kind, rule) = (self.site.cluster, kind.clone(), self.rule);
+        let moved = CursorMove { cluster, kind, plural, timeline, cursor: Some(cursor), rule };
+        if !self.site.term.cursors.put(moved).await {
+            let message = "the log did not take how far it has come".to_owned();
+            return Err(SinkError::Refused { wait_ms: REST_MS, message });
+        }
+        self.note_move();
+        Ok(())
+    }
+
+    fn note_move(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     async fn put(&self, command: Command) -> Result<(), SinkError> {

@@ -115,6 +115,7 @@ async fn watch_kind(
     let options = WatchOptions {
         tide: site.term.tide.clone(),
         turns: site.turns.clone(),
+        beats_from: site.term.begun,
         ..WatchOptions::new(kind.clone(), marks::selector(group), seed)
     };
     let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api), rule));

@@ -3,12 +3,14 @@
 
 mod brakes;
 mod crash;
+mod cursors;
 mod dead_letters;
 mod deployables;
 mod diagnoses;
 mod failovers;
 mod fan_out;
 mod faults;
+mod forms;
 mod fuse;
 mod group;
 mod lineage;

@@ -23,6 +23,9 @@ use tallyman_model::rule::workload::Admission;
 use tallyman_model::rule::{self, Rules};
 use tokio::sync::watch;
 
+/// As of a real one.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+
 pub(crate) struct Factory {
     pub(crate) sims: BTreeMap<String, Arc<Sim>>,
     /// The log as this life sees it.
@@ -175,7 +178,14 @@ impl ClusterApi for Api {
                         match next {
                             Some(Some(event)) => return Some((event, (sim, changed, at, wanted))),
                             Some(None) => {}
-                            None => changed.changed().await.ok()?,
+                            None => tokio::select! {
+                                changed = changed.changed() => changed.ok()?,
+                                () = tokio::time::sleep(BOOKMARK_EVERY) => {
+                                    at = sim.with(|inner| inner.version);
+                                    let bookmark = WatchEvent::Bookmark { resource_version: at.to_string() };
+                                    return Some((bookmark, (sim, changed, at, wanted)));
+                                }
+                            },
                         }
                     }
                 });

@@ -95,7 +95,7 @@ impl Wired {
         self.ok(Command::Submit(Box::new(submit)));
     }
 
-    fn get(&self, name: &str) -> Runnable {
+    pub(crate) fn get(&self, name: &str) -> Runnable {
         self.state.look(|view| query::runnable(view, "risk", name).unwrap()).expect("it is there")
     }
 

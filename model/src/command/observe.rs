@@ -5,8 +5,8 @@
 //! of now says only that the object is there. Refused only when the cluster is gone or its timeline has moved
 //! on.
 
-use super::settle;
-use crate::record::{Kind, Object, ObjectState, Record, Runnable, Seen, Watch, is_older};
+use super::{CursorMove, settle};
+use crate::record::{Kind, Object, ObjectState, Record, Runnable, Seen};
 use crate::rule::Verdict;
 use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn, Uid};
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,8 @@ impl Observe {
         if cluster.timeline != self.timeline {
             return Ok(Err(Refusal::outdated("the cluster's timeline has moved on")));
         }
-        let mut words = format!("{} of {} on {}", self.items.len(), self.called(), cluster.head.name);
+        let moved = self.moved();
+        let mut words = format!("{} of {} on {}", self.items.len(), moved.called(), cluster.head.name);
         let rule = txn.status_rule(&self.kind)?.map(|rule| rule.head.revision);
         for item in &self.items {
             let outdated = (item.seen.rule != rule).then(|| item.unjudged());
@@ -90,7 +91,7 @@ impl Observe {
             }
         }
         txn.say(words);
-        self.move_watch(txn)?;
+        moved.take(txn, &self.items)?;
         Ok(Ok(Done::at(txn)))
     }
 
@@ -137,53 +138,16 @@ impl Observe {
         })
     }
 
-    fn called(&self) -> &str {
-        if self.plural.is_empty() { self.kind.plural().unwrap_or(self.kind.as_str()) } else { &self.plural }
-    }
-
-    fn move_watch(&self, txn: &mut Txn<'_>) -> Result<(), Damaged> {
-        let hash = crate::index::watch_hash(self.cluster, &self.kind);
-        let known = txn.find(Tag::Name, hash, |record| match record {
-            Record::Watch(watch) if watch.cluster == self.cluster && watch.kind == self.kind => Some(watch),
-            _ => None,
-        })?;
-        let reached = self.reached(known.as_ref());
-        let is_further = known.as_ref().is_some_and(|known| known.reached != reached);
-        if self.cursor.is_none() && !is_further {
-            return Ok(());
-        }
-        let ordinal = match &known {
-            Some(watch) => watch.ordinal,
-            None => txn.new_ordinal(),
-        };
-        let kept = known.filter(|known| known.timeline == self.timeline);
-        let kept = kept.map(|known| (known.cursor, known.rule)).unwrap_or_default();
-        // The rule belongs to the cursor.
-        let (cursor, rule) = self.cursor.clone().map_or(kept, |cursor| (cursor, self.rule));
-        let watch = Watch {
-            ordinal,
-            revision: Revision(0),
+    /// How far the watch has come with these.
+    fn moved(&self) -> CursorMove {
+        CursorMove {
             cluster: self.cluster,
             kind: self.kind.clone(),
-            plural: self.called().to_owned(),
-            cursor,
-            reached,
+            plural: self.plural.clone(),
             timeline: self.timeline,
-            rule,
-            observed_ms: txn.now_ms(),
-        };
-        txn.put(Record::Watch(watch))?;
-        Ok(())
-    }
-
-    /// The newest version of all that is known with this.
-    fn reached(&self, known: Option<&Watch>) -> String {
-        let known = known.filter(|known| known.timeline == self.timeline).map(|known| &known.reached);
-        let items = self.items.iter().map(|item| &item.resource_version);
-        let newer = |one: String, other: &String| {
-            if one.is_empty() || is_older(&one, other) { other.clone() } else { one }
-        };
-        known.into_iter().chain(&self.cursor).chain(items).fold(String::new(), newer)
+            cursor: self.cursor.clone(),
+            rule: self.rule,
+        }
     }
 }
 

@@ -1,0 +1,102 @@
+//! Record how far watches have come that saw nothing that matters: those of many kinds and clusters in one entry.
+//!
+//! Reads the clusters; reads and writes the cursors. A move on a cluster that is gone, or of a timeline that is over,
+//! changes nothing: whoever resumes there begins anew anyway.
+
+use super::Observation;
+use crate::record::{Kind, Record, Watch, is_older};
+use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn};
+use serde::{Deserialize, Serialize};
+
+/// How far one watch has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorMove {
+    /// The cluster.
+    pub cluster: Ordinal,
+    /// The kind that is watched.
+    pub kind: Kind,
+    /// What the cluster calls it in paths; where it may not be known it is empty.
+    pub plural: String,
+    /// The cluster's timeline as the leader knew it.
+    pub timeline: u32,
+    /// The resourceVersion that the watch has reached; empty: everything must be listed; `None`: no further.
+    pub cursor: Option<String>,
+    /// The revision of the status rule that was the kind's when the watch began.
+    pub rule: Option<Revision>,
+}
+
+/// How far some watches have come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveCursors {
+    /// Each watch once.
+    pub moves: Vec<CursorMove>,
+}
+
+impl MoveCursors {
+    /// The version of the group from which on it may be in the log.
+    pub const SINCE: u32 = 3;
+
+    pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
+        for moved in &self.moves {
+            let cluster = txn.cluster(moved.cluster)?;
+            if cluster.is_some_and(|cluster| cluster.timeline == moved.timeline) {
+                moved.take(txn, &[])?;
+            }
+        }
+        txn.say(format!("of {} watches", self.moves.len()));
+        Ok(Ok(Done::at(txn)))
+    }
+}
+
+impl CursorMove {
+    /// What the kind is called.
+    pub(super) fn called(&self) -> &str {
+        if self.plural.is_empty() { self.kind.plural().unwrap_or(self.kind.as_str()) } else { &self.plural }
+    }
+
+    /// Moves the cursor, with which `items` are known.
+    pub(super) fn take(&self, txn: &mut Txn<'_>, items: &[Observation]) -> Result<(), Damaged> {
+        let hash = crate::index::watch_hash(self.cluster, &self.kind);
+        let known = txn.find(Tag::Name, hash, |record| match record {
+            Record::Watch(watch) if watch.cluster == self.cluster && watch.kind == self.kind => Some(watch),
+            _ => None,
+        })?;
+        let reached = self.reached(known.as_ref(), items);
+        let is_further = known.as_ref().is_some_and(|known| known.reached != reached);
+        if self.cursor.is_none() && !is_further {
+            return Ok(());
+        }
+        let ordinal = match &known {
+            Some(watch) => watch.ordinal,
+            None => txn.new_ordinal(),
+        };
+        let kept = known.filter(|known| known.timeline == self.timeline);
+        let kept = kept.map(|known| (known.cursor, known.rule)).unwrap_or_default();
+        // The rule belongs to the cursor.
+        let (cursor, rule) = self.cursor.clone().map_or(kept, |cursor| (cursor, self.rule));
+        let watch = Watch {
+            ordinal,
+            revision: Revision(0),
+            cluster: self.cluster,
+            kind: self.kind.clone(),
+            plural: self.called().to_owned(),
+            cursor,
+            reached,
+            timeline: self.timeline,
+            rule,
+            observed_ms: txn.now_ms(),
+        };
+        txn.put(Record::Watch(watch))?;
+        Ok(())
+    }
+
+    /// The newest version of all that is known with this.
+    fn reached(&self, known: Option<&Watch>, items: &[Observation]) -> String {
+        let known = known.filter(|known| known.timeline == self.timeline).map(|known| &known.reached);
+        let items = items.iter().map(|item| &item.resource_version);
+        let newer = |one: String, other: &String| {
+            if one.is_empty() || is_older(&one, other) { other.clone() } else { one }
+        };
+        known.into_iter().chain(&self.cursor).chain(items).fold(String::new(), newer)
+    }
+}
