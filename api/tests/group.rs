@@ -37,7 +37,7 @@ async fn start() -> Vec<Place> {
         // Each has its own randomness, and the time of all is the same.
         let memory = memory::Memory::blank_with(u64::try_from(i).unwrap() << 32);
         let options = GroupOptions {
-            dir: dir.path().to_owned(),
+            dir: dir.path().into(),
             group: "test".to_owned(),
             datacenter: format!("dc{i}"),
             peer_listen: address.parse().unwrap(),

@@ -3,12 +3,10 @@
 
 use crate::content::invalid;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::io;
-use std::path::Path;
 use tallyman_model::{Env, Uid};
 use tallyman_store::codec::{self, Kind};
-use tallyman_store::files::write_whole;
+use tallyman_store::files::{DiskPath, write_whole};
 
 const FILE: &str = "directory";
 
@@ -27,12 +25,12 @@ impl Directory {
     /// Reads it from `dir`, or makes it for the replica of `group` at `address`, durably; a directory that `is_used`
     /// must have one. A blank replica may still move to another address.
     pub(crate) fn open(
-        dir: &Path,
+        dir: &DiskPath,
         (group, address): (&str, &str),
         env: &dyn Env,
         is_used: bool,
     ) -> io::Result<Self> {
-        let found = match fs::read(dir.join(FILE)) {
+        let found = match dir.join(FILE).read() {
             Ok(bytes) => Some(codec::decode::<Self>(Kind::Directory, &bytes).map_err(invalid)?),
             Err(error) if error.kind() == io::ErrorKind::NotFound && is_used => {
                 return Err(invalid("it is missing"));
@@ -59,29 +57,30 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
     use crate::testing::TestEnv;
+    use std::fs;
 
     #[test]
     fn a_directory_keeps_its_number_and_another_one_has_another() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let env = TestEnv::new(1);
-        assert!(Directory::open(one.path(), ("books", "a:1"), &env, true).is_err());
-        let made = Directory::open(one.path(), ("books", "a:1"), &env, false).unwrap();
-        let moved = Directory::open(one.path(), ("books", "b:1"), &env, false).unwrap();
+        assert!(Directory::open(&one.path().into(), ("books", "a:1"), &env, true).is_err());
+        let made = Directory::open(&one.path().into(), ("books", "a:1"), &env, false).unwrap();
+        let moved = Directory::open(&one.path().into(), ("books", "b:1"), &env, false).unwrap();
         assert_eq!(moved, Directory { address: "b:1".to_owned(), ..made.clone() });
-        assert_eq!(Directory::open(one.path(), ("other", "c:1"), &env, true).unwrap(), moved);
-        assert_ne!(Directory::open(two.path(), ("books", "a:1"), &env, false).unwrap().uid, made.uid);
+        assert_eq!(Directory::open(&one.path().into(), ("other", "c:1"), &env, true).unwrap(), moved);
+        assert_ne!(Directory::open(&two.path().into(), ("books", "a:1"), &env, false).unwrap().uid, made.uid);
     }
 
     #[test]
     fn a_flipped_bit_never_gives_another_number_or_name() {
         let dir = tempfile::tempdir().unwrap();
-        Directory::open(dir.path(), ("books", "a:1"), &TestEnv::new(1), false).unwrap();
+        Directory::open(&dir.path().into(), ("books", "a:1"), &TestEnv::new(1), false).unwrap();
         let bytes = fs::read(dir.path().join(FILE)).unwrap();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             fs::write(dir.path().join(FILE), flipped).unwrap();
-            let opened = Directory::open(dir.path(), ("books", "a:1"), &TestEnv::new(2), true);
+            let opened = Directory::open(&dir.path().into(), ("books", "a:1"), &TestEnv::new(2), true);
             assert!(opened.is_err(), "bit {bit}");
         }
     }

@@ -1,4 +1,5 @@
-//! A group goes on from a backup, or from what one of its replicas has: offline, on the directory of one replica.
+//! A group goes on from a backup, or from what one of its replicas has: offline, on the directory of one replica, which
+//! is on a disk of the machine.
 //!
 //! ```text
 //!  backup, or snapshot and log of a stopped replica
@@ -18,12 +19,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use swap::UNFINISHED;
+use swap::{READY, UNFINISHED};
 use tallyman_model::command::{AddMember, BeginLineage, ExpectMember};
 use tallyman_model::record::{JoinAs, Origin};
 use tallyman_model::version::too_old;
 use tallyman_model::{Command, Principal, ReplicaId, Revision, Uid, query};
 use tallyman_store::backup::{self, BackupError};
+use tallyman_store::files::DiskPath;
 use tallyman_store::identity::{Home, HomeError};
 use tallyman_store::inventory::{self, Inventory, InventoryOptions, ToApply};
 use tallyman_store::log::{Log, LogId, LogOptions, Vote};
@@ -113,12 +115,13 @@ pub struct Begun {
 /// # Errors
 /// A [`LineageError`]; the directory is as it was.
 pub fn restore(options: &GroupOptions, path: &Path) -> Result<Begun, LineageError> {
-    let home = open_home(&options.dir, io_error(&options.dir))?;
+    let dir = options.dir.path();
+    let home = open_home(&options.dir, io_error(dir))?;
     if let Some(replica) = home.identity().replica {
-        return Err(LineageError::Taken { dir: options.dir.clone(), replica });
+        return Err(LineageError::Taken { dir: dir.to_owned(), replica });
     }
-    let new = prepare(&options.dir)?;
-    let (backup, inventory) = backup::verify(path, options.inventory(&new))?;
+    let new = prepare(dir)?;
+    let (backup, inventory) = backup::verify(path, options.inventory(&new.into()))?;
     let head = backup.head;
     if head.name != options.group {
         return Err(LineageError::OtherGroup { found: head.name, wanted: options.group.clone() });
@@ -136,12 +139,13 @@ pub fn restore(options: &GroupOptions, path: &Path) -> Result<Begun, LineageErro
 /// # Errors
 /// A [`LineageError`]; the directory is as it was.
 pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
-    let dir = &options.dir;
-    let home = open_home(&options.dir, io_error(&options.dir))?;
+    let dir = options.dir.path();
+    let home = open_home(&options.dir, io_error(dir))?;
     let Some(replica) = home.identity().replica else {
-        return Err(LineageError::Blank { dir: dir.clone() });
+        return Err(LineageError::Blank { dir: dir.to_owned() });
     };
-    let name = Directory::open(dir, options.name(), &*options.env, true).map_err(io_error(dir))?.group;
+    let name =
+        Directory::open(&options.dir, options.name(), &*options.env, true).map_err(io_error(dir))?.group;
     if name != options.group {
         return Err(LineageError::OtherGroup { found: name, wanted: options.group.clone() });
     }
@@ -151,7 +155,7 @@ pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
     }
     let log = Log::open(dir, LogOptions::default())?;
     let state = log.state();
-    let kept = InventoryOptions { log_purged: state.last_purged, ..options.inventory(&new) };
+    let kept = InventoryOptions { log_purged: state.last_purged, ..options.inventory(&new.into()) };
     let mut inventory = Inventory::open(kept)?;
     let mut next = inventory.applied().last.map_or(0, |last| last.index + 1);
     while state.last.is_some_and(|last| next <= last.index) {
@@ -175,12 +179,15 @@ pub fn recover(options: &GroupOptions) -> Result<Begun, LineageError> {
 }
 
 /// Opens the data directory `dir`. What was begun in it before and has happened is taken over first.
-pub(crate) fn open_home<E: From<HomeError>>(dir: &Path, io: impl FnOnce(io::Error) -> E) -> Result<Home, E> {
+pub(crate) fn open_home<E: From<HomeError>>(
+    dir: &DiskPath,
+    io: impl FnOnce(io::Error) -> E,
+) -> Result<Home, E> {
     let home = Home::open(dir)?;
-    if !swap::is_ready(dir) {
+    if !dir.join(READY).exists() {
         return Ok(home);
     }
-    swap::finish(dir).map_err(io)?;
+    swap::finish(dir.path()).map_err(io)?;
     // The identity is another one by now.
     drop(home);
     Ok(Home::open(dir)?)
@@ -215,8 +222,10 @@ fn begin(
     source: String,
     term: u64,
 ) -> Result<Begun, LineageError> {
-    let new = options.dir.join(UNFINISHED);
-    let directory = Directory::open(&new, options.name(), &*options.env, false).map_err(io_error(&new))?;
+    let dir = options.dir.path();
+    let new = dir.join(UNFINISHED);
+    let directory = Directory::open(&new.as_path().into(), options.name(), &*options.env, false)
+        .map_err(io_error(&new))?;
     let member = AddMember {
         directory: directory.uid,
         datacenter: options.datacenter.clone(),
@@ -273,8 +282,8 @@ fn begin(
     identity.bind_group(lineage.0)?;
     identity.bind_replica(replica)?;
     drop(identity);
-    swap::ready(home.dir()).map_err(io_error(&new))?;
-    let before = swap::finish(home.dir()).map_err(io_error(home.dir()))?;
+    swap::ready(home.dir().path()).map_err(io_error(&new))?;
+    let before = swap::finish(home.dir().path()).map_err(io_error(dir))?;
     let replica = ReplicaId(replica);
     Ok(Begun { lineage, replica, last_kept, base: begun.base, last, before })
 }

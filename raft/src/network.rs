@@ -19,11 +19,11 @@ use openraft::raft::{
 use openraft::{OptionalSend, RPCTypes};
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_store::Reader;
 use tallyman_store::codec::Blob;
+use tallyman_store::files::{DiskFile, Open};
 use tokio::time::Instant;
 
 /// Appends that are sent before the first of them is answered.
@@ -246,8 +246,8 @@ impl Client {
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let failed = |error: CallError| StreamingError::from(unreachable(&error));
         let offer = SnapshotOffer { vote, meta: snapshot.meta, bytes: snapshot.snapshot.bytes };
-        let file = snapshot.snapshot.path;
-        let file = Arc::new(std::fs::File::open(file).map_err(|error| StreamingError::from(network(error)))?);
+        let file = snapshot.snapshot.path.open(Open::Reading);
+        let file = file.map_err(|error| StreamingError::from(network(error)))?;
         let deadline = Instant::now() + self.deadlines.chunk;
         let connection = self.peers.connection(&self.peer, deadline).await.map_err(failed)?;
         let begun =
@@ -322,7 +322,7 @@ impl Client {
     }
 }
 
-async fn read_at(file: Arc<std::fs::File>, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+async fn read_at(file: Arc<dyn DiskFile>, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let read = move || {
         let mut bytes = vec![0; len];
         file.read_exact_at(&mut bytes, offset).map(|()| bytes)

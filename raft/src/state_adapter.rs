@@ -11,11 +11,11 @@ use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::version::too_old;
 use tallyman_model::{Damaged, explain, query};
+use tallyman_store::files::{DiskPath, Open};
 use tallyman_store::inventory::{AppliedState, BATCH_ENTRIES_MAX, Inventory, SnapshotBuilder, ToApply};
 use tallyman_store::ledger::Seal;
 use tallyman_store::snapshot::{IncomingSnapshot, SnapshotFile};
@@ -35,7 +35,7 @@ enum Request {
     Applied(Answer<AppliedState>),
     Apply(Vec<ToApply>, Answer<Vec<Reply>>),
     Builder(Answer<SnapshotBuilder>),
-    Install(PathBuf, Answer<()>),
+    Install(DiskPath, Answer<()>),
     Latest(Answer<Option<SnapshotFile>>),
     Missing(SnapshotFile, Answer<Vec<Seal>>),
     Segment(Seal, Vec<u8>, Answer<()>),
@@ -57,7 +57,7 @@ impl InventoryThread {
 #[derive(Clone, Debug)]
 pub(crate) struct SnapshotPath {
     /// The file.
-    pub(crate) path: PathBuf,
+    pub(crate) path: DiskPath,
     /// Its length in bytes.
     pub(crate) bytes: u64,
 }
@@ -175,21 +175,18 @@ fn unwritten(error: &Damaged) -> String {
 }
 
 /// Installs the snapshot at `path`; one that lies elsewhere is copied to where the inventory's own are.
-fn install(inventory: &mut Inventory, path: PathBuf, understands: u32) -> io::Result<()> {
+fn install(inventory: &mut Inventory, path: DiskPath, understands: u32) -> io::Result<()> {
     let dir = inventory.snapshots();
-    let path = if path.parent() == Some(dir.as_path()) {
+    let path = if path.parent().as_ref() == Some(&dir) {
         path
     } else {
-        let mut from = std::fs::File::open(path)?;
-        let mut copy = IncomingSnapshot::create(&dir).map_err(io::Error::other)?;
-        let mut piece = vec![0; COPY_BYTES];
-        loop {
-            let len = io::Read::read(&mut from, &mut piece)?;
-            if len == 0 {
-                break;
-            }
-            let piece = piece.get(..len).unwrap_or_default();
-            copy.piece(copy.len(), piece).map_err(io::Error::other)?;
+        let (from, mut copy) =
+            (path.open(Open::Reading)?, IncomingSnapshot::create(&dir).map_err(io::Error::other)?);
+        let (bytes, mut piece) = (from.len()?, vec![0; COPY_BYTES]);
+        while copy.len() < bytes {
+            piece.truncate(usize::try_from(bytes - copy.len()).unwrap_or(COPY_BYTES));
+            from.read_exact_at(&mut piece, copy.len())?;
+            copy.piece(copy.len(), &piece).map_err(io::Error::other)?;
         }
         copy.finish().map_err(io::Error::other)?.path
     };

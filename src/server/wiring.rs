@@ -151,7 +151,7 @@ fn set_aside(damage: &StartError, data_dir: &Path) -> Result<(), Failure> {
 /// What the group's part of a replica is started with.
 pub(crate) fn group_options(config: &Config, env: Arc<dyn Env>, on_fatal: Option<OnFatal>) -> GroupOptions {
     GroupOptions {
-        dir: config.data_dir.clone(),
+        dir: (&config.data_dir).into(),
         group: config.group.clone(),
         datacenter: config.datacenter.clone(),
         peer_listen: config.peer_listen,

@@ -9,13 +9,12 @@
 
 mod file;
 
-use crate::files;
+use crate::files::{self, DiskPath};
 use file::ChangeFile;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use thiserror::Error;
 
@@ -80,7 +79,7 @@ pub enum ChangesError {
 /// The open change file.
 #[derive(Debug)]
 pub struct Changes {
-    dir: PathBuf,
+    dir: DiskPath,
     bytes_max: u64,
     ring: RwLock<Ring>,
 }
@@ -99,9 +98,10 @@ impl Changes {
     ///
     /// # Errors
     /// The file system refused.
-    pub fn open(dir: &Path, bytes_max: u64, current: u64) -> Result<Self, ChangesError> {
-        files::prepare_dir(dir).map_err(|source| ChangesError::Io { path: dir.to_owned(), source })?;
-        let ring = match Ring::load(dir, current) {
+    pub fn open(dir: impl Into<DiskPath>, bytes_max: u64, current: u64) -> Result<Self, ChangesError> {
+        let dir = dir.into();
+        files::prepare_dir(&dir).map_err(|source| ChangesError::Io { path: dir.to_path(), source })?;
+        let ring = match Ring::load(&dir, current) {
             Ok(ring) => ring,
             Err(ChangesError::Io { path, source }) => return Err(ChangesError::Io { path, source }),
             Err(error) => {
@@ -110,10 +110,10 @@ impl Changes {
             }
         };
         let changes = match ring {
-            Some(ring) => Self { dir: dir.to_owned(), bytes_max, ring: RwLock::new(ring) },
+            Some(ring) => Self { dir, bytes_max, ring: RwLock::new(ring) },
             None => {
                 let ring = RwLock::new(Ring { files: VecDeque::new(), newest: current });
-                let changes = Self { dir: dir.to_owned(), bytes_max, ring };
+                let changes = Self { dir, bytes_max, ring };
                 changes.reset(current)?;
                 changes
             }
@@ -201,10 +201,10 @@ impl Changes {
     /// The file system refused.
     pub fn reset(&self, floor: u64) -> Result<(), ChangesError> {
         let mut ring = self.ring_mut();
-        let io = |source| ChangesError::Io { path: self.dir.clone(), source };
+        let io = |source| ChangesError::Io { path: self.dir.to_path(), source };
         let numbers = files::numbered(&self.dir, EXTENSION).map_err(io)?;
         for number in &numbers {
-            fs::remove_file(self.path(*number)).map_err(io)?;
+            self.path(*number).remove().map_err(io)?;
         }
         let number = numbers.last().map_or(0, |number| number + 1);
         let file = ChangeFile::create(&self.path(number), number, floor)?;
@@ -212,7 +212,7 @@ impl Changes {
         Ok(())
     }
 
-    fn path(&self, number: u64) -> PathBuf {
+    fn path(&self, number: u64) -> DiskPath {
         path(&self.dir, number)
     }
 
@@ -231,8 +231,8 @@ impl Ring {
     }
 
     /// `None`: what is there does not lead up to `current`.
-    fn load(dir: &Path, current: u64) -> Result<Option<Self>, ChangesError> {
-        let io = |source| ChangesError::Io { path: dir.to_owned(), source };
+    fn load(dir: &DiskPath, current: u64) -> Result<Option<Self>, ChangesError> {
+        let io = |source| ChangesError::Io { path: dir.to_path(), source };
         let numbers = files::numbered(dir, EXTENSION).map_err(io)?;
         let mut ring = Self { files: VecDeque::new(), newest: 0 };
         for (at, number) in numbers.iter().enumerate() {
@@ -251,7 +251,7 @@ impl Ring {
     }
 }
 
-fn path(dir: &Path, number: u64) -> PathBuf {
+fn path(dir: &DiskPath, number: u64) -> DiskPath {
     dir.join(format!("{number:012}.{EXTENSION}"))
 }
 

@@ -1,10 +1,10 @@
 //! The data directory of one replica: whose it is, and that nobody else has it open.
 
 use crate::codec::{self, CodecError, Kind};
-use crate::files;
-use rustix::fs::{FlockOperation, flock};
+use crate::files::{self, DiskPath};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File};
+use std::any::Any;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -134,9 +134,10 @@ impl HomeError {
 ///
 /// # Errors
 /// The write failed.
-pub fn put_out_of_service(dir: &Path, why: &str) -> Result<(), HomeError> {
+pub fn put_out_of_service(dir: impl Into<DiskPath>, why: &str) -> Result<(), HomeError> {
+    let dir = dir.into();
     files::write_whole(&dir.join(OUT_OF_SERVICE), why.as_bytes())
-        .map_err(|source| HomeError::Io { dir: dir.to_owned(), source })
+        .map_err(|source| HomeError::Io { dir: dir.to_path(), source })
 }
 
 /// Moves all that is in the data directory `dir` into a directory of its own inside it, and gives that: the replica
@@ -147,7 +148,7 @@ pub fn put_out_of_service(dir: &Path, why: &str) -> Result<(), HomeError> {
 /// [`HomeError::InUse`]; or the file system refused: some is moved, and what is left is refused as damage.
 pub fn set_aside(dir: &Path) -> Result<PathBuf, HomeError> {
     let failed = |source| HomeError::Io { dir: dir.to_owned(), source };
-    let _lock = lock(dir)?;
+    let _lock = lock(&dir.into())?;
     let mut number = 1;
     let aside = loop {
         let aside = dir.join(format!("{ASIDE}{number}"));
@@ -166,29 +167,29 @@ pub fn set_aside(dir: &Path) -> Result<PathBuf, HomeError> {
     names.sort_unstable_by_key(|name| name != IDENTITY);
     for name in names {
         fs::rename(dir.join(&name), aside.join(&name)).map_err(failed)?;
-        files::sync_dir(dir).map_err(failed)?;
+        DiskPath::from(dir).sync_dir().map_err(failed)?;
     }
     Ok(aside)
 }
 
-fn lock(dir: &Path) -> Result<File, HomeError> {
-    let failed = |source| HomeError::Io { dir: dir.to_owned(), source };
-    fs::create_dir_all(dir).map_err(failed)?;
-    let lock = File::create(dir.join(LOCK)).map_err(failed)?;
-    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| match errno {
-        rustix::io::Errno::WOULDBLOCK => HomeError::InUse { dir: dir.to_owned() },
-        other => failed(other.into()),
-    })?;
-    Ok(lock)
+/// Held for as long as the directory is in use.
+type Lock = Box<dyn Any + Send + Sync>;
+
+fn lock(dir: &DiskPath) -> Result<Lock, HomeError> {
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => HomeError::InUse { dir: dir.to_path() },
+        _ => HomeError::Io { dir: dir.to_path(), source: error },
+    };
+    dir.make_dir().map_err(failed)?;
+    dir.join(LOCK).lock().map_err(failed)
 }
 
 /// An open, locked data directory.
 #[derive(Debug)]
 pub struct Home {
-    dir: PathBuf,
+    dir: DiskPath,
     identity: Identity,
-    // Held for the lock that it carries.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Home {
@@ -196,17 +197,18 @@ impl Home {
     ///
     /// # Errors
     /// A [`HomeError`] that says what to do.
-    pub fn open(dir: &Path) -> Result<Self, HomeError> {
-        let lock = lock(dir)?;
-        let identity = Self::read(dir)?;
-        let mut home = Self { dir: dir.to_owned(), identity, _lock: lock };
+    pub fn open(dir: impl Into<DiskPath>) -> Result<Self, HomeError> {
+        let dir = dir.into();
+        let lock = lock(&dir)?;
+        let identity = Self::read(&dir)?;
+        let mut home = Self { dir, identity, _lock: lock };
         home.write(Identity { incarnation: identity.incarnation + 1, ..identity })?;
         Ok(home)
     }
 
     /// The directory.
     #[must_use]
-    pub fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &DiskPath {
         &self.dir
     }
 
@@ -225,7 +227,7 @@ impl Home {
         let missing = BOUND.into_iter().find(|name| !self.dir.join(name).exists());
         match (self.identity.replica, missing) {
             (Some(replica), Some(missing)) => {
-                Err(HomeError::DataMissing { dir: self.dir.clone(), replica, missing })
+                Err(HomeError::DataMissing { dir: self.dir.to_path(), replica, missing })
             }
             _ => Ok(()),
         }
@@ -238,7 +240,7 @@ impl Home {
     pub fn bind_group(&mut self, group: [u8; 16]) -> Result<(), HomeError> {
         match self.identity.group {
             Some(found) if found != group => {
-                Err(HomeError::OtherGroup { dir: self.dir.clone(), found, wanted: group })
+                Err(HomeError::OtherGroup { dir: self.dir.to_path(), found, wanted: group })
             }
             Some(_) => Ok(()),
             None => self.write(Identity { group: Some(group), ..self.identity }),
@@ -252,37 +254,37 @@ impl Home {
     pub fn bind_replica(&mut self, replica: u64) -> Result<(), HomeError> {
         match self.identity.replica {
             Some(found) if found != replica => {
-                Err(HomeError::OtherReplica { dir: self.dir.clone(), found, wanted: replica })
+                Err(HomeError::OtherReplica { dir: self.dir.to_path(), found, wanted: replica })
             }
             Some(_) => Ok(()),
             None => self.write(Identity { replica: Some(replica), ..self.identity }),
         }
     }
 
-    fn read(dir: &Path) -> Result<Identity, HomeError> {
-        match fs::read(dir.join(OUT_OF_SERVICE)) {
+    fn read(dir: &DiskPath) -> Result<Identity, HomeError> {
+        match dir.join(OUT_OF_SERVICE).read() {
             Ok(why) => {
                 let why = String::from_utf8_lossy(&why).into_owned();
-                return Err(HomeError::OutOfService { dir: dir.to_owned(), why });
+                return Err(HomeError::OutOfService { dir: dir.to_path(), why });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(HomeError::Io { dir: dir.to_owned(), source }),
+            Err(source) => return Err(HomeError::Io { dir: dir.to_path(), source }),
         }
-        match fs::read(dir.join(IDENTITY)) {
+        match dir.join(IDENTITY).read() {
             Ok(bytes) => codec::decode(Kind::Identity, &bytes)
-                .map_err(|source| HomeError::Damaged { dir: dir.to_owned(), source }),
+                .map_err(|source| HomeError::Damaged { dir: dir.to_path(), source }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match USED.iter().copied().find(|name| dir.join(name).exists()) {
-                    Some(found) => Err(HomeError::IdentityMissing { dir: dir.to_owned(), found }),
+                    Some(found) => Err(HomeError::IdentityMissing { dir: dir.to_path(), found }),
                     None => Ok(Identity::default()),
                 }
             }
-            Err(source) => Err(HomeError::Io { dir: dir.to_owned(), source }),
+            Err(source) => Err(HomeError::Io { dir: dir.to_path(), source }),
         }
     }
 
     fn write(&mut self, identity: Identity) -> Result<(), HomeError> {
-        let dir = || self.dir.clone();
+        let dir = || self.dir.to_path();
         let bytes = codec::encode(Kind::Identity, &identity)
             .map_err(|source| HomeError::Damaged { dir: dir(), source })?;
         files::write_whole(&self.dir.join(IDENTITY), &bytes)

@@ -35,14 +35,14 @@ pub use scrub::Scrub;
 pub use state::StateHash;
 
 use crate::changes::Changes;
+use crate::files::{self, DiskPath};
+use crate::ledger;
 use crate::ledger::{Ledger, Seal};
 use crate::log::LogId;
 use crate::reader::Reader;
 use crate::snapshot::{self, SnapshotError, SnapshotFile};
-use crate::{files, ledger};
 use mark::Mark;
 pub(crate) use state::{Shared, State};
-use std::path::PathBuf;
 use std::sync::Arc;
 use tallyman_model::Digest;
 pub(crate) use view::decode;
@@ -51,7 +51,7 @@ pub(crate) use view::decode;
 #[derive(Clone, Debug)]
 pub struct InventoryOptions {
     /// The data directory; `inventory/`, `changes/`, `ledger/` and `snapshots/` in it are the inventory's.
-    pub dir: PathBuf,
+    pub dir: DiskPath,
     /// Where rows are kept.
     pub backend: Backend,
     /// Bytes of the change file.
@@ -65,7 +65,7 @@ pub struct InventoryOptions {
 impl InventoryOptions {
     /// The usual ones for the data directory `dir`.
     #[must_use]
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
+    pub fn new(dir: impl Into<DiskPath>) -> Self {
         Self {
             dir: dir.into(),
             backend: Backend::Sled,
@@ -120,15 +120,16 @@ impl Inventory {
 
     fn open_once(options: InventoryOptions) -> Result<Self, OpenError> {
         let dir = options.dir.join("inventory");
-        files::prepare_dir(&dir).map_err(|source| OpenError::Io { path: dir.clone(), source })?;
+        files::prepare_dir(&dir).map_err(|source| OpenError::Io { path: dir.to_path(), source })?;
         let snapshots = options.dir.join("snapshots");
-        files::prepare_dir(&snapshots).map_err(|source| OpenError::Io { path: snapshots.clone(), source })?;
-        let ledger = Ledger::open_with(&options.dir.join("ledger"), chain, options.ledger_segment_records)?;
+        files::prepare_dir(&snapshots)
+            .map_err(|source| OpenError::Io { path: snapshots.to_path(), source })?;
+        let ledger = Ledger::open_with(options.dir.join("ledger"), chain, options.ledger_segment_records)?;
         let (mut mark, before) = Mark::open(&dir)?;
         let (loaded, generation) = load::load(&options, &dir, &ledger, before)?;
         load::cut_ledger(&ledger, &loaded)?;
         let changes =
-            Changes::open(&options.dir.join("changes"), options.changes_bytes_max, loaded.revision())?;
+            Changes::open(options.dir.join("changes"), options.changes_bytes_max, loaded.revision())?;
         mark.opened()?;
         let shared = Arc::new(Shared::new(loaded, changes, ledger));
         Ok(Self { options, shared, mark, generation, is_settling_due: false })
@@ -164,12 +165,12 @@ impl Inventory {
     /// # Errors
     /// The file system refused.
     pub fn latest_snapshot(&self) -> Result<Option<SnapshotFile>, SnapshotError> {
-        snapshot::latest(&self.snapshots())
+        snapshot::latest(self.snapshots())
     }
 
     /// The directory of the snapshots: where a peer's snapshot is received.
     #[must_use]
-    pub fn snapshots(&self) -> PathBuf {
+    pub fn snapshots(&self) -> DiskPath {
         self.options.dir.join("snapshots")
     }
 

@@ -19,12 +19,10 @@ mod verify;
 pub use error::LedgerError;
 pub use segment::Seal;
 
-use crate::files;
+use crate::files::{self, DiskPath};
 use segment::{OpenSegment, Places};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Records of a full segment.
@@ -49,7 +47,7 @@ pub struct LedgerLine {
 /// The open ledger. All calls take effect at once for readers; one caller writes.
 #[derive(Debug)]
 pub struct Ledger {
-    dir: PathBuf,
+    dir: DiskPath,
     chain: Chain,
     segment_records: u64,
     inner: RwLock<Inner>,
@@ -71,7 +69,7 @@ impl Ledger {
     ///
     /// # Errors
     /// A seal is damaged or missing and so is its segment, or the file system refused.
-    pub fn open(dir: &Path, chain: Chain) -> Result<Self, LedgerError> {
+    pub fn open(dir: impl Into<DiskPath>, chain: Chain) -> Result<Self, LedgerError> {
         Self::open_with(dir, chain, SEGMENT_RECORDS)
     }
 
@@ -79,30 +77,35 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_with(dir: &Path, chain: Chain, segment_records: u64) -> Result<Self, LedgerError> {
-        let io = |source| LedgerError::Io { path: dir.to_owned(), source };
-        files::prepare_dir(dir).map_err(io)?;
+    pub fn open_with(
+        dir: impl Into<DiskPath>,
+        chain: Chain,
+        segment_records: u64,
+    ) -> Result<Self, LedgerError> {
+        let dir = dir.into();
+        let io = |source| io_error(&dir, source);
+        files::prepare_dir(&dir).map_err(io)?;
         let mut sealed = BTreeMap::new();
         let mut next = 1;
         let mut head = [0; 32];
-        let files = [segment::SEAL, segment::LINES].map(|extension| files::numbered(dir, extension));
+        let files = [segment::SEAL, segment::LINES].map(|extension| files::numbered(&dir, extension));
         let [seals, lines] = files.map(|numbers| numbers.map_err(io));
         let (seals, lines) = (seals?, lines?);
         let newest = seals.iter().chain(&lines).copied().max().unwrap_or_default();
         while next < newest || seals.contains(&next) {
-            let seal = match Seal::read(dir, next) {
+            let seal = match Seal::read(&dir, next) {
                 // What it says is in the segment too, and the chain proves it.
                 Err(error) if error.is_damage() && lines.contains(&next) => {
-                    Seal::make_again(dir, next, &head, segment_records, chain).ok_or(error)?
+                    Seal::make_again(&dir, next, &head, segment_records, chain).ok_or(error)?
                 }
                 read => read?,
             };
             (next, head) = (seal.last + 1, seal.head);
             sealed.insert(seal.first, seal);
         }
-        let open = OpenSegment::open(dir, next, head, chain)?;
+        let open = OpenSegment::open(&dir, next, head, chain)?;
         let ledger = Self {
-            dir: dir.to_owned(),
+            dir,
             chain,
             segment_records,
             inner: Inner { sealed, open }.into(),
@@ -172,8 +175,8 @@ impl Ledger {
     /// The fsync failed; what is on disk is unknown and the process must end.
     pub fn sync(&self) -> Result<(), LedgerError> {
         // Outside the lock: readers and the writer go on.
-        let (file, path) = self.read_lock().open.file()?;
-        file.sync_data().map_err(|source| LedgerError::Io { path, source })
+        let Some((file, path)) = self.read_lock().open.file() else { return Ok(()) };
+        file.sync_data().map_err(|source| io_error(&path, source))
     }
 
     /// At most `limit` records from number `from` on, verified.
@@ -229,19 +232,19 @@ impl Ledger {
             return Err(LedgerError::TooShort { wanted: len, have });
         }
         // Seals beyond the cut go, newest first; the segment that the cut lies in is opened again.
-        let failed = |source| LedgerError::Io { path: self.dir.clone(), source };
+        let failed = |source| io_error(&self.dir, source);
         while let Some((first, seal)) = inner.sealed.last_key_value()
             && seal.last > len
         {
             let first = *first;
-            match fs::remove_file(segment::path(&self.dir, inner.open.first())) {
+            match segment::path(&self.dir, inner.open.first()).remove() {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
                 // Without a record after the last seal there is no file.
                 _ => {}
             }
-            files::sync_dir(&self.dir).map_err(failed)?;
-            fs::remove_file(segment::seal_path(&self.dir, first)).map_err(failed)?;
-            files::sync_dir(&self.dir).map_err(failed)?;
+            self.dir.sync_dir().map_err(failed)?;
+            segment::seal_path(&self.dir, first).remove().map_err(failed)?;
+            self.dir.sync_dir().map_err(failed)?;
             inner.sealed.remove(&first);
             self.read_places().remove(&first);
             let head = inner.sealed.last_key_value().map_or([0; 32], |(_, seal)| seal.head);
@@ -260,11 +263,11 @@ impl Ledger {
         let expected = inner.open.first();
         let path = segment::path(&self.dir, seal.first);
         if seal.first != expected {
-            return Err(LedgerError::Gap { path, expected, found: seal.first });
+            return Err(LedgerError::Gap { path: path.to_path(), expected, found: seal.first });
         }
         seal.check(&path, bytes)?;
         segment::check_chain(&path, bytes, seal.first, inner.open.before(), self.chain)?;
-        files::write_whole(&path, bytes).map_err(|source| LedgerError::Io { path, source })?;
+        files::write_whole(&path, bytes).map_err(|source| io_error(&path, source))?;
         seal.write(&self.dir)?;
         inner.open = OpenSegment::open(&self.dir, seal.last + 1, seal.head, self.chain)?;
         inner.sealed.insert(seal.first, seal.clone());
@@ -306,10 +309,10 @@ impl Ledger {
     }
 }
 
-fn damaged(path: &Path, seq: u64, what: impl Into<String>) -> LedgerError {
-    LedgerError::Damaged { path: path.to_owned(), seq, what: what.into() }
+fn damaged(path: &DiskPath, seq: u64, what: impl Into<String>) -> LedgerError {
+    LedgerError::Damaged { path: path.to_path(), seq, what: what.into() }
 }
 
-fn io_error(path: &Path, source: io::Error) -> LedgerError {
-    LedgerError::Io { path: path.to_owned(), source }
+fn io_error(path: &DiskPath, source: io::Error) -> LedgerError {
+    LedgerError::Io { path: path.to_path(), source }
 }

@@ -31,14 +31,14 @@ mod writer;
 pub use error::{LogError, OpenError};
 pub use flushes::{FLUSH_BUCKETS_S, FlushTimes};
 pub use gate::FlushGate;
-pub use options::{LogOptions, OnFatal};
+pub use options::{LogOptions, OnDue, OnFatal};
 pub use types::{LogId, LogState, Vote};
 
+use crate::files::{self, DiskPath};
 use crate::watermark::WatermarkFile;
 use index::Index;
 use queue::{Op, Queue};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use tail::Tail;
 use writer::{Shared, Writer};
@@ -52,7 +52,7 @@ pub type OnDurable = Box<dyn FnOnce(io::Result<()>) + Send>;
 pub struct Log {
     shared: Arc<Shared>,
     // Dropped with the last handle: stops the threads.
-    _writer: Arc<Writer>,
+    writer: Arc<Writer>,
 }
 
 impl Log {
@@ -62,22 +62,23 @@ impl Log {
     /// # Errors
     /// [`OpenError::Damaged`]: this replica no longer has what it once confirmed; it must not vote or serve.
     /// [`OpenError::OlderFormat`]: nothing was changed. [`OpenError::Io`]: nothing is known.
-    pub fn open(dir: &Path, options: LogOptions) -> Result<Self, OpenError> {
+    pub fn open(dir: impl Into<DiskPath>, options: LogOptions) -> Result<Self, OpenError> {
+        let dir = dir.into();
         let log_dir = dir.join("log");
-        let io = |source| OpenError::Io { path: log_dir.clone(), source };
-        crate::files::prepare_dir(&log_dir).map_err(io)?;
+        let io = |source| OpenError::Io { path: log_dir.to_path(), source };
+        files::prepare_dir(&log_dir).map_err(io)?;
         let path = dir.join("watermark");
         let starts = scan::starts(&log_dir)?;
         let watermark = match WatermarkFile::open(&path)? {
             Some(file) => file,
             None if starts.is_empty() => WatermarkFile::create(&path)?,
-            None => return Err(OpenError::WatermarkMissing { path }),
+            None => return Err(OpenError::WatermarkMissing { path: path.to_path() }),
         };
         let found = scan::read(&log_dir, starts, watermark.get(), Index::new(options.cache_bytes_max))?;
         let tail = Tail::of(&log_dir, options.segment_bytes_max, &found).map_err(io)?;
         let queue = Queue::new(found.state, found.index, tail.segments().clone());
         let (shared, writer) = Writer::start(tail, queue, watermark, options).map_err(io)?;
-        Ok(Self { shared, _writer: Arc::new(writer) })
+        Ok(Self { shared, writer: Arc::new(writer) })
     }
 
     /// What the log holds, writes that are still queued included.
@@ -181,6 +182,12 @@ impl Log {
         bytes_max: usize,
     ) -> Result<Vec<(LogId, Vec<u8>)>, LogError> {
         self.shared.read(from, to_exclusive, bytes_max)
+    }
+
+    /// Writes all that waits and syncs it, on this thread, and calls back; then writes the watermark, if
+    /// `with_watermark`. Only for a log without threads; for one with threads it does nothing.
+    pub fn flush_now(&self, with_watermark: bool) {
+        self.writer.flush_now(with_watermark);
     }
 
     /// Waits until everything that was called before is on disk.

@@ -7,7 +7,6 @@ use crate::codec;
 use crate::inventory::{Scrub, Shared, SnapshotBuilder, StateHash, decode};
 use crate::ledger::LedgerError;
 use moment::Moment;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tallyman_model::{Damaged, Digest, Key, Record, Revision, Row, View};
 use thiserror::Error;
@@ -158,7 +157,7 @@ impl Reader {
 
     /// Builds a snapshot in `dir`, beside those that the replica keeps for itself.
     #[must_use]
-    pub fn snapshot_builder(&self, dir: PathBuf) -> SnapshotBuilder {
+    pub fn snapshot_builder(&self, dir: crate::files::DiskPath) -> SnapshotBuilder {
         SnapshotBuilder::new(Arc::clone(&self.shared), dir)
     }
 

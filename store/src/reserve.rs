@@ -3,31 +3,26 @@
 //! The reserve is a file whose blocks are really taken. It is given up in two halves: one so that a replica on a full
 //! disk can go on writing its log, the other so that it can start again if that did not help.
 
-use crate::files;
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use crate::files::{DiskPath, Open};
+use std::io;
 
 const FILE: &str = "reserve";
-/// Zeros that are written at once where blocks cannot be taken otherwise.
-const PIECE_BYTES: usize = 1024 * 1024;
 
 /// The reserve of one data directory.
 #[derive(Clone, Debug)]
 pub struct Reserve {
-    dir: PathBuf,
+    dir: DiskPath,
     bytes: u64,
 }
 
 impl Reserve {
     /// That of the data directory `dir`, of `bytes` when it is whole. Nothing is done yet.
     #[must_use]
-    pub fn of(dir: &Path, bytes: u64) -> Self {
-        Self { dir: dir.to_owned(), bytes }
+    pub fn of(dir: impl Into<DiskPath>, bytes: u64) -> Self {
+        Self { dir: dir.into(), bytes }
     }
 
-    fn path(&self) -> PathBuf {
+    fn path(&self) -> DiskPath {
         self.dir.join(FILE)
     }
 
@@ -36,14 +31,13 @@ impl Reserve {
     /// # Errors
     /// The file system does not say.
     pub fn available(&self) -> io::Result<u64> {
-        let found = statvfs(&self.dir)?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        self.dir.available()
     }
 
     /// How many bytes are kept.
     #[must_use]
     pub fn held(&self) -> u64 {
-        fs::metadata(self.path()).map_or(0, |file| file.len())
+        self.path().open(Open::Reading).and_then(|file| file.len()).unwrap_or(0)
     }
 
     /// How many bytes are wanting until it is whole.
@@ -61,17 +55,14 @@ impl Reserve {
         if held == self.bytes {
             return Ok(());
         }
-        let file = OpenOptions::new().create(true).append(true).open(self.path())?;
-        let taken = match fallocate(&file, FallocateFlags::empty(), 0, self.bytes) {
-            Err(rustix::io::Errno::OPNOTSUPP) => fill(&file, self.missing()),
-            taken => taken.map_err(io::Error::from),
-        };
+        let file = self.path().open(Open::Kept)?;
+        let taken = file.allocate(self.bytes);
         if taken.is_err() {
             file.set_len(held)?;
         }
         taken?;
         file.sync_all()?;
-        files::sync_dir(&self.dir)
+        self.dir.sync_dir()
     }
 
     /// Gives the first half up; nothing is done when it is given up already.
@@ -82,7 +73,7 @@ impl Reserve {
         if self.held() <= self.bytes / 2 {
             return Ok(());
         }
-        let file = OpenOptions::new().write(true).open(self.path())?;
+        let file = self.path().open(Open::Existing)?;
         file.set_len(self.bytes / 2)?;
         // Blocks are free when the file system has noted that they are.
         file.sync_all()
@@ -93,33 +84,24 @@ impl Reserve {
     /// # Errors
     /// The file system refused.
     pub fn release(&self) -> io::Result<()> {
-        match fs::remove_file(self.path()) {
+        match self.path().remove() {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => files::sync_dir(&self.dir),
+            _ => self.dir.sync_dir(),
         }
     }
-}
-
-fn fill(mut file: &File, mut bytes: u64) -> io::Result<()> {
-    let zeros = vec![0; PIECE_BYTES];
-    while bytes > 0 {
-        let piece = zeros.get(..usize::try_from(bytes).unwrap_or(PIECE_BYTES)).unwrap_or(&zeros);
-        file.write_all(piece)?;
-        bytes -= piece.len() as u64;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
+    use std::fs;
     use std::os::unix::fs::MetadataExt;
 
     const BYTES: u64 = 4 * 1024 * 1024 + 4096;
 
     fn blocks(reserve: &Reserve) -> u64 {
-        fs::metadata(reserve.path()).map_or(0, |file| file.blocks() * 512)
+        fs::metadata(reserve.path().path()).map_or(0, |file| file.blocks() * 512)
     }
 
     #[test]
@@ -140,13 +122,5 @@ mod tests {
         reserve.release().unwrap();
         reserve.release().unwrap();
         assert_eq!((reserve.held(), blocks(&reserve)), (0, 0));
-    }
-
-    #[test]
-    fn where_blocks_cannot_be_asked_for_zeros_take_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = File::create(dir.path().join(FILE)).unwrap();
-        fill(&file, BYTES).unwrap();
-        assert_eq!(file.metadata().unwrap().len(), BYTES);
     }
 }

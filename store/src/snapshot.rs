@@ -19,13 +19,13 @@ pub use reader::SnapshotReader;
 pub use writer::SnapshotWriter;
 
 use crate::codec::{Blob, CodecError};
+use crate::files::{DiskPath, Open};
 use crate::ledger::Seal;
 use crate::log::LogId;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thiserror::Error;
 
 const EXTENSION: &str = "snapshot";
@@ -121,7 +121,7 @@ struct Trailer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotFile {
     /// Where it is.
-    pub path: PathBuf,
+    pub path: DiskPath,
     /// What it is of.
     pub contents: Contents,
     /// Its length.
@@ -134,11 +134,10 @@ impl SnapshotFile {
     /// # Errors
     /// The file system refused.
     pub fn piece(&self, offset: u64, bytes_max: usize) -> Result<Vec<u8>, SnapshotError> {
-        use std::os::unix::fs::FileExt;
-        let io = |source| SnapshotError::Io { path: self.path.clone(), source };
+        let io = |source| SnapshotError::Io { path: self.path.to_path(), source };
         let len = self.bytes.saturating_sub(offset).min(bytes_max as u64);
         let mut piece = vec![0; len as usize];
-        fs::File::open(&self.path).and_then(|file| file.read_exact_at(&mut piece, offset)).map_err(io)?;
+        self.path.open(Open::Reading).and_then(|file| file.read_exact_at(&mut piece, offset)).map_err(io)?;
         Ok(piece)
     }
 }
@@ -147,9 +146,9 @@ impl SnapshotFile {
 ///
 /// # Errors
 /// The file system refused.
-pub fn latest(dir: &Path) -> Result<Option<SnapshotFile>, SnapshotError> {
-    for path in all(dir)? {
-        match SnapshotReader::open(&path) {
+pub fn latest(dir: impl Into<DiskPath>) -> Result<Option<SnapshotFile>, SnapshotError> {
+    for path in all(&dir.into())? {
+        match SnapshotReader::open(path) {
             Ok(reader) => return Ok(Some(reader.file().clone())),
             Err(error) => tracing::warn!(%error, "a snapshot is passed over"),
         }
@@ -161,34 +160,27 @@ pub fn latest(dir: &Path) -> Result<Option<SnapshotFile>, SnapshotError> {
 ///
 /// # Errors
 /// The file system refused.
-pub fn keep_newest(dir: &Path, keep: usize) -> Result<(), SnapshotError> {
-    for path in all(dir)?.into_iter().skip(keep) {
-        fs::remove_file(&path).map_err(|source| SnapshotError::Io { path, source })?;
+pub fn keep_newest(dir: impl Into<DiskPath>, keep: usize) -> Result<(), SnapshotError> {
+    for path in all(&dir.into())?.into_iter().skip(keep) {
+        path.remove().map_err(|source| SnapshotError::Io { path: path.to_path(), source })?;
     }
     Ok(())
 }
 
 /// All snapshots, newest first.
-pub(crate) fn all(dir: &Path) -> Result<Vec<PathBuf>, SnapshotError> {
-    let io = |source| SnapshotError::Io { path: dir.to_owned(), source };
-    let mut paths = Vec::new();
-    match fs::read_dir(dir) {
-        Ok(entries) => {
-            for entry in entries {
-                paths.push(entry.map_err(io)?.path());
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(io(error)),
-    }
+pub(crate) fn all(dir: &DiskPath) -> Result<Vec<DiskPath>, SnapshotError> {
+    let mut paths = match dir.list() {
+        Ok(paths) => paths,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(source) => return Err(SnapshotError::Io { path: dir.to_path(), source }),
+    };
     paths.retain(|path| path.extension() == Some(OsStr::new(EXTENSION)));
-    paths.sort_unstable();
-    paths.reverse();
+    paths.sort_unstable_by(|a, b| b.path().cmp(a.path()));
     Ok(paths)
 }
 
 /// The name sorts by age.
-fn path(dir: &Path, last: Option<LogId>) -> PathBuf {
+fn path(dir: &DiskPath, last: Option<LogId>) -> DiskPath {
     let (index, term) = last.map_or((0, 0), |id| (id.index, id.term));
     dir.join(format!("{index:020}-{term:020}.{EXTENSION}"))
 }

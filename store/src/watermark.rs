@@ -7,13 +7,12 @@
 //! touches the newest one, and never changes the file's length.
 
 use crate::codec::{self, CodecError, Kind};
-use crate::files;
+use crate::files::{self, DiskFile, DiskPath, Open};
 use crate::log::{LogId, Vote};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Bytes of one of the two places of the file.
@@ -74,8 +73,8 @@ struct Slot {
 /// The open watermark file.
 #[derive(Debug)]
 pub struct WatermarkFile {
-    path: PathBuf,
-    file: File,
+    path: DiskPath,
+    file: Arc<dyn DiskFile>,
     number: u64,
     written: Watermark,
 }
@@ -85,28 +84,30 @@ impl WatermarkFile {
     ///
     /// # Errors
     /// The file system refused.
-    pub fn create(path: &Path) -> Result<Self, WatermarkError> {
+    pub fn create(path: impl Into<DiskPath>) -> Result<Self, WatermarkError> {
+        let path = path.into();
         let slot = Slot { number: 0, watermark: Watermark::default() };
-        let mut bytes = encoded(path, &slot)?;
-        bytes.extend(encoded(path, &slot)?);
-        let failed = |source| WatermarkError::Io { path: path.to_owned(), source };
-        files::write_whole(path, &bytes).map_err(failed)?;
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file, number: 0, written: Watermark::default() })
+        let mut bytes = encoded(&path, &slot)?;
+        bytes.extend(encoded(&path, &slot)?);
+        let failed = |source| WatermarkError::Io { path: path.to_path(), source };
+        files::write_whole(&path, &bytes).map_err(failed)?;
+        let file = path.open(Open::Existing).map_err(failed)?;
+        Ok(Self { path, file, number: 0, written: Watermark::default() })
     }
 
     /// Opens the file; `None` when there is none.
     ///
     /// # Errors
     /// [`WatermarkError::Damaged`], or the file system refused.
-    pub fn open(path: &Path) -> Result<Option<Self>, WatermarkError> {
-        let failed = |source| WatermarkError::Io { path: path.to_owned(), source };
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
+    pub fn open(path: impl Into<DiskPath>) -> Result<Option<Self>, WatermarkError> {
+        let path = path.into();
+        let failed = |source| WatermarkError::Io { path: path.to_path(), source };
+        let file = match path.open(Open::Existing) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
-        let bytes = std::fs::read(path).map_err(failed)?;
+        let bytes = path.read().map_err(failed)?;
         let place = |at: usize| {
             let bytes = bytes.get(at * SLOT_BYTES..).unwrap_or_default();
             codec::decode_prefix::<Slot>(Kind::Watermark, bytes).map(|(slot, _)| slot)
@@ -118,9 +119,9 @@ impl WatermarkFile {
                 tracing::warn!(path = %path.display(), %error, "one place of the watermark is damaged, the other is used");
                 slot
             }
-            (Err(source), Err(_)) => return Err(WatermarkError::Damaged { path: path.to_owned(), source }),
+            (Err(source), Err(_)) => return Err(WatermarkError::Damaged { path: path.to_path(), source }),
         };
-        Ok(Some(Self { path: path.to_owned(), file, number: newest.number, written: newest.watermark }))
+        Ok(Some(Self { path, file, number: newest.number, written: newest.watermark }))
     }
 
     /// The watermark that was read or written last.
@@ -140,7 +141,7 @@ impl WatermarkFile {
         let number = self.number + 1;
         let bytes = encoded(&self.path, &Slot { number, watermark })?;
         let at = (number % 2) * SLOT_BYTES as u64;
-        let failed = |source| WatermarkError::Io { path: self.path.clone(), source };
+        let failed = |source| WatermarkError::Io { path: self.path.to_path(), source };
         self.file.write_all_at(&bytes, at).map_err(failed)?;
         self.file.sync_data().map_err(failed)?;
         self.number = number;
@@ -149,9 +150,9 @@ impl WatermarkFile {
     }
 }
 
-fn encoded(path: &Path, slot: &Slot) -> Result<Vec<u8>, WatermarkError> {
+fn encoded(path: &DiskPath, slot: &Slot) -> Result<Vec<u8>, WatermarkError> {
     let mut bytes = codec::encode(Kind::Watermark, slot)
-        .map_err(|source| WatermarkError::Damaged { path: path.to_owned(), source })?;
+        .map_err(|source| WatermarkError::Damaged { path: path.to_path(), source })?;
     bytes.resize(SLOT_BYTES, 0);
     Ok(bytes)
 }

@@ -147,9 +147,9 @@ fn a_snapshot() {
         seals: vec![Seal { first: 1, last: 2, count: 2, head: [5; 32], sha256: [6; 32] }],
     };
     let file = writer.finish(contents.clone()).unwrap();
-    assert_eq!(file.path.file_name().unwrap(), "00000000000000000009-00000000000000000002.snapshot");
-    assert_golden("snapshot.bin", &fs::read(&file.path).unwrap());
-    let read = SnapshotReader::open(&golden_path("snapshot.bin")).unwrap().verify().unwrap();
+    assert_eq!(file.path.name().unwrap(), "00000000000000000009-00000000000000000002.snapshot");
+    assert_golden("snapshot.bin", &file.path.read().unwrap());
+    let read = SnapshotReader::open(golden_path("snapshot.bin")).unwrap().verify().unwrap();
     assert_eq!(read.contents, contents);
 }
 
@@ -308,7 +308,7 @@ fn backups() {
     });
     inventory.apply(entries.collect()).unwrap();
     let taking = Taking {
-        dir: dir.path().join("backup"),
+        dir: dir.path().join("backup").into(),
         name: "night".to_owned(),
         lineage: [5; 16],
         replica: 1,

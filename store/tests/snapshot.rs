@@ -44,12 +44,12 @@ fn rows(path: &Path) -> u64 {
 #[test]
 fn a_snapshot_reads_back_and_the_newest_is_found() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(latest(&dir.path().join("none")).unwrap(), None);
+    assert_eq!(latest(dir.path().join("none")).unwrap(), None);
     let older = written(dir.path(), 9, 10);
     let newer = written(dir.path(), 100, 3000);
     assert_eq!(latest(dir.path()).unwrap(), Some(newer.clone()));
-    assert_eq!(rows(&newer.path), 3001);
-    assert_eq!(newer.bytes, fs::metadata(&newer.path).unwrap().len());
+    assert_eq!(rows(newer.path.path()), 3001);
+    assert_eq!(newer.bytes, fs::metadata(newer.path.path()).unwrap().len());
     assert_eq!(SnapshotReader::open(&newer.path).unwrap().verify().unwrap().contents, contents(100));
     keep_newest(dir.path(), 1).unwrap();
     assert!(!older.path.exists() && newer.path.exists());
@@ -79,16 +79,16 @@ fn a_snapshot_is_received_in_pieces_with_repetitions() {
         incoming.piece(at, &piece).unwrap();
     }
     let received = incoming.finish().unwrap();
-    assert_eq!(fs::read(received.path).unwrap(), fs::read(file.path).unwrap());
+    assert_eq!(received.path.read().unwrap(), file.path.read().unwrap());
 }
 
 #[test]
 fn every_flipped_bit_and_every_cut_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let file = written(dir.path(), 5, 3);
-    let original = fs::read(&file.path).unwrap();
+    let original = file.path.read().unwrap();
     let broken = |bytes: &[u8]| {
-        fs::write(&file.path, bytes).unwrap();
+        fs::write(file.path.path(), bytes).unwrap();
         SnapshotReader::open(&file.path).and_then(SnapshotReader::verify).is_err()
     };
     for bit in 0..original.len() * 8 {
@@ -109,7 +109,7 @@ fn every_flipped_bit_and_every_cut_is_found() {
 fn frames_that_are_missing_or_swapped_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let file = written(dir.path(), 5, 2000);
-    let bytes = fs::read(&file.path).unwrap();
+    let bytes = file.path.read().unwrap();
     let starts: Vec<usize> = (0..bytes.len() - 4).filter(|at| bytes[*at..].starts_with(b"TLYM")).collect();
     let part = |number: usize| &bytes[starts[number]..starts[number + 1]];
     let (header, rest) = (part(0), &bytes[starts[3]..]);
@@ -117,7 +117,7 @@ fn frames_that_are_missing_or_swapped_are_found() {
     let missing = [header, part(2), rest].concat();
     let doubled = [header, part(1), part(1), part(2), rest].concat();
     for wrong in [swapped, missing, doubled] {
-        fs::write(&file.path, wrong).unwrap();
+        fs::write(file.path.path(), wrong).unwrap();
         assert!(SnapshotReader::open(&file.path).and_then(SnapshotReader::verify).is_err());
     }
 }

@@ -65,7 +65,7 @@ async fn what_a_failed_sync_left_in_memory_only_is_not_believed_by_the_next_proc
     let disk = Disk::make(temporary.path());
     // A watermark of its own second would need the disk too.
     let options = LogOptions { watermark_interval_ms: 3_600_000, ..LogOptions::default() };
-    let log = Log::open(&disk.mount(), options).unwrap();
+    let log = Log::open(disk.mount(), options).unwrap();
     let mut durable = 0;
     let failed = (0..200).find(|index| {
         let id = LogId { term: 1, leader: 1, index: *index };
@@ -78,7 +78,7 @@ async fn what_a_failed_sync_left_in_memory_only_is_not_believed_by_the_next_proc
     drop(log);
 
     for _ in 0..2 {
-        match Log::open(&disk.mount(), LogOptions::default()) {
+        match Log::open(disk.mount(), LogOptions::default()) {
             Err(error @ (OpenError::Io { .. } | OpenError::Watermark(_))) => {
                 assert!(!error.is_damage(), "{error}")
             }
@@ -86,7 +86,7 @@ async fn what_a_failed_sync_left_in_memory_only_is_not_believed_by_the_next_proc
         }
     }
     disk.mend();
-    let log = Log::open(&disk.mount(), LogOptions::default()).unwrap();
+    let log = Log::open(disk.mount(), LogOptions::default()).unwrap();
     let kept = log.state().last.map_or(0, |last| last.index + 1);
     assert!(kept >= durable, "{durable} entries were on disk, {kept} are");
     eprintln!(

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 async fn replica(dir: &std::path::Path, address: &str, peers: &[String], env: &Arc<Clock>) -> Group {
     let options = GroupOptions {
-        dir: dir.to_owned(),
+        dir: dir.into(),
         group: "test".to_owned(),
         datacenter: "here".to_owned(),
         peer_listen: address.parse().unwrap(),

@@ -28,7 +28,7 @@ impl Inner {
         let like = self.with_open(|open| open.state.snapshot_bytes()).unwrap_or(0);
         if !self.has_room_for(like) {
             let source = io::ErrorKind::StorageFull.into();
-            return Err(BackupError::Io { path: self.options.dir.clone(), source });
+            return Err(BackupError::Io { path: self.options.dir.to_path(), source });
         }
         let ids = self.who.ids();
         let taking = Taking {

@@ -20,9 +20,9 @@ use crate::{GroupOptions, StartError};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tallyman_store::files::DiskPath;
 use tallyman_store::inventory::DiskCheck;
 use tallyman_store::reserve::Reserve;
 use tokio::time::Instant;
@@ -98,7 +98,7 @@ impl Disk {
 /// its disk was full would otherwise be started in vain, again and again.
 pub(crate) async fn wait_for_room(options: &GroupOptions) -> Result<(), StartError> {
     let io = |source| StartError::Io { what: "its disk cannot be looked at", source };
-    std::fs::create_dir_all(&options.dir).map_err(io)?;
+    options.dir.make_dir().map_err(io)?;
     let reserve = Reserve::of(&options.dir, options.timing.disk_reserve_bytes);
     let dir = options.dir.display();
     let mut is_said = false;
@@ -275,7 +275,7 @@ fn is_pressed(was_pressed: bool, available_bytes: u64, free_bytes_min: u64) -> b
     available_bytes < if was_pressed { relief(free_bytes_min) } else { free_bytes_min }
 }
 
-fn say(dir: &Path, is_pressed: bool, available_bytes: u64, free_bytes_min: u64) {
+fn say(dir: &DiskPath, is_pressed: bool, available_bytes: u64, free_bytes_min: u64) {
     let dir = dir.display();
     if is_pressed {
         tracing::warn!(%dir, available_bytes, free_bytes_min, "little space is left on the disk");

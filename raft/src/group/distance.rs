@@ -17,12 +17,10 @@ use crate::types::Metrics;
 use crate::{StartError, members};
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tallyman_store::files::write_whole;
+use tallyman_store::files::{DiskPath, write_whole};
 use tokio::time::{Instant, timeout};
 
 /// What a data directory keeps of it.
@@ -38,7 +36,7 @@ const KEPT: usize = 16;
 
 /// How far the peers are, and what was made of it.
 pub(crate) struct Distance {
-    path: PathBuf,
+    path: DiskPath,
     round_trips: Mutex<BTreeMap<String, VecDeque<Duration>>>,
     /// What the process before this one ran with, in per cent; `None`: there was none.
     before: Option<u64>,
@@ -48,7 +46,7 @@ pub(crate) struct Distance {
 
 impl Distance {
     /// Nothing is measured yet. A directory that `is_used` was one of a member.
-    pub(crate) fn new(dir: &Path, is_used: bool) -> Self {
+    pub(crate) fn new(dir: &DiskPath, is_used: bool) -> Self {
         let path = dir.join(FILE);
         let before = is_used.then(|| read(&path));
         let (round_trips, chosen) = (Mutex::default(), OnceLock::new());
@@ -99,8 +97,8 @@ impl Distance {
 }
 
 /// What the file at `path` says: the usual where there is none, the most where it is damaged.
-fn read(path: &Path) -> u64 {
-    let text = match fs::read_to_string(path) {
+fn read(path: &DiskPath) -> u64 {
+    let text = match path.read().and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other)) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return 100,
         Err(_) => return STRETCH_PERCENT_MAX,
@@ -262,7 +260,7 @@ mod tests {
     #[test]
     fn the_farthest_peer_counts_by_its_fastest_answer() {
         let (dir, ms) = (tempfile::tempdir().unwrap(), Duration::from_millis);
-        let distance = Distance::new(dir.path(), false);
+        let distance = Distance::new(&dir.path().into(), false);
         assert_eq!(distance.round_trip(), None);
         for (address, took) in [("near", 1), ("far", 140), ("far", 100), ("far", 900), ("near", 300)] {
             distance.note(address, ms(took));
@@ -278,15 +276,15 @@ mod tests {
     #[test]
     fn what_a_process_ran_with_is_read_by_the_next_and_damage_makes_it_the_longest() {
         let dir = tempfile::tempdir().unwrap();
-        let read = || Distance::new(dir.path(), true).before;
-        assert_eq!((Distance::new(dir.path(), false).before, read()), (None, Some(100)));
-        Distance::new(dir.path(), true).write(250).unwrap();
+        let read = || Distance::new(&dir.path().into(), true).before;
+        assert_eq!((Distance::new(&dir.path().into(), false).before, read()), (None, Some(100)));
+        Distance::new(&dir.path().into(), true).write(250).unwrap();
         assert_eq!(read(), Some(250));
-        let bytes = fs::read(dir.path().join(FILE)).unwrap();
+        let bytes = std::fs::read(dir.path().join(FILE)).unwrap();
         for bit in 0..(bytes.len() - 1) * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            fs::write(dir.path().join(FILE), flipped).unwrap();
+            std::fs::write(dir.path().join(FILE), flipped).unwrap();
             // An upper-case digit means the same.
             assert!(matches!(read(), Some(250 | STRETCH_PERCENT_MAX)), "bit {bit}");
         }

@@ -2,9 +2,9 @@
 
 use crate::{Backend, FlushGate, PeerTls, StartError, Timing};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tallyman_model::Env;
+use tallyman_store::files::DiskPath;
 use tallyman_store::inventory::InventoryOptions;
 
 /// Why a replica ends.
@@ -23,7 +23,7 @@ pub type OnFatal = Arc<dyn Fn(&Fate) + Send + Sync>;
 #[derive(Clone)]
 pub struct GroupOptions {
     /// Its data directory; made when it is not there.
-    pub dir: PathBuf,
+    pub dir: DiskPath,
     /// The group's name in the configuration, the same on all replicas.
     pub group: String,
     /// Its place.
@@ -67,7 +67,7 @@ impl GroupOptions {
     }
 
     /// How an inventory in `dir` is opened.
-    pub(crate) fn inventory(&self, dir: &Path) -> InventoryOptions {
+    pub(crate) fn inventory(&self, dir: &DiskPath) -> InventoryOptions {
         InventoryOptions {
             backend: self.backend,
             ledger_segment_records: self.timing.ledger_segment_records,

@@ -152,11 +152,11 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let directory = Directory::open(&options.dir, options.name(), &*options.env, is_used)
         .map_err(io("its directory's number cannot be read"))?;
     if directory.group != options.group {
-        let (dir, wanted) = (options.dir.clone(), options.group.clone());
+        let (dir, wanted) = (options.dir.to_path(), options.group.clone());
         return Err(StartError::OtherGroup { dir, found: directory.group, wanted });
     }
     if directory.address != options.advertise_peer {
-        let (dir, wanted) = (options.dir.clone(), options.advertise_peer.clone());
+        let (dir, wanted) = (options.dir.to_path(), options.advertise_peer.clone());
         return Err(StartError::OtherReplica { dir, found: directory.address, wanted });
     }
     let failed = Arc::clone(fatal);
@@ -173,7 +173,7 @@ fn open(options: &GroupOptions, fatal: &Arc<Fatal>) -> Result<Opened, StartError
     let version = members::version(&reader);
     if version > options.understands {
         return Err(StartError::TooOld {
-            dir: options.dir.clone(),
+            dir: options.dir.to_path(),
             version,
             understands: options.understands,
         });

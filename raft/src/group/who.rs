@@ -9,10 +9,10 @@ use crate::transport::{Hello, Lane, Refused, Welcome};
 use crate::types::{LogId, Vote, matched};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tallyman_model::Uid;
+use tallyman_store::files::DiskPath;
 use tallyman_store::identity;
 use tokio::sync::watch;
 
@@ -77,7 +77,7 @@ impl Fatal {
 
 /// Who this replica is.
 pub(crate) struct Who {
-    dir: PathBuf,
+    dir: DiskPath,
     name: String,
     directory: Uid,
     process: Process,
@@ -99,7 +99,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Who {
     pub(crate) fn new(
-        (dir, name): (PathBuf, String),
+        (dir, name): (DiskPath, String),
         directory: Uid,
         process: Process,
         ids: Ids,

@@ -8,7 +8,7 @@ use tallyman_store::files::sync_all;
 /// What is being made.
 pub(super) const UNFINISHED: &str = "lineage.unfinished";
 /// What is made, and takes the place of what is there.
-const READY: &str = "lineage.ready";
+pub(super) const READY: &str = "lineage.ready";
 /// All that a replica's directory has. The identity last: with it nothing is left to be done.
 const PARTS: [&str; 8] =
     ["log", "watermark", "inventory", "changes", "ledger", "snapshots", "directory", "identity"];
@@ -23,15 +23,10 @@ pub(super) fn ready(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// True if something is to be swapped in.
-pub(super) fn is_ready(dir: &Path) -> bool {
-    dir.join(READY).exists()
-}
-
 /// Swaps in what is ready, if anything is; goes on where it stopped. Gives where what was there before is now.
 pub(super) fn finish(dir: &Path) -> io::Result<Option<PathBuf>> {
     let made = dir.join(READY);
-    if !is_ready(dir) {
+    if !made.exists() {
         return Ok(None);
     }
     let before = before(dir, &made)?;

@@ -3,8 +3,8 @@
 
 use super::wire::SnapshotOffer;
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tallyman_store::files::DiskPath;
 use tallyman_store::snapshot::{IncomingSnapshot, SnapshotError, SnapshotFile};
 
 /// The longest piece of a snapshot, in bytes.
@@ -14,7 +14,7 @@ const SNAPSHOT_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 
 /// Where snapshots are received.
 pub(crate) struct Incoming {
-    dir: PathBuf,
+    dir: DiskPath,
     current: Arc<Mutex<Option<Current>>>,
 }
 
@@ -55,7 +55,7 @@ async fn blocking<T: Send + 'static>(
 
 impl Incoming {
     /// Receives into `dir`, which is made when something comes.
-    pub(crate) fn new(dir: PathBuf) -> Self {
+    pub(crate) fn new(dir: DiskPath) -> Self {
         Self { dir, current: Arc::default() }
     }
 
@@ -154,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn a_snapshot_goes_on_where_the_connection_broke() {
         let dir = tempfile::tempdir().unwrap();
-        let incoming = Incoming::new(dir.path().join("incoming"));
+        let incoming = Incoming::new(dir.path().join("incoming").into());
         assert_eq!(incoming.begin(1, offer(10)).await.unwrap(), 0);
         assert_eq!(incoming.write(piece(0, b"01234")).await.unwrap(), 5);
         assert_eq!(incoming.write(piece(7, b"789")).await.unwrap(), 5, "a gap is not written");
@@ -169,7 +169,7 @@ mod tests {
     #[tokio::test]
     async fn another_snapshot_takes_the_place_of_an_unfinished_one() {
         let dir = tempfile::tempdir().unwrap();
-        let incoming = Incoming::new(dir.path().join("incoming"));
+        let incoming = Incoming::new(dir.path().join("incoming").into());
         incoming.begin(1, offer(10)).await.unwrap();
         incoming.write(piece(0, b"01234")).await.unwrap();
         assert_eq!(incoming.begin(2, offer(10)).await.unwrap(), 0);

@@ -153,7 +153,7 @@ impl Cluster {
     pub(crate) fn options(&self, i: usize) -> GroupOptions {
         let place = &self.places[i];
         GroupOptions {
-            dir: place.dir.clone(),
+            dir: (&place.dir).into(),
             group: self.name.clone(),
             datacenter: place.datacenter.clone(),
             peer_listen: place.address.parse::<SocketAddr>().unwrap(),

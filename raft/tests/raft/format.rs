@@ -19,7 +19,7 @@ fn goldens() -> PathBuf {
 async fn start(dir: &Path) -> Group {
     let address = "golden.example:7101".to_owned();
     let options = GroupOptions {
-        dir: dir.to_owned(),
+        dir: dir.into(),
         group: "golden".to_owned(),
         datacenter: "there".to_owned(),
         peer_listen: "127.0.0.1:0".parse().unwrap(),

@@ -100,7 +100,7 @@ async fn of_two_processes_under_one_id_one_ends_and_says_why() {
     cluster.wait_until_all_serve().await;
     // The same address is known for it, and it listens elsewhere.
     let peer_listen = free_addresses(1)[0].parse().unwrap();
-    let options = GroupOptions { dir, peer_listen, ..cluster.options(twice) };
+    let options = GroupOptions { dir: dir.into(), peer_listen, ..cluster.options(twice) };
     let second = Group::start(options).await.unwrap();
     let mut statuses = [second.status(), cluster.group(twice).status()];
     let ends = statuses.iter_mut().map(|status| Box::pin(status.wait_for(|status| status.fatal.is_some())));

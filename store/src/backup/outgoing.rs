@@ -1,14 +1,13 @@
 //! A backup as it is sent.
 
 use super::{BackupError, Head, Mark, io_error};
+use crate::Reader;
 use crate::codec::{self, CodecError, Kind};
+use crate::files::{self, DiskPath};
 use crate::ledger::Seal;
 use crate::snapshot::{self, SnapshotFile};
-use crate::{Reader, files};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 /// Bytes that are given at once.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -45,7 +44,7 @@ enum Stage {
 #[derive(Clone, Debug)]
 pub struct Taking {
     /// A directory of its own; what is in it is removed.
-    pub dir: PathBuf,
+    pub dir: DiskPath,
     /// The group's name.
     pub name: String,
     /// See [`Head`].
@@ -141,22 +140,22 @@ impl Outgoing {
     }
 
     fn part(&self, source: CodecError) -> BackupError {
-        BackupError::Part { path: self.snapshot.path.clone(), position: self.sent, source }
+        BackupError::Part { path: self.snapshot.path.to_path(), position: self.sent, source }
     }
 }
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
         // What cannot be removed now goes when the next one is taken.
-        let _ = fs::remove_file(&self.snapshot.path);
+        let _ = self.snapshot.path.remove();
     }
 }
 
 /// Makes `dir`, and removes what an interrupted backup left in it.
-fn empty(dir: &Path) -> Result<(), BackupError> {
-    files::prepare_dir(dir).map_err(io_error(dir))?;
+fn empty(dir: &DiskPath) -> Result<(), BackupError> {
+    files::prepare_dir(dir).map_err(io_error(dir.path()))?;
     for path in snapshot::all(dir)? {
-        fs::remove_file(&path).map_err(io_error(path))?;
+        path.remove().map_err(io_error(path.path()))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::reader::{BackupFile, Part, inspect};
 use super::{BackupError, io_error};
+use crate::files::DiskPath;
 use crate::inventory::{Inventory, InventoryOptions, chain};
 use crate::ledger::Ledger;
 use crate::snapshot::{IncomingSnapshot, SnapshotFile};
@@ -23,7 +24,7 @@ pub fn unpack(path: &Path, options: &InventoryOptions) -> Result<BackupFile, Bac
     let damaged = |what| BackupError::Damaged { path: path.to_owned(), what };
     let file = File::open(path).map_err(io_error(path))?;
     let mut input = Hashing { input: BufReader::new(file), sha256: Sha256::new(), position: 0 };
-    let ledger = Ledger::open_with(&options.dir.join("ledger"), chain, options.ledger_segment_records)?;
+    let ledger = Ledger::open_with(options.dir.join("ledger"), chain, options.ledger_segment_records)?;
     let mut snapshot = None;
     for part in &backup.parts {
         input.skip_to(path, part.at)?;
@@ -93,7 +94,7 @@ impl Hashing {
         self.read(path, &mut vec![0; length])
     }
 
-    fn snapshot(&mut self, path: &Path, part: &Part, dir: &Path) -> Result<SnapshotFile, BackupError> {
+    fn snapshot(&mut self, path: &Path, part: &Part, dir: &DiskPath) -> Result<SnapshotFile, BackupError> {
         let mut incoming = IncomingSnapshot::create(dir)?;
         let mut piece = vec![0; COPY_BYTES];
         while incoming.len() < part.bytes {

@@ -2,13 +2,11 @@
 
 use super::{Change, ChangesError};
 use crate::codec::{self, Blob, CodecError, HEADER_BYTES, Kind};
+use crate::files::{DiskFile, DiskPath, Open};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// About the bytes of a change beside its rows.
 const FRAME_BYTES: usize = 96;
@@ -27,8 +25,8 @@ struct Header {
 pub(super) struct ChangeFile {
     pub(super) number: u64,
     pub(super) floor: u64,
-    path: PathBuf,
-    file: File,
+    path: DiskPath,
+    file: Arc<dyn DiskFile>,
     len: AtomicU64,
     /// (revision, position): all changes before the position are of lower or equal revisions, those from it on of
     /// higher ones.
@@ -36,28 +34,28 @@ pub(super) struct ChangeFile {
 }
 
 impl ChangeFile {
-    pub(super) fn create(path: &Path, number: u64, floor: u64) -> Result<Self, ChangesError> {
+    pub(super) fn create(path: &DiskPath, number: u64, floor: u64) -> Result<Self, ChangesError> {
         let header = codec::encode(Kind::ChangeHeader, &Header { floor })
-            .map_err(|source| ChangesError::Damaged { path: path.to_owned(), position: 0, source })?;
-        let io = |source| ChangesError::Io { path: path.to_owned(), source };
-        let file = OpenOptions::new().create_new(true).read(true).write(true).open(path).map_err(io)?;
+            .map_err(|source| ChangesError::Damaged { path: path.to_path(), position: 0, source })?;
+        let io = |source| ChangesError::Io { path: path.to_path(), source };
+        let file = path.open(Open::New).map_err(io)?;
         file.write_all_at(&header, 0).map_err(io)?;
         let len = header.len() as u64;
         let places = Mutex::new(vec![(floor, len)]);
-        Ok(Self { number, floor, path: path.to_owned(), file, len: AtomicU64::new(len), places })
+        Ok(Self { number, floor, path: path.clone(), file, len: AtomicU64::new(len), places })
     }
 
     /// Opens a file and reads all of it. In the newest one an unfinished write is cut off, and so are changes after
     /// `current`. Also gives the last revision in it.
     pub(super) fn open(
-        path: &Path,
+        path: &DiskPath,
         number: u64,
         newest: bool,
         current: u64,
     ) -> Result<(Self, u64), ChangesError> {
-        let io = |source| ChangesError::Io { path: path.to_owned(), source };
-        let damaged = |position, source| ChangesError::Damaged { path: path.to_owned(), position, source };
-        let bytes = std::fs::read(path).map_err(io)?;
+        let io = |source| ChangesError::Io { path: path.to_path(), source };
+        let damaged = |position, source| ChangesError::Damaged { path: path.to_path(), position, source };
+        let bytes = path.read().map_err(io)?;
         let (header, mut at) = codec::decode_prefix::<Header>(Kind::ChangeHeader, &bytes)
             .map_err(|source| damaged(0, source))?;
         let mut places = vec![(header.floor, at as u64)];
@@ -79,13 +77,13 @@ impl ChangeFile {
             last = change.revision;
             at += used;
         }
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
+        let file = path.open(Open::Existing).map_err(io)?;
         if at < bytes.len() {
             file.set_len(at as u64).map_err(io)?;
         }
         let len = AtomicU64::new(at as u64);
         let places = Mutex::new(places);
-        Ok((Self { number, floor: header.floor, path: path.to_owned(), file, len, places }, last))
+        Ok((Self { number, floor: header.floor, path: path.clone(), file, len, places }, last))
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -196,7 +194,7 @@ impl ChangeFile {
 
     /// The file is removed; who reads it now can go on.
     pub(super) fn remove(&self) -> Result<(), ChangesError> {
-        std::fs::remove_file(&self.path).map_err(|source| self.io(source))
+        self.path.remove().map_err(|source| self.io(source))
     }
 
     fn places(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
@@ -204,11 +202,11 @@ impl ChangeFile {
     }
 
     fn io(&self, source: io::Error) -> ChangesError {
-        ChangesError::Io { path: self.path.clone(), source }
+        ChangesError::Io { path: self.path.to_path(), source }
     }
 
     fn damaged(&self, position: u64, source: CodecError) -> ChangesError {
-        ChangesError::Damaged { path: self.path.clone(), position, source }
+        ChangesError::Damaged { path: self.path.to_path(), position, source }
     }
 }
 

@@ -11,9 +11,9 @@ use super::state::Shared;
 use super::view::row_key;
 use crate::changes::{Change, ChangesError};
 use crate::codec::Blob;
+use crate::files::DiskPath;
 use crate::ledger::LedgerError;
 use crate::snapshot::{self, Contents, SnapshotError, SnapshotFile, SnapshotWriter};
-use std::path::PathBuf;
 use std::sync::Arc;
 use tallyman_model::Key;
 use tallyman_model::record::Meta;
@@ -46,11 +46,11 @@ pub enum BuildError {
 #[derive(Debug)]
 pub struct SnapshotBuilder {
     shared: Arc<Shared>,
-    dir: PathBuf,
+    dir: DiskPath,
 }
 
 impl SnapshotBuilder {
-    pub(crate) fn new(shared: Arc<Shared>, dir: PathBuf) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, dir: DiskPath) -> Self {
         Self { shared, dir }
     }
 
@@ -65,7 +65,8 @@ impl SnapshotBuilder {
 
     /// As [`build`](Self::build), with the model's counters as they are in it.
     pub(crate) fn build_with_meta(self) -> Result<(SnapshotFile, Meta), BuildError> {
-        let mut writer = SnapshotWriter::create(&self.dir, concat!("tallyman ", env!("CARGO_PKG_VERSION")))?;
+        let mut writer =
+            SnapshotWriter::create(self.dir.clone(), concat!("tallyman ", env!("CARGO_PKG_VERSION")))?;
         let mut revision = self.scan(&mut writer)?;
         let (contents, counters) = loop {
             revision = self.follow(&mut writer, revision)?;

@@ -3,9 +3,9 @@
 use super::error::InstallError;
 use super::restore::{self, Unusable};
 use super::{Inventory, load};
+use crate::files::DiskPath;
 use crate::ledger::{Ledger, Seal};
 use crate::snapshot::SnapshotReader;
-use std::path::Path;
 use tallyman_model::{Damaged, Key};
 
 /// The full segments of `seals` that `ledger` does not have, oldest first.
@@ -21,8 +21,8 @@ impl Inventory {
     /// # Errors
     /// An [`InstallError`]; the state is as it was. [`InstallError::MissingSegments`] names what must be
     /// [installed](Self::install_segment) before.
-    pub fn install(&mut self, path: &Path) -> Result<(), InstallError> {
-        let reader = SnapshotReader::open(path)?;
+    pub fn install(&mut self, path: &DiskPath) -> Result<(), InstallError> {
+        let reader = SnapshotReader::open(path.clone())?;
         let (last, applied) = (reader.contents().last, self.shared.state().applied);
         if last.map(|id| id.index) < applied.map(|id| id.index) {
             return Err(InstallError::Older { snapshot: last, applied });
@@ -42,7 +42,7 @@ impl Inventory {
             Ok(state) => state,
             Err(error) => {
                 // What cannot be removed now goes at the next open.
-                let _ = std::fs::remove_dir_all(&new);
+                let _ = new.remove_dir();
                 return Err(error.into());
             }
         };

@@ -5,36 +5,33 @@ use super::error::OpenError;
 use super::restore::{self, Unusable};
 use super::rows::{Backend, Rows};
 use super::state::State;
+use crate::files::DiskPath;
 use crate::ledger::Ledger;
 use crate::log::LogId;
 use crate::snapshot::{self, SnapshotReader};
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The directory of one generation of rows: an installed snapshot is a new one.
-pub(super) fn generation_dir(dir: &Path, generation: u64) -> PathBuf {
+pub(super) fn generation_dir(dir: &DiskPath, generation: u64) -> DiskPath {
     dir.join(format!("{generation:06}"))
 }
 
 /// The generations that are there, oldest first.
-fn generations(dir: &Path) -> io::Result<Vec<u64>> {
+fn generations(dir: &DiskPath) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        if let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) {
-            found.push(number);
-        }
+    for path in dir.list()? {
+        found.extend(path.name().and_then(|name| name.parse::<u64>().ok()));
     }
     found.sort_unstable();
     Ok(found)
 }
 
 /// Removes all generations but `keep`.
-pub(super) fn remove_others(dir: &Path, keep: u64) -> io::Result<()> {
+pub(super) fn remove_others(dir: &DiskPath, keep: u64) -> io::Result<()> {
     for generation in generations(dir)? {
         if generation != keep {
-            fs::remove_dir_all(generation_dir(dir, generation))?;
+            generation_dir(dir, generation).remove_dir()?;
         }
     }
     Ok(())
@@ -43,11 +40,11 @@ pub(super) fn remove_others(dir: &Path, keep: u64) -> io::Result<()> {
 /// The rows that are there if they can be believed, else those of the newest good snapshot, else none.
 pub(super) fn load(
     options: &InventoryOptions,
-    dir: &Path,
+    dir: &DiskPath,
     ledger: &Ledger,
     mark: Result<(), &'static str>,
 ) -> Result<(State, u64), OpenError> {
-    let io = |source| OpenError::Io { path: dir.to_owned(), source };
+    let io = |source| OpenError::Io { path: dir.to_path(), source };
     let newest = generations(dir).map_err(io)?.last().copied();
     let next = newest.map_or(1, |newest| newest + 1);
     if let Some(newest) = newest.filter(|_| options.backend == Backend::Sled) {
@@ -68,7 +65,12 @@ pub(super) fn load(
     Ok((state, next))
 }
 
-fn open(options: &InventoryOptions, dir: &Path, generation: u64, ledger: &Ledger) -> Result<State, Unusable> {
+fn open(
+    options: &InventoryOptions,
+    dir: &DiskPath,
+    generation: u64,
+    ledger: &Ledger,
+) -> Result<State, Unusable> {
     let rows = Rows::open(options.backend, &generation_dir(dir, generation))?;
     let state = restore::verify(Arc::new(rows))?;
     if is_behind(state.applied, options.log_purged) {
@@ -83,13 +85,13 @@ fn open(options: &InventoryOptions, dir: &Path, generation: u64, ledger: &Ledger
 /// New rows: of the newest snapshot that is whole, or none.
 fn make(
     options: &InventoryOptions,
-    dir: &Path,
+    dir: &DiskPath,
     generation: u64,
     ledger: &Ledger,
 ) -> Result<State, OpenError> {
     let path = generation_dir(dir, generation);
     for snapshot in snapshot::all(&options.dir.join("snapshots"))? {
-        let reader = match SnapshotReader::open(&snapshot) {
+        let reader = match SnapshotReader::open(snapshot.clone()) {
             Ok(reader) => reader,
             Err(error) => {
                 tracing::warn!(%error, "a snapshot is passed over");
@@ -114,10 +116,10 @@ fn make(
     Ok(restore::empty(Rows::open(options.backend, &path)?))
 }
 
-pub(super) fn remove(path: &Path) -> Result<(), OpenError> {
-    match fs::remove_dir_all(path) {
+pub(super) fn remove(path: &DiskPath) -> Result<(), OpenError> {
+    match path.remove_dir() {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(OpenError::Io { path: path.to_owned(), source })
+            Err(OpenError::Io { path: path.to_path(), source })
         }
         _ => Ok(()),
     }

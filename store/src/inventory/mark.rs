@@ -1,11 +1,10 @@
 //! Whether the rows on disk can be believed.
 
 use crate::codec::{self, CodecError, Kind};
-use crate::files;
+use crate::files::{self, DiskPath};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// Why the mark could not be written.
@@ -45,18 +44,18 @@ struct Content {
 /// The file that says in which state the rows were left.
 #[derive(Debug)]
 pub(super) struct Mark {
-    path: PathBuf,
+    path: DiskPath,
     boot: String,
 }
 
 impl Mark {
     /// Marks the rows as being opened. Also says why what is there cannot be believed, if so.
-    pub(super) fn open(dir: &Path) -> Result<(Self, Result<(), &'static str>), MarkError> {
-        let mark = Self { path: dir.join("mark"), boot: boot() };
-        let before = match fs::read(&mark.path) {
+    pub(super) fn open(dir: &DiskPath) -> Result<(Self, Result<(), &'static str>), MarkError> {
+        let mark = Self { path: dir.join("mark"), boot: dir.boot() };
+        let before = match mark.path.read() {
             Ok(bytes) => mark.judge(codec::decode(Kind::InventoryMark, &bytes).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err("there is no mark"),
-            Err(source) => return Err(MarkError::Io { path: mark.path, source }),
+            Err(source) => return Err(MarkError::Io { path: mark.path.to_path(), source }),
         };
         mark.write(Stage::Opening)?;
         Ok((mark, before))
@@ -84,15 +83,8 @@ impl Mark {
     fn write(&self, stage: Stage) -> Result<(), MarkError> {
         let bytes = codec::encode(Kind::InventoryMark, &Content { stage, boot: self.boot.clone() })?;
         files::write_whole(&self.path, &bytes)
-            .map_err(|source| MarkError::Io { path: self.path.clone(), source })
+            .map_err(|source| MarkError::Io { path: self.path.to_path(), source })
     }
-}
-
-/// Names this boot of the machine: what a process wrote survives its own death, but not the machine's. Empty if it
-/// cannot be known.
-fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map_or_else(|_| String::new(), |id| id.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -102,20 +94,21 @@ mod tests {
 
     #[test]
     fn rows_are_believed_after_a_close_or_a_kill_but_not_after_a_stop_of_the_machine_or_during_opening() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut mark, before) = Mark::open(dir.path()).unwrap();
+        let made = tempfile::tempdir().unwrap();
+        let dir = DiskPath::from(made.path());
+        let (mut mark, before) = Mark::open(&dir).unwrap();
         assert!(before.is_err());
         mark.opened().unwrap();
-        let (mut mark, before) = Mark::open(dir.path()).unwrap();
+        let (mut mark, before) = Mark::open(&dir).unwrap();
         assert_eq!(before, Ok(()));
-        assert!(Mark::open(dir.path()).unwrap().1.is_err());
+        assert!(Mark::open(&dir).unwrap().1.is_err());
         mark.closed().unwrap();
-        assert_eq!(Mark::open(dir.path()).unwrap().1, Ok(()));
+        assert_eq!(Mark::open(&dir).unwrap().1, Ok(()));
         mark.boot = "another".to_owned();
         mark.opened().unwrap();
-        assert!(Mark::open(dir.path()).unwrap().1.is_err());
+        assert!(Mark::open(&dir).unwrap().1.is_err());
         mark.closed().unwrap();
-        assert_eq!(Mark::open(dir.path()).unwrap().1, Ok(()));
+        assert_eq!(Mark::open(&dir).unwrap().1, Ok(()));
     }
     #[test]
     fn a_mark_is_written_as_ever() {

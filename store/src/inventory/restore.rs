@@ -5,10 +5,10 @@ use super::rows::{Backend, Rows, RowsError};
 use super::scan::scan;
 use super::state::{BOOKKEEPING, Bookkeeping, State};
 use crate::codec::{self, CodecError, Kind};
+use crate::files::DiskPath;
 use crate::ledger::{Ledger, LedgerError, LedgerLine};
 use crate::snapshot::{Frame, SnapshotError, SnapshotReader};
 use std::ops::Bound;
-use std::path::Path;
 use std::sync::Arc;
 use tallyman_model::record::Meta;
 use tallyman_model::{Damaged, Index};
@@ -48,7 +48,8 @@ pub(super) fn empty(rows: Rows) -> State {
 
 /// Reads every row, makes the lookups, and compares the state hash with what was written beside them.
 pub(super) fn verify(rows: Arc<Rows>) -> Result<State, Unusable> {
-    let mut state = State { rows: Arc::clone(&rows), ..empty(Rows::open(Backend::Memory, Path::new(""))?) };
+    let mut state =
+        State { rows: Arc::clone(&rows), ..empty(Rows::open(Backend::Memory, &DiskPath::from(""))?) };
     let Some(bookkeeping) = rows.get(BOOKKEEPING)? else {
         return match rows.page(Bound::Unbounded, Bound::Unbounded, 1)?.is_empty() {
             true => Ok(state),
@@ -95,7 +96,7 @@ impl Restored {
 pub(super) fn restore(
     mut reader: SnapshotReader,
     backend: Backend,
-    dir: &Path,
+    dir: &DiskPath,
 ) -> Result<Restored, Unusable> {
     let rows = Arc::new(Rows::open(backend, dir)?);
     let mut lines = Vec::new();

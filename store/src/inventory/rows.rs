@@ -2,7 +2,7 @@
 
 mod behind;
 
-use crate::files;
+use crate::files::{self, DiskPath};
 use behind::Behind;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
@@ -72,10 +72,11 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    pub(super) fn open(backend: Backend, dir: &Path) -> Result<Self, RowsError> {
+    pub(super) fn open(backend: Backend, dir: &DiskPath) -> Result<Self, RowsError> {
         if backend == Backend::Memory {
             return Ok(Self::Memory(RwLock::default()));
         }
+        let dir = dir.path();
         let io = |source| RowsError::Io { path: dir.to_owned(), source };
         wait_until_free(dir).map_err(io)?;
         remove_generating(dir).map_err(io)?;
@@ -234,14 +235,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join(SLED_FILE);
         fs::create_dir(&file).unwrap();
-        let error = Rows::open(Backend::Sled, dir.path()).unwrap_err();
+        let error = Rows::open(Backend::Sled, &dir.path().into()).unwrap_err();
         assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
     }
 
     #[test]
     fn rows_whose_file_is_still_held_are_waited_for() {
         let dir = tempfile::tempdir().unwrap();
-        let rows = Rows::open(Backend::Sled, dir.path()).unwrap();
+        let rows = Rows::open(Backend::Sled, &dir.path().into()).unwrap();
         let _ = rows.write([(b"key".into(), Some(b"value".into()))]);
         rows.sync().unwrap();
         drop(rows);
@@ -250,7 +251,7 @@ mod tests {
         flock(&held, FlockOperation::LockExclusive).unwrap();
         let (send, opened) = sync_channel(1);
         std::thread::scope(|scope| {
-            scope.spawn(|| send.send(Rows::open(Backend::Sled, dir.path())).unwrap());
+            scope.spawn(|| send.send(Rows::open(Backend::Sled, &dir.path().into())).unwrap());
             let early = opened.recv_timeout(Duration::from_millis(100));
             assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "{early:?}");
             drop(held);

@@ -2,22 +2,19 @@
 
 use super::{Chain, LedgerError, LedgerLine, damaged, io_error, line};
 use crate::codec::{self, Kind};
-use crate::files;
+use crate::files::{self, DiskFile, DiskPath, Open};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(super) const LINES: &str = "jsonl";
 pub(super) const SEAL: &str = "seal";
 
-pub(super) fn path(dir: &Path, first: u64) -> PathBuf {
+pub(super) fn path(dir: &DiskPath, first: u64) -> DiskPath {
     dir.join(format!("{first:012}.{LINES}"))
 }
 
-pub(super) fn seal_path(dir: &Path, first: u64) -> PathBuf {
+pub(super) fn seal_path(dir: &DiskPath, first: u64) -> DiskPath {
     dir.join(format!("{first:012}.{SEAL}"))
 }
 
@@ -37,13 +34,13 @@ pub struct Seal {
 }
 
 impl Seal {
-    pub(super) fn read(dir: &Path, first: u64) -> Result<Self, LedgerError> {
+    pub(super) fn read(dir: &DiskPath, first: u64) -> Result<Self, LedgerError> {
         let path = seal_path(dir, first);
-        let bytes = fs::read(&path).map_err(|source| io_error(&path, source))?;
+        let bytes = path.read().map_err(|source| io_error(&path, source))?;
         let seal: Self = codec::decode(Kind::LedgerSeal, &bytes)
-            .map_err(|source| LedgerError::Seal { path: path.clone(), source })?;
+            .map_err(|source| LedgerError::Seal { path: path.to_path(), source })?;
         if seal.first != first {
-            return Err(LedgerError::Gap { path, expected: first, found: seal.first });
+            return Err(LedgerError::Gap { path: path.to_path(), expected: first, found: seal.first });
         }
         Ok(seal)
     }
@@ -51,14 +48,14 @@ impl Seal {
     /// The seal of the full segment that begins with record `first` and follows `before`, made of its lines and
     /// written again; `None` when they are not all intact.
     pub(super) fn make_again(
-        dir: &Path,
+        dir: &DiskPath,
         first: u64,
         before: &[u8; 32],
         records: u64,
         chain: Chain,
     ) -> Option<Self> {
         let path = path(dir, first);
-        let bytes = fs::read(&path).ok()?;
+        let bytes = path.read().ok()?;
         let count = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
         let head = check_chain(&path, &bytes, first, before, chain).ok()?;
         let seal =
@@ -70,15 +67,15 @@ impl Seal {
         Some(seal)
     }
 
-    pub(super) fn write(&self, dir: &Path) -> Result<(), LedgerError> {
+    pub(super) fn write(&self, dir: &DiskPath) -> Result<(), LedgerError> {
         let path = seal_path(dir, self.first);
         let bytes = codec::encode(Kind::LedgerSeal, self)
-            .map_err(|source| LedgerError::Seal { path: path.clone(), source })?;
+            .map_err(|source| LedgerError::Seal { path: path.to_path(), source })?;
         files::write_whole(&path, &bytes).map_err(|source| io_error(&path, source))
     }
 
     /// That `bytes` are what was sealed.
-    pub(super) fn check(&self, path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
+    pub(super) fn check(&self, path: &DiskPath, bytes: &[u8]) -> Result<(), LedgerError> {
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
         if sha256 == self.sha256 {
             Ok(())
@@ -87,16 +84,16 @@ impl Seal {
         }
     }
 
-    pub(super) fn read_segment(&self, dir: &Path) -> Result<Vec<u8>, LedgerError> {
+    pub(super) fn read_segment(&self, dir: &DiskPath) -> Result<Vec<u8>, LedgerError> {
         let path = path(dir, self.first);
-        let bytes = fs::read(&path).map_err(|source| io_error(&path, source))?;
+        let bytes = path.read().map_err(|source| io_error(&path, source))?;
         self.check(&path, &bytes)?;
         Ok(bytes)
     }
 
     /// Where the lines of the full segment are. It is verified as a whole: where the end of a line is damaged, what
     /// comes behind would be taken for other records.
-    pub(super) fn places(&self, dir: &Path) -> Result<Places, LedgerError> {
+    pub(super) fn places(&self, dir: &DiskPath) -> Result<Places, LedgerError> {
         let bytes = self.read_segment(dir)?;
         let path = path(dir, self.first);
         let mut ends = vec![0];
@@ -104,7 +101,7 @@ impl Seal {
         if ends.len() as u64 != self.count + 1 {
             return Err(damaged(&path, self.first, "it has another number of lines than was sealed"));
         }
-        let file = File::open(&path).map_err(|source| io_error(&path, source))?;
+        let file = path.open(Open::Reading).map_err(|source| io_error(&path, source))?;
         Ok(Places { path, file, ends })
     }
 
@@ -117,23 +114,24 @@ impl Seal {
         chain: Chain,
     ) -> Result<Vec<LedgerLine>, LedgerError> {
         let Places { path, file, ends } = places;
-        Lines { path, file, first: self.first, ends, before, head: self.head }.read(from, limit, chain)
+        Lines { path, file: file.as_ref(), first: self.first, ends, before, head: self.head }
+            .read(from, limit, chain)
     }
 }
 
 /// Where the lines of a full segment are.
 #[derive(Debug)]
 pub(super) struct Places {
-    path: PathBuf,
-    file: File,
+    path: DiskPath,
+    file: Arc<dyn DiskFile>,
     /// Where each line begins, and where the last one ends.
     ends: Vec<u64>,
 }
 
 /// The lines of a segment.
 struct Lines<'a> {
-    path: &'a Path,
-    file: &'a File,
+    path: &'a DiskPath,
+    file: &'a dyn DiskFile,
     first: u64,
     ends: &'a [u64],
     before: [u8; 32],
@@ -179,9 +177,9 @@ impl Lines<'_> {
 /// The segment that is appended to.
 #[derive(Debug)]
 pub(super) struct OpenSegment {
-    path: PathBuf,
+    path: DiskPath,
     /// Made with the first record, so that a full segment with nothing after it is all there is.
-    file: Option<Arc<File>>,
+    file: Option<Arc<dyn DiskFile>>,
     first: u64,
     /// Where each line begins, and where the last one ends.
     ends: Vec<u64>,
@@ -193,14 +191,19 @@ pub(super) struct OpenSegment {
 
 impl OpenSegment {
     /// Opens the segment that begins with record `first`; `before` is the hash before it.
-    pub(super) fn open(dir: &Path, first: u64, before: [u8; 32], chain: Chain) -> Result<Self, LedgerError> {
+    pub(super) fn open(
+        dir: &DiskPath,
+        first: u64,
+        before: [u8; 32],
+        chain: Chain,
+    ) -> Result<Self, LedgerError> {
         let path = path(dir, first);
         let sha256 = Sha256::new();
         let mut segment = Self { path, file: None, first, ends: vec![0], before, head: before, sha256 };
         if !segment.path.exists() {
             return Ok(segment);
         }
-        let bytes = fs::read(&segment.path).map_err(|source| io_error(&segment.path, source))?;
+        let bytes = segment.path.read().map_err(|source| io_error(&segment.path, source))?;
         let mut rest = bytes.as_slice();
         while let Some((line, after)) = line::length(rest).and_then(|len| rest.split_at_checked(len)) {
             let Some((record, hash)) = line::parse(line) else { break };
@@ -212,7 +215,7 @@ impl OpenSegment {
             rest = after;
         }
         let io = |source| io_error(&segment.path, source);
-        let file = OpenOptions::new().read(true).write(true).open(&segment.path).map_err(io)?;
+        let file = segment.path.open(Open::Existing).map_err(io)?;
         if !rest.is_empty() {
             tracing::warn!(path = %segment.path.display(), record = segment.last() + 1, bytes = rest.len(), "the ledger is cut after its last intact record");
             file.set_len(segment.end()).map_err(io)?;
@@ -223,7 +226,7 @@ impl OpenSegment {
         let intact = bytes.get(..bytes.len() - rest.len()).unwrap_or_default();
         file.write_all_at(intact, 0).map_err(io)?;
         segment.sha256.update(intact);
-        segment.file = Some(Arc::new(file));
+        segment.file = Some(file);
         Ok(segment)
     }
 
@@ -252,16 +255,9 @@ impl OpenSegment {
         self.ends.last().copied().unwrap_or_default()
     }
 
-    pub(super) fn file(&self) -> Result<(Arc<File>, PathBuf), LedgerError> {
-        match &self.file {
-            Some(file) => Ok((Arc::clone(file), self.path.clone())),
-            // Nothing was appended since the last seal, which was fsynced.
-            None => {
-                let dir = self.path.parent().unwrap_or(Path::new("."));
-                let file = File::open(dir).map_err(|source| io_error(dir, source))?;
-                Ok((Arc::new(file), dir.to_owned()))
-            }
-        }
+    /// What has to be synced; nothing where nothing was appended since the last seal, which was fsynced.
+    pub(super) fn file(&self) -> Option<(Arc<dyn DiskFile>, DiskPath)> {
+        Some((Arc::clone(self.file.as_ref()?), self.path.clone()))
     }
 
     /// Appends lines. The hash of the first one is made again, or that of `every` one.
@@ -294,16 +290,15 @@ impl OpenSegment {
         Ok(())
     }
 
-    fn create(&mut self) -> Result<Arc<File>, LedgerError> {
+    fn create(&mut self) -> Result<Arc<dyn DiskFile>, LedgerError> {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
         let io = |source| io_error(&self.path, source);
-        let file = OpenOptions::new().create_new(true).read(true).write(true).open(&self.path).map_err(io)?;
+        let file = self.path.open(Open::New).map_err(io)?;
         if let Some(dir) = self.path.parent() {
-            files::sync_dir(dir).map_err(io)?;
+            dir.sync_dir().map_err(io)?;
         }
-        let file = Arc::new(file);
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }
@@ -342,13 +337,13 @@ impl OpenSegment {
             let io = |source| io_error(&self.path, source);
             file.set_len(self.end()).map_err(io)?;
             file.sync_all().map_err(io)?;
-            self.sha256 = Sha256::new_with_prefix(fs::read(&self.path).map_err(io)?);
+            self.sha256 = Sha256::new_with_prefix(self.path.read().map_err(io)?);
         }
         Ok(())
     }
 
     /// Makes the full segment durable and writes its seal.
-    pub(super) fn seal(&self, dir: &Path) -> Result<Seal, LedgerError> {
+    pub(super) fn seal(&self, dir: &DiskPath) -> Result<Seal, LedgerError> {
         let io = |source| io_error(&self.path, source);
         if let Some(file) = &self.file {
             file.sync_all().map_err(io)?;
@@ -367,7 +362,7 @@ impl OpenSegment {
 
 /// That every line of `bytes` continues the chain after `before`. Gives the last hash.
 pub(super) fn check_chain(
-    path: &Path,
+    path: &DiskPath,
     bytes: &[u8],
     first: u64,
     before: &[u8; 32],
@@ -387,7 +382,7 @@ pub(super) fn check_chain(
     Ok(head)
 }
 
-fn parsed(path: &Path, seq: u64, bytes: &[u8]) -> Result<LedgerLine, LedgerError> {
+fn parsed(path: &DiskPath, seq: u64, bytes: &[u8]) -> Result<LedgerLine, LedgerError> {
     let (record, hash) = line::parse(bytes).ok_or_else(|| damaged(path, seq, "it is not a ledger line"))?;
     Ok(LedgerLine { seq, bytes: record.to_vec(), hash })
 }

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// Called once with the first failed write or fsync, on the log's thread. It ends the process.
 pub type OnFatal = Arc<dyn Fn(&io::Error) + Send + Sync>;
 
+/// Called whenever the log has something to flush. It must not call the log.
+pub type OnDue = Arc<dyn Fn() + Send + Sync>;
+
 /// How the log is opened.
 #[derive(Clone)]
 pub struct LogOptions {
@@ -18,6 +21,9 @@ pub struct LogOptions {
     pub watermark_interval_ms: u64,
     /// A gate before the disk, for tests.
     pub flush_gate: Option<Arc<FlushGate>>,
+    /// Set: the log has no threads, and whoever is called here has it [flush](super::Log::flush_now). For a simulation, in
+    /// which nothing happens by itself.
+    pub on_due: Option<OnDue>,
     /// What ends the process when the log has failed. Without it the failure is only logged.
     pub on_fatal: Option<OnFatal>,
 }
@@ -29,6 +35,7 @@ impl Default for LogOptions {
             cache_bytes_max: 4 * 1024 * 1024,
             watermark_interval_ms: 1000,
             flush_gate: None,
+            on_due: None,
             on_fatal: None,
         }
     }

@@ -16,11 +16,9 @@ use super::index::{Index, Place};
 use super::record::{Change, Record};
 use super::segment::{ENDING, Segment};
 use super::types::{LogId, LogState, Vote};
-use crate::files;
+use crate::files::{self, DiskPath};
 use crate::watermark::Watermark;
 use std::collections::VecDeque;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What names the files of older builds, whose format is another one.
@@ -42,12 +40,11 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// [`OpenError::OlderFormat`], or the file system refused.
-pub(super) fn starts(dir: &Path) -> Result<Vec<u64>, OpenError> {
-    let io = |source| OpenError::Io { path: dir.to_owned(), source };
-    for entry in fs::read_dir(dir).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        if entry.file_name().to_string_lossy().starts_with(OLDER_PREFIX) {
-            return Err(OpenError::OlderFormat { path: entry.path() });
+pub(super) fn starts(dir: &DiskPath) -> Result<Vec<u64>, OpenError> {
+    let io = |source| OpenError::Io { path: dir.to_path(), source };
+    for path in dir.list().map_err(io)? {
+        if path.name().is_some_and(|name| name.starts_with(OLDER_PREFIX)) {
+            return Err(OpenError::OlderFormat { path: path.to_path() });
         }
     }
     files::numbered(dir, ENDING).map_err(io)
@@ -56,7 +53,7 @@ pub(super) fn starts(dir: &Path) -> Result<Vec<u64>, OpenError> {
 /// Reads all files. Cuts an unfinished write off the end; everything else that is wrong is an error, and then nothing
 /// was changed.
 pub(super) fn read(
-    dir: &Path,
+    dir: &DiskPath,
     starts: Vec<u64>,
     watermark: Watermark,
     index: Index,
@@ -79,7 +76,7 @@ pub(super) fn read(
 }
 
 struct Scan<'a> {
-    dir: &'a Path,
+    dir: &'a DiskPath,
     watermark: Watermark,
     state: LogState,
     index: Index,
@@ -88,19 +85,19 @@ struct Scan<'a> {
     /// What is above the watermark, and the zeros behind it: segment, position, bytes.
     unproven: Vec<(Arc<Segment>, u64, Vec<u8>)>,
     /// A newest file without a first record.
-    unbegun: Option<PathBuf>,
+    unbegun: Option<DiskPath>,
 }
 
 impl Scan<'_> {
     fn damaged<T>(&self, start: u64, what: impl Into<String>) -> Result<T, OpenError> {
-        let (path, watermark) = (Segment::path_in(self.dir, start), Box::new(self.watermark));
+        let (path, watermark) = (Segment::path_in(self.dir, start).to_path(), Box::new(self.watermark));
         Err(OpenError::Damaged { path, position: self.end, what: what.into(), watermark })
     }
 
     fn file(&mut self, start: u64, is_oldest: bool, next: Option<u64>) -> Result<(), OpenError> {
         let path = Segment::path_in(self.dir, start);
-        let io = |source| OpenError::Io { path: path.clone(), source };
-        let mut bytes = fs::read(&path).map_err(io)?;
+        let io = |source| OpenError::Io { path: path.to_path(), source };
+        let mut bytes = path.read().map_err(io)?;
         let before = self.state.last;
         let bad = self.records(start, &bytes, is_oldest)?;
         let used = (self.end - start) as usize;
@@ -187,7 +184,7 @@ impl Scan<'_> {
     }
 
     fn keep(&mut self, start: u64, before: Option<LogId>, mut bytes: Vec<u8>) -> Result<(), OpenError> {
-        let io = |source| OpenError::Io { path: Segment::path_in(self.dir, start), source };
+        let io = |source| OpenError::Io { path: Segment::path_in(self.dir, start).to_path(), source };
         let segment = Arc::new(Segment::open(self.dir, start, before).map_err(io)?);
         self.segments.push_back(Arc::clone(&segment));
         let known = self.watermark.position.max(start) - start;
@@ -217,8 +214,8 @@ impl Scan<'_> {
         }
         if let Some(path) = self.unbegun.take() {
             tracing::warn!(path = %path.display(), "a file of the log that was not begun is removed");
-            let removed = fs::remove_file(&path).and_then(|()| files::sync_dir(self.dir));
-            removed.map_err(|source| OpenError::Io { path, source })?;
+            let removed = path.remove().and_then(|()| self.dir.sync_dir());
+            removed.map_err(|source| OpenError::Io { path: path.to_path(), source })?;
         }
         let zeros_end = self.write_again()?;
         Ok(Found { state: self.state, index: self.index, segments: self.segments, end: self.end, zeros_end })

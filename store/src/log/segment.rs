@@ -1,11 +1,10 @@
 //! One file of the log.
 
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-
 use super::types::LogId;
+use crate::files::{DiskFile, DiskPath, Open};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 /// The ending of the log's files; their names are the positions at which they begin.
 pub(super) const ENDING: &str = "wal";
@@ -17,34 +16,34 @@ pub(super) struct Segment {
     pub(super) start: u64,
     /// The last entry before it.
     pub(super) before: Option<LogId>,
-    path: PathBuf,
-    file: File,
+    path: DiskPath,
+    file: Arc<dyn DiskFile>,
 }
 
 impl Segment {
     /// Where the file is that begins at `start`.
-    pub(super) fn path_in(dir: &Path, start: u64) -> PathBuf {
+    pub(super) fn path_in(dir: &DiskPath, start: u64) -> DiskPath {
         dir.join(format!("{start:020}.{ENDING}"))
     }
 
     /// Makes it, empty; its name is not durable yet.
-    pub(super) fn create(dir: &Path, start: u64, before: Option<LogId>) -> io::Result<Self> {
-        Self::open_with(dir, start, before, OpenOptions::new().read(true).write(true).create_new(true))
+    pub(super) fn create(dir: &DiskPath, start: u64, before: Option<LogId>) -> io::Result<Self> {
+        Self::open_as(dir, start, before, Open::New)
     }
 
     /// Opens one that is there.
-    pub(super) fn open(dir: &Path, start: u64, before: Option<LogId>) -> io::Result<Self> {
-        Self::open_with(dir, start, before, OpenOptions::new().read(true).write(true))
+    pub(super) fn open(dir: &DiskPath, start: u64, before: Option<LogId>) -> io::Result<Self> {
+        Self::open_as(dir, start, before, Open::Existing)
     }
 
-    fn open_with(dir: &Path, start: u64, before: Option<LogId>, options: &OpenOptions) -> io::Result<Self> {
+    fn open_as(dir: &DiskPath, start: u64, before: Option<LogId>, how: Open) -> io::Result<Self> {
         let path = Self::path_in(dir, start);
-        let file = options.open(&path).map_err(|error| named(&path, &error))?;
+        let file = path.open(how).map_err(|error| named(&path, &error))?;
         Ok(Self { start, before, path, file })
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.path.path()
     }
 
     pub(super) fn write(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
@@ -63,10 +62,10 @@ impl Segment {
     }
 
     pub(super) fn remove(&self) -> io::Result<()> {
-        std::fs::remove_file(&self.path).map_err(|error| named(&self.path, &error))
+        self.path.remove().map_err(|error| named(&self.path, &error))
     }
 }
 
-fn named(path: &Path, error: &io::Error) -> io::Error {
+fn named(path: &DiskPath, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

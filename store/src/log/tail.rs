@@ -9,11 +9,10 @@ use super::record::{Change, Record};
 use super::scan::Found;
 use super::segment::Segment;
 use super::types::LogState;
-use crate::files;
+use crate::files::DiskPath;
 use crate::watermark::Watermark;
 use std::collections::VecDeque;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Zeros are written ahead up to a multiple of this length.
@@ -23,7 +22,7 @@ const BUFFER_BYTES_MAX: usize = 1024 * 1024;
 
 /// The files, and what waits to be written to the newest one.
 pub(super) struct Tail {
-    dir: PathBuf,
+    dir: DiskPath,
     segment_bytes_max: u64,
     /// Oldest first.
     segments: VecDeque<Arc<Segment>>,
@@ -44,9 +43,9 @@ impl Tail {
     ///
     /// # Errors
     /// The first file cannot be made.
-    pub(super) fn of(dir: &Path, segment_bytes_max: u64, found: &Found) -> io::Result<Self> {
+    pub(super) fn of(dir: &DiskPath, segment_bytes_max: u64, found: &Found) -> io::Result<Self> {
         let mut tail = Self {
-            dir: dir.to_owned(),
+            dir: dir.clone(),
             segment_bytes_max,
             segments: found.segments.clone(),
             begun: found.segments.back().map_or(0, |segment| segment.start),
@@ -137,7 +136,7 @@ impl Tail {
     fn begin(&mut self) -> io::Result<()> {
         self.flush()?;
         let segment = Segment::create(&self.dir, self.durable, self.state.last)?;
-        files::sync_dir(&self.dir)?;
+        self.dir.sync_dir()?;
         self.segments.push_back(Arc::new(segment));
         self.zeros_end = self.durable;
         let change = Change::<Vec<u8>>::Begin(self.state);

@@ -5,7 +5,7 @@ use super::error::LogError;
 use super::flushes::{FlushTimes, Flushes};
 use super::gate::FlushGate;
 use super::index::{Found, Place};
-use super::options::{LogOptions, OnFatal};
+use super::options::{LogOptions, OnDue, OnFatal};
 use super::queue::{Op, Queue};
 use super::record::{Change, Record};
 use super::segment::Segment;
@@ -35,6 +35,7 @@ pub(super) struct Shared {
     watermark: Mutex<WatermarkFile>,
     watermark_interval: Duration,
     gate: Option<Arc<FlushGate>>,
+    on_due: Option<OnDue>,
     flushes: Flushes,
     on_fatal: Option<OnFatal>,
 }
@@ -44,10 +45,21 @@ struct Flushed {
     stopping: bool,
 }
 
-/// The running threads; dropping it stops them.
+/// Who writes: threads, which dropping it stops, or whoever calls.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    /// Without threads.
+    tail: Option<Mutex<Tail>>,
+}
+
+/// What came of one flush.
+enum Turn {
+    /// So many entries were written.
+    Done(usize),
+    /// The gate dropped them, as a kill does.
+    Dropped,
+    Failed,
 }
 
 impl Writer {
@@ -66,13 +78,29 @@ impl Writer {
             watermark: Mutex::new(watermark),
             watermark_interval: Duration::from_millis(options.watermark_interval_ms),
             gate: options.flush_gate,
+            on_due: options.on_due,
             flushes: Flushes::default(),
             on_fatal: options.on_fatal,
         });
-        let mut writer = Self { shared: Arc::clone(&shared), threads: Vec::new() };
+        let mut writer = Self { shared: Arc::clone(&shared), threads: Vec::new(), tail: None };
+        if shared.on_due.is_some() {
+            writer.tail = Some(tail.into());
+            return Ok((shared, writer));
+        }
         writer.spawn("log", |shared| shared.run(tail))?;
         writer.spawn("watermark", Shared::keep_watermark)?;
         Ok((shared, writer))
+    }
+
+    pub(super) fn flush_now(&self, with_watermark: bool) {
+        let Some(tail) = &self.tail else { return };
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.shared.queue().is_empty() && !matches!(self.shared.turn(&mut tail), Turn::Done(_)) {
+            return;
+        }
+        if with_watermark && let Err(error) = self.shared.put_watermark() {
+            self.shared.fail(&error, Vec::new());
+        }
     }
 
     fn spawn(&mut self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> io::Result<()> {
@@ -113,6 +141,9 @@ impl Shared {
         call(&mut queue)?;
         if queue.is_due() {
             self.work.notify_all();
+            if let Some(on_due) = &self.on_due {
+                on_due();
+            }
         }
         Ok(())
     }
@@ -146,24 +177,37 @@ impl Shared {
         let mut gather = Duration::ZERO;
         while self.wait_until_due() {
             self.gather(gather);
-            self.flushes.begin(now());
-            if !self.gate.as_ref().is_none_or(|gate| gate.pass()) {
-                break;
-            }
             let taken = now();
-            let (batch, ops) = self.queue().take();
-            let entries: usize = ops.iter().map(Op::entries).sum();
-            match self.write(&mut tail, ops, batch) {
-                Ok(done) => {
-                    self.flushes.end(now());
-                    done.into_iter().for_each(|done| done(Ok(())));
-                }
-                Err((error, done)) => return self.fail(&error, done),
-            }
+            let entries = match self.turn(&mut tail) {
+                Turn::Done(entries) => entries,
+                Turn::Dropped => break,
+                Turn::Failed => return,
+            };
             let is_crowded = entries >= CROWD_ENTRIES;
             gather = if is_crowded { CROWD_INTERVAL.saturating_sub(taken.elapsed()) } else { Duration::ZERO };
         }
         self.close();
+    }
+
+    /// One flush of all that waits. Who waits for it is called.
+    fn turn(&self, tail: &mut Tail) -> Turn {
+        self.flushes.begin(now());
+        if !self.gate.as_ref().is_none_or(|gate| gate.pass()) {
+            return Turn::Dropped;
+        }
+        let (batch, ops) = self.queue().take();
+        let entries = ops.iter().map(Op::entries).sum();
+        match self.write(tail, ops, batch) {
+            Ok(done) => {
+                self.flushes.end(now());
+                done.into_iter().for_each(|done| done(Ok(())));
+                Turn::Done(entries)
+            }
+            Err((error, done)) => {
+                self.fail(&error, done);
+                Turn::Failed
+            }
+        }
     }
 
     /// False: there is nothing to do any more, ever.

@@ -1,17 +1,15 @@
 //! Receives a snapshot in pieces.
 
 use super::{SnapshotError, SnapshotFile, SnapshotReader, writer};
-use crate::files::{self, Steady};
-use std::fs::File;
+use crate::files::{self, DiskPath, Open, Steady};
 use std::io;
-use std::path::{Path, PathBuf};
 
 /// A snapshot that is being received. A sender that lost the connection asks for [`len`](Self::len) and goes on from
 /// there. Dropped before [`finish`](Self::finish) it leaves nothing behind.
 #[derive(Debug)]
 pub struct IncomingSnapshot {
-    dir: PathBuf,
-    aside: PathBuf,
+    dir: DiskPath,
+    aside: DiskPath,
     file: Steady,
     len: u64,
 }
@@ -21,12 +19,13 @@ impl IncomingSnapshot {
     ///
     /// # Errors
     /// The file system refused.
-    pub fn create(dir: &Path) -> Result<Self, SnapshotError> {
-        let aside = writer::aside(dir);
-        let io = |source| SnapshotError::Io { path: aside.clone(), source };
-        std::fs::create_dir_all(dir).map_err(io)?;
-        let file = Steady::over(File::create(&aside).map_err(io)?);
-        Ok(Self { dir: dir.to_owned(), aside, file, len: 0 })
+    pub fn create(dir: impl Into<DiskPath>) -> Result<Self, SnapshotError> {
+        let dir = dir.into();
+        let aside = writer::aside(&dir);
+        let io = |source| SnapshotError::Io { path: aside.to_path(), source };
+        dir.make_dir().map_err(io)?;
+        let file = Steady::over(aside.open(Open::Emptied).map_err(io)?);
+        Ok(Self { dir, aside, file, len: 0 })
     }
 
     /// How many bytes are here.
@@ -64,20 +63,20 @@ impl IncomingSnapshot {
     /// It is damaged, or the file system refused: there is no new snapshot.
     pub fn finish(self) -> Result<SnapshotFile, SnapshotError> {
         self.file.sync_all().map_err(|source| self.io(source))?;
-        let found = SnapshotReader::open(&self.aside)?.verify()?;
+        let found = SnapshotReader::open(self.aside.clone())?.verify()?;
         let path = super::path(&self.dir, found.contents.last);
         files::publish(&self.aside, &path).map_err(|source| self.io(source))?;
         Ok(SnapshotFile { path, ..found })
     }
 
     fn io(&self, source: io::Error) -> SnapshotError {
-        SnapshotError::Io { path: self.aside.clone(), source }
+        SnapshotError::Io { path: self.aside.to_path(), source }
     }
 }
 
 impl Drop for IncomingSnapshot {
     fn drop(&mut self) {
         // After `finish` there is nothing under this name.
-        let _ = std::fs::remove_file(&self.aside);
+        let _ = self.aside.remove();
     }
 }

@@ -2,11 +2,10 @@
 
 use super::{Contents, FOOTER_BYTES, Frame, Header, SnapshotError, SnapshotFile, Trailer};
 use crate::codec::{self, CodecError, HEADER_BYTES, Kind};
+use crate::files::{DiskPath, Open, Reading};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, BufReader, Read};
 
 const READ_BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -15,7 +14,7 @@ const READ_BUFFER_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct SnapshotReader {
     file: SnapshotFile,
-    input: BufReader<File>,
+    input: BufReader<Reading>,
     trailer_at: u64,
     position: u64,
     sha256: Sha256,
@@ -34,14 +33,15 @@ impl SnapshotReader {
     ///
     /// # Errors
     /// It is damaged, or the file system refused.
-    pub fn open(path: &Path) -> Result<Self, SnapshotError> {
-        let io = |source| SnapshotError::Io { path: path.to_owned(), source };
-        let damaged = |what| SnapshotError::Damaged { path: path.to_owned(), what };
-        let mut input = BufReader::with_capacity(READ_BUFFER_BYTES, File::open(path).map_err(io)?);
-        let bytes = input.get_ref().metadata().map_err(io)?.len();
+    pub fn open(path: impl Into<DiskPath>) -> Result<Self, SnapshotError> {
+        let path = path.into();
+        let io = |source| SnapshotError::Io { path: path.to_path(), source };
+        let damaged = |what| SnapshotError::Damaged { path: path.to_path(), what };
+        let file = path.open(Open::Reading).map_err(io)?;
+        let bytes = file.len().map_err(io)?;
         let footer_at = bytes.checked_sub(FOOTER_BYTES).ok_or_else(|| damaged("it is too short"))?;
         let mut footer = [0; FOOTER_BYTES as usize];
-        input.seek(SeekFrom::Start(footer_at)).and_then(|_| input.read_exact(&mut footer)).map_err(io)?;
+        file.read_exact_at(&mut footer, footer_at).map_err(io)?;
         let [a, b, c, d, rest @ ..] = footer;
         let len = u32::from_le_bytes([a, b, c, d]);
         if len != !u32::from_le_bytes(rest) {
@@ -49,12 +49,12 @@ impl SnapshotReader {
         }
         let trailer_at = footer_at.checked_sub(u64::from(len)).ok_or_else(|| damaged("it is too short"))?;
         let mut trailer = vec![0; len as usize];
-        input.seek(SeekFrom::Start(trailer_at)).and_then(|_| input.read_exact(&mut trailer)).map_err(io)?;
+        file.read_exact_at(&mut trailer, trailer_at).map_err(io)?;
         let trailer: Trailer = codec::decode(Kind::SnapshotTrailer, &trailer)
-            .map_err(|source| SnapshotError::Part { path: path.to_owned(), position: trailer_at, source })?;
-        input.seek(SeekFrom::Start(0)).map_err(io)?;
+            .map_err(|source| SnapshotError::Part { path: path.to_path(), position: trailer_at, source })?;
+        let input = BufReader::with_capacity(READ_BUFFER_BYTES, Reading::of(file, 0, trailer_at));
         let mut reader = Self {
-            file: SnapshotFile { path: path.to_owned(), contents: trailer.contents, bytes },
+            file: SnapshotFile { path, contents: trailer.contents, bytes },
             input,
             trailer_at,
             position: 0,
@@ -100,7 +100,7 @@ impl SnapshotReader {
         } else {
             return Ok(None);
         };
-        Err(SnapshotError::Damaged { path: self.file.path.clone(), what })
+        Err(SnapshotError::Damaged { path: self.file.path.to_path(), what })
     }
 
     /// Reads everything, to verify it.
@@ -135,11 +135,11 @@ impl SnapshotReader {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(self.bad(CodecError::Short { kind, need, have }))
             }
-            Err(source) => Err(SnapshotError::Io { path: self.file.path.clone(), source }),
+            Err(source) => Err(SnapshotError::Io { path: self.file.path.to_path(), source }),
         }
     }
 
     fn bad(&self, source: CodecError) -> SnapshotError {
-        SnapshotError::Part { path: self.file.path.clone(), position: self.position, source }
+        SnapshotError::Part { path: self.file.path.to_path(), position: self.position, source }
     }
 }

@@ -4,20 +4,18 @@ use super::{
     Contents, EXTENSION, FRAME_BYTES, Frame, Header, SnapshotError, SnapshotFile, SnapshotRow, Trailer,
 };
 use crate::codec::{self, Blob, Kind};
-use crate::files::{self, Steady};
+use crate::files::{self, DiskPath, Open, Steady};
 use crate::ledger::LedgerLine;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Two snapshots may be under way at once, one built and one received.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A name for a file under way in `dir`.
-pub(super) fn aside(dir: &Path) -> PathBuf {
+pub(super) fn aside(dir: &DiskPath) -> DiskPath {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     dir.join(format!("{number}.{EXTENSION}.{}", files::UNFINISHED))
 }
@@ -25,8 +23,8 @@ pub(super) fn aside(dir: &Path) -> PathBuf {
 /// A snapshot that is being written. Dropped before [`finish`](Self::finish) it leaves nothing behind.
 #[derive(Debug)]
 pub struct SnapshotWriter {
-    dir: PathBuf,
-    aside: PathBuf,
+    dir: DiskPath,
+    aside: DiskPath,
     file: BufWriter<Steady>,
     sha256: Sha256,
     position: u64,
@@ -42,14 +40,15 @@ impl SnapshotWriter {
     ///
     /// # Errors
     /// The file system refused.
-    pub fn create(dir: &Path, made_by: &str) -> Result<Self, SnapshotError> {
-        let aside = aside(dir);
-        let io = |source| SnapshotError::Io { path: aside.clone(), source };
-        std::fs::create_dir_all(dir).map_err(io)?;
-        let file = Steady::over(File::create(&aside).map_err(io)?);
+    pub fn create(dir: impl Into<DiskPath>, made_by: &str) -> Result<Self, SnapshotError> {
+        let dir = dir.into();
+        let aside = aside(&dir);
+        let io = |source| SnapshotError::Io { path: aside.to_path(), source };
+        dir.make_dir().map_err(io)?;
+        let file = Steady::over(aside.open(Open::Emptied).map_err(io)?);
         let file = BufWriter::with_capacity(FRAME_BYTES, file);
         let mut writer = Self {
-            dir: dir.to_owned(),
+            dir,
             aside,
             file,
             sha256: Sha256::new(),
@@ -105,7 +104,7 @@ impl SnapshotWriter {
             .and_then(|()| self.file.flush())
             .and_then(|()| self.file.get_ref().sync_all())
             .and_then(|()| files::publish(&self.aside, &path));
-        closed.map_err(|source| SnapshotError::Io { path: path.clone(), source })?;
+        closed.map_err(|source| SnapshotError::Io { path: path.to_path(), source })?;
         self.finished = true;
         Ok(SnapshotFile { path, contents: trailer.contents, bytes: self.position + super::FOOTER_BYTES })
     }
@@ -122,12 +121,12 @@ impl SnapshotWriter {
 
     fn part<T: Serialize>(&mut self, kind: Kind, part: &T) -> Result<(), SnapshotError> {
         let bytes = codec::encode(kind, part).map_err(|source| SnapshotError::Part {
-            path: self.aside.clone(),
+            path: self.aside.to_path(),
             position: self.position,
             source,
         })?;
         let written = self.file.write_all(&bytes);
-        written.map_err(|source| SnapshotError::Io { path: self.aside.clone(), source })?;
+        written.map_err(|source| SnapshotError::Io { path: self.aside.to_path(), source })?;
         self.sha256.update(&bytes);
         self.position += bytes.len() as u64;
         Ok(())
@@ -138,7 +137,7 @@ impl Drop for SnapshotWriter {
     fn drop(&mut self) {
         if !self.finished {
             // What cannot be removed now goes when the directory is opened.
-            let _ = std::fs::remove_file(&self.aside);
+            let _ = self.aside.remove();
         }
     }
 }

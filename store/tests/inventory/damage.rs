@@ -165,7 +165,7 @@ fn an_inventory_that_the_log_cannot_bring_up_to_date_is_refused_unless_a_snapsho
         )
         .unwrap();
     }
-    fs::copy(&snapshot.path, dir.path().join("snapshots").join(snapshot.path.file_name().unwrap())).unwrap();
+    fs::copy(snapshot.path.path(), dir.path().join("snapshots").join(snapshot.path.name().unwrap())).unwrap();
     let mut inventory = Inventory::open(purged(60)).unwrap();
     assert_eq!(inventory.applied().last, Some(id(80)));
     replay(&mut inventory, &log);

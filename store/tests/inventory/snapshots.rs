@@ -9,7 +9,7 @@ use tallyman_store::{Inventory, LogId, Reader, SnapshotFile, TooOld};
 
 /// Sends a snapshot with the ledger's segments that it needs, as the transport does.
 fn ship(from: &Reader, snapshot: &SnapshotFile, to: &mut Inventory) -> Result<(), InstallError> {
-    let mut incoming = IncomingSnapshot::create(&to.snapshots()).unwrap();
+    let mut incoming = IncomingSnapshot::create(to.snapshots()).unwrap();
     loop {
         let piece = snapshot.piece(incoming.len(), 5000).unwrap();
         if piece.is_empty() {
@@ -128,11 +128,11 @@ fn a_damaged_snapshot_is_refused_and_nothing_changes() {
     for seal in behind.missing_segments(&snapshot) {
         behind.install_segment(&seal, &ahead.reader().ledger_segment(seal.first).unwrap()).unwrap();
     }
-    let original = std::fs::read(&snapshot.path).unwrap();
+    let original = snapshot.path.read().unwrap();
     for at in (0..original.len()).step_by(original.len() / 10) {
         let mut bytes = original.clone();
         bytes[at] ^= 4;
-        std::fs::write(&snapshot.path, bytes).unwrap();
+        std::fs::write(snapshot.path.path(), bytes).unwrap();
         assert!(behind.install(&snapshot.path).is_err());
         assert_eq!(generations(other.path()), 1);
     }
@@ -160,5 +160,5 @@ fn only_the_newest_snapshots_are_kept() {
         let snapshot = inventory.snapshot_builder().build().unwrap();
         assert_eq!(inventory.latest_snapshot().unwrap(), Some(snapshot));
     }
-    assert_eq!(std::fs::read_dir(inventory.snapshots()).unwrap().count(), 2);
+    assert_eq!(inventory.snapshots().list().unwrap().len(), 2);
 }

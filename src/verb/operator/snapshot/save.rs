@@ -6,7 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use tallyman_store::files::Steady;
+use tallyman_store::files::{DiskPath, Open, Steady};
 
 /// How long a replica may take to read its state before it sends.
 const TAKE_S_MAX: u64 = 600;
@@ -49,7 +49,7 @@ impl Save {
 
     async fn save(&self, client: &Client, aside: &Path) -> Result<(String, String), Failure> {
         let check = "check the directory and its disk";
-        let file = File::create(aside).map_err(|error| Failure::of(&error, check))?;
+        let file = DiskPath::from(aside).open(Open::Emptied).map_err(|error| Failure::of(&error, check))?;
         let mut file = Steady::over(file);
         let request = Request::get(SNAPSHOT);
         let server = client.download(&request, TAKE_S_MAX, &mut file).await?;

@@ -157,13 +157,13 @@ fn judge_changes(oracle: &Oracle, reader: &Reader, numbers: &mut Numbers) -> Res
 }
 
 fn judge_snapshots(truth: &Truth, dir: &Path) -> Result<bool, String> {
-    let latest = snapshot::latest(&dir.join("snapshots")).map_err(|error| error.to_string())?;
+    let latest = snapshot::latest(dir.join("snapshots")).map_err(|error| error.to_string())?;
     let Some(latest) = latest else { return Ok(true) };
-    let name = latest.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = latest.path.name().unwrap_or_default().to_owned();
     let Ok(verified) = SnapshotReader::open(&latest.path).and_then(SnapshotReader::verify) else {
         return Ok(true);
     };
-    let bytes = std::fs::read(&verified.path).map_err(|error| error.to_string())?;
+    let bytes = verified.path.read().map_err(|error| error.to_string())?;
     ensure!(truth.snapshots.get(&name) == Some(&bytes), "a damaged snapshot verifies");
     Ok(truth.snapshots.keys().next_back() != Some(&name))
 }
