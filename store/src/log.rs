@@ -74,6 +74,8 @@ impl Log {
             None if starts.is_empty() => WatermarkFile::create(&path)?,
             None => return Err(OpenError::WatermarkMissing { path: path.to_path() }),
         };
+        // Names that the process before left are there, but perhaps not on disk: it may have ended before that.
+        dir.sync_dir().and_then(|()| log_dir.sync_dir()).map_err(io)?;
         let found = scan::read(&log_dir, starts, watermark.get(), Index::new(options.cache_bytes_max))?;
         let tail = Tail::of(&log_dir, options.segment_bytes_max, &found).map_err(io)?;
         let queue = Queue::new(found.state, found.index, tail.segments().clone());

@@ -129,7 +129,9 @@ impl Tail {
         // What a file says that it follows: anything later was cut before it was begun.
         let is_needless = |next: &Arc<Segment>| next.before.is_none_or(|before| before.index <= purged.index);
         let needed = self.segments.iter().rposition(is_needless).unwrap_or_default();
-        self.segments.drain(..needed).try_for_each(|segment| segment.remove())
+        // One after the other, also on a disk that keeps no order: a gap between files would be taken for damage.
+        let Self { segments, dir, .. } = self;
+        segments.drain(..needed).try_for_each(|segment| segment.remove().and_then(|()| dir.sync_dir()))
     }
 
     /// Begins a new file, when all before it is on disk: whatever is in a file says that those before it are whole.
