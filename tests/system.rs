@@ -55,6 +55,8 @@ mod pools;
 mod quorum;
 #[path = "system/readme.rs"]
 mod readme;
+#[path = "system/rollouts.rs"]
+mod rollouts;
 #[path = "system/rot.rs"]
 mod rot;
 #[path = "system/secured.rs"]
