@@ -55,6 +55,8 @@ mod pools;
 mod quorum;
 #[path = "system/readme.rs"]
 mod readme;
+#[path = "system/requires.rs"]
+mod requires;
 #[path = "system/rollouts.rs"]
 mod rollouts;
 #[path = "system/rot.rs"]

@@ -5,7 +5,7 @@ use crate::term::Term;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tallyman_model::{Damaged, Key, Lane, Ordinal, View};
+use tallyman_model::{Damaged, Key, Lane, Ordinal, View, query};
 use tokio::sync::Notify;
 
 /// Who waits for which lanes.
@@ -58,7 +58,7 @@ impl Bells {
 
     fn ring(&self, lane: Lane, cluster: Ordinal) {
         match lane {
-            Lane::Place => self.place.notify_one(),
+            Lane::Place | Lane::Require => self.place.notify_one(),
             Lane::Expire => self.expire.notify_one(),
             Lane::FanOut => self.fan_out.notify_one(),
             Lane::Send | Lane::Resolve | Lane::Delete | Lane::Release | Lane::Preflight | Lane::Sync => {
@@ -80,8 +80,14 @@ impl Bells {
 
 pub(crate) async fn run(term: Arc<Term>, bells: Bells) {
     let mut applied = term.log.applied();
+    let mut ready = None;
     loop {
         applied.mark_unchanged();
+        let ready_now = term.look(|view| Ok(query::meta(view)?.ready));
+        if ready_now != std::mem::replace(&mut ready, ready_now) {
+            // What waits for a deployable may go on.
+            bells.place.notify_one();
+        }
         let now_ms = term.now_ms();
         let mut sleep_ms = LOOK_MS_MAX;
         for (lane, cluster, due_ms) in term.look(heads).unwrap_or_default() {
@@ -120,9 +126,9 @@ fn heads(view: &dyn View) -> Result<Vec<(Lane, Ordinal, u64)>, Damaged> {
     Ok(heads)
 }
 
-/// False for lanes that are due by what becomes of their cluster, not at a time.
+/// False for lanes that are due by what becomes of their cluster, not at a time, and for what is in another one, too.
 fn is_timed(lane: &Lane) -> bool {
-    !matches!(lane, Lane::Loss | Lane::Return | Lane::GiveUp | Lane::Drain)
+    !matches!(lane, Lane::Loss | Lane::Return | Lane::GiveUp | Lane::Drain | Lane::Require)
 }
 
 /// Where a lane's key has the cluster.

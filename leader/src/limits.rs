@@ -30,6 +30,8 @@ pub const ANSWER_REFUSED_MS: u64 = 30_000;
 pub const FAN_OUTS_PAGE_MAX: usize = 64;
 /// Clusters that a sentence for people names.
 pub const NAMES_SHOWN_MAX: usize = 5;
+/// Reasons that it gives why clusters do not get a run.
+pub const REASONS_SHOWN_MAX: usize = 8;
 /// Active runs of one cluster are counted up to this many.
 pub const ACTIVE_COUNTED_MAX: usize = 1_000_000;
 /// Attempts that wait to be looked into and are taken from the state together.

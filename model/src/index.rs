@@ -140,6 +140,9 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
     }
     if run.wants_cluster() {
         keys.push(Key::lane(Lane::Place, Ordinal(0), run.place_due_ms, ordinal));
+        if !run.spec.requires.is_empty() {
+            keys.push(Key::lane(Lane::Require, Ordinal(0), run.place_due_ms, ordinal));
+        }
         keys.extend(run.asking.map(|cluster| Key::lane(Lane::Preflight, cluster, 0, ordinal)));
     }
     if let Some(due_ms) = run.expires_ms() {

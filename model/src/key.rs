@@ -91,11 +91,13 @@ pub enum Lane {
     FanOut,
     /// Runs that a cluster is to be asked about.
     Preflight,
+    /// Those of [`Lane::Place`] that require a deployable: due also when one becomes ready somewhere.
+    Require,
 }
 
 impl Lane {
     /// All lanes.
-    pub const ALL: [Lane; 14] = [
+    pub const ALL: [Lane; 15] = [
         Lane::Place,
         Lane::Send,
         Lane::Resolve,
@@ -110,6 +112,7 @@ impl Lane {
         Lane::Sync,
         Lane::FanOut,
         Lane::Preflight,
+        Lane::Require,
     ];
 }
 

@@ -183,6 +183,11 @@ pub const LOCK_PERMITS_MAX: u32 = 10_000;
 pub const LOCK_HOLDERS_MAX: usize = 150;
 /// Values that one run asks for.
 pub const RUN_ALLOCATIONS_MAX: usize = 20;
+/// Deployables that one run may require.
+pub const REQUIREMENTS_MAX: usize = 10;
+/// How long a run is left alone that no cluster has what it requires for, until what it says of them is looked at again: when
+/// a deployable becomes ready somewhere the leader looks at all that wait.
+pub const REQUIRES_AGAIN_MS: u64 = 30_000;
 /// Locks that one run asks for.
 pub const RUN_LOCKS_MAX: usize = 10;
 /// Runs that are looked at when a lock is free again; the next ones when those have it.

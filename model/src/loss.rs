@@ -111,10 +111,13 @@ impl Runnable {
         }
     }
 
-    /// True if one of `clusters` beside `cluster` can take it now.
-    #[must_use]
-    pub fn has_refuge(&self, cluster: Ordinal, clusters: &[Cluster]) -> bool {
-        clusters.iter().any(|other| {
+    /// Those of `clusters` beside `cluster` that can take it now, if they have what it requires.
+    pub fn refuges<'a>(
+        &self,
+        cluster: Ordinal,
+        clusters: &'a [Cluster],
+    ) -> impl Iterator<Item = &'a Cluster> {
+        clusters.iter().filter(move |other| {
             other.head.ordinal != cluster
                 && other.takes_work()
                 && other.reachable == Some(true)

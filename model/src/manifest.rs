@@ -19,6 +19,7 @@ pub(crate) mod placeholder;
 mod placement;
 pub mod pods;
 mod pool;
+mod requires;
 mod sync;
 
 pub use accept::accept;

@@ -136,6 +136,8 @@ pub enum Reason {
     RunsFailed,
     /// Others hold a lock that it needs, or come before it.
     LockHeld,
+    /// No cluster that would take it has the deployables that it requires.
+    AwaitingDeployable,
 }
 
 /// What helps against a failure.
@@ -178,6 +180,7 @@ impl Reason {
             Reason::Moving => "Moving",
             Reason::LockHeld => "LockHeld",
             Reason::RunsFailed => "RunsFailed",
+            Reason::AwaitingDeployable => "AwaitingDeployable",
         }
     }
 
@@ -191,6 +194,7 @@ impl Reason {
             | Reason::NamespaceMissing
             | Reason::Retrying
             | Reason::LockHeld
+            | Reason::AwaitingDeployable
             | Reason::Paused => Some(Class::Transient),
             Reason::NeedsOperator => Some(Class::Operator),
             _ => None,

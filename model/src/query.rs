@@ -5,12 +5,14 @@ mod diff;
 mod due;
 mod list;
 mod pools;
+mod requires;
 
 pub use deployables::{bundle, bundle_manifests, deployable, deployables, installations, is_kept_in_sync};
 pub use diff::{ClusterDiff, Diff, FieldDiff, ObjectDiff, diff};
 pub use due::{due, next_due};
 pub use list::{FieldTest, Filter, Page, list};
 pub use pools::allocated;
+pub use requires::{Required, lacks};
 
 use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, StatusRule, Watch};
 use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, limits, lookup};

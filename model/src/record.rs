@@ -19,6 +19,7 @@ mod pause;
 mod pool;
 mod preflight;
 mod receipt;
+mod requirement;
 mod runnable;
 mod status_rule;
 mod values;
@@ -47,6 +48,7 @@ pub use pause::Paused;
 pub use pool::{Allocation, Pool};
 pub use preflight::{Checked, Preflight, PreflightVerdict};
 pub use receipt::Receipt;
+pub use requirement::Requirement;
 pub use runnable::{
     Asked, Attempt, AttemptPhase, Ending, Given, Held, OnLate, Placement, Planned, RunSpec, Runnable,
     WantedAllocation, WantedLock, WhenHeld,

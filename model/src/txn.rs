@@ -3,7 +3,7 @@
 use crate::command::{Command, MEMBERS_MAX, Principal, Target};
 use crate::ledger::{self, Chained};
 use crate::record::{
-    Bundle, Cluster, Deployable, Kind, Member, Meta, Receipt, Record, Resource, Runnable, StatusRule,
+    Cluster, Deployable, Kind, Member, Meta, Receipt, Record, Resource, Runnable, StatusRule,
 };
 use crate::{
     Ctx, Damaged, Key, Layer, Ordinal, Phase, Refusal, RefusalKind, Revision, Row, Tag, View, Write, Writes,
@@ -321,9 +321,9 @@ fn lookup_to(tag: Tag, value: u64) -> Key {
 }
 
 impl Txn<'_> {
-    /// The manifests of one generation of a deployable, joined.
-    pub(crate) fn bundle_manifests(&self, bundle: &Bundle) -> Result<Vec<u8>, Damaged> {
-        crate::query::bundle_manifests(&self.layer, bundle)
+    /// The state with what the command wrote so far, for queries.
+    pub(crate) fn view(&self) -> &dyn View {
+        &self.layer
     }
 
     /// The deployable that a user's command names, or why it is not there to be changed.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; `move-cursors`; deployables; pools and locks; status rules; clusters without a kubeconfig, and with a `via` |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; `move-cursors`; deployables, and runs that require them; pools and locks; status rules; clusters without a kubeconfig, and with a `via` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -32,7 +32,8 @@ impl Command {
                 let is_new = placement.on_loss != OnLoss::Wait
                     || placement.fan_out
                     || placement.spread_by_label.is_some()
-                    || submit.spec.preflight != Preflight::Skip;
+                    || submit.spec.preflight != Preflight::Skip
+                    || !submit.spec.requires.is_empty();
                 if is_new { kinds.max(3) } else { kinds }
             }
             Command::Deploy(_)

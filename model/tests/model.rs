@@ -47,6 +47,8 @@ mod pools;
 mod preflight;
 #[path = "model/property.rs"]
 mod property;
+#[path = "model/requires.rs"]
+mod requires;
 #[path = "model/rollouts.rs"]
 mod rollouts;
 #[path = "model/status_rules.rs"]

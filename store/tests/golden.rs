@@ -172,6 +172,7 @@ fn rows() {
             .into(),
         brakes: [(Scope::Tenant("risk".to_owned()), Brake { stopped: 10, ..Brake::default() })].into(),
         moves: Pace { second: 1_700_000_000, count: 3 },
+        ready: Revision(11),
     }));
     for (name, row) in [("row-part.bin", part), ("row-meta.bin", meta)] {
         assert_golden(name, &codec::encode(Kind::Row, &row).unwrap());

@@ -69,6 +69,7 @@ fn submit(number: u64) -> Command {
             locks: Vec::new(),
             main_runs_ms: None,
             preflight: Default::default(),
+            requires: Vec::new(),
         },
         digest,
         planned: vec![SubmitManifest {

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long a create that a killed leader had sent may still land: its name is kept as long, and with it the record.
 const DOUBT: Duration = Duration::from_secs(70);
 
-fn deployable(level: &str) -> Value {
+pub(crate) fn deployable(level: &str) -> Value {
     let map = |name: &str| {
         let data = json!({"level": level, "desk": "rates"});
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
@@ -31,7 +31,7 @@ fn at(rest: &str) -> String {
 }
 
 /// Sends to whichever replica answers.
-async fn send(dev: &Dev, method: reqwest::Method, rest: &str, body: &Value) -> Value {
+pub(crate) async fn send(dev: &Dev, method: reqwest::Method, rest: &str, body: &Value) -> Value {
     until(&format!("{method} {rest} is answered"), async || {
         for replica in dev.replicas() {
             let request = dev.http.request(method.clone(), format!("{}{}", replica.url, at(rest)));
@@ -47,7 +47,7 @@ async fn send(dev: &Dev, method: reqwest::Method, rest: &str, body: &Value) -> V
 }
 
 /// Waits until the deployable is as `holds` says, on whichever replica answers.
-async fn until_it(dev: &Dev, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn until_it(dev: &Dev, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
     until_within(PATIENCE + DOUBT, what, async || {
         for replica in dev.replicas() {
             let answer = dev.get(&replica.url, &at("/settings")).await;
@@ -60,7 +60,7 @@ async fn until_it(dev: &Dev, what: &str, holds: impl Fn(&Value) -> bool) -> Valu
     .await
 }
 
-fn is_synced(body: &Value, revision: u64) -> bool {
+pub(crate) fn is_synced(body: &Value, revision: u64) -> bool {
     let clusters = body["status"]["clusters"].as_array().cloned().unwrap_or_default();
     clusters.len() == 2
         && clusters.iter().all(|on| on["state"] == "Synced" && on["appliedRevision"] == revision)
@@ -82,7 +82,7 @@ async fn level(dev: &Dev, cluster: &str) -> (Value, Value) {
 }
 
 /// Kills the leader; somebody else goes on.
-async fn kill_leader(dev: &Dev) {
+pub(crate) async fn kill_leader(dev: &Dev) {
     signal(dev.leader().await.pid, Signal::KILL);
 }
 

@@ -125,6 +125,17 @@ pub(super) const FIELDS: &[Field] = &[
         Word(&["Wait", "Refuse"]),
         "While others hold it: Wait accepts the run and places it when it is its turn, Refuse does not accept it. Default Wait.",
     ),
+    may(
+        "spec.requires",
+        List,
+        "Deployables that must be on a cluster, all applied and healthy, before the run is sent there; of clusters that lack one others are chosen, or it waits, until startBy. One that does not exist is waited for, too. Looked at when it is placed and once more before its first object is sent; what has begun goes on.",
+    ),
+    must("spec.requires.deployable", Text, "The deployable, of the same namespace."),
+    may(
+        "spec.requires.revision",
+        Whole,
+        "The revision of it that must be there, or a later one. A rollback counts as the revision that it goes back to: one to before it does not do. Default any.",
+    ),
     may("spec.approvals", Object, "Who has to agree before it is sent anywhere. Without it nobody has."),
     must(
         "spec.approvals.required",
@@ -330,6 +341,7 @@ pub(super) const EXAMPLE: &str = r#"{
     "onLate": "Stop",
     "ttlAfterFinished": "24h",
     "preflight": "Skip",
+    "requires": [{"deployable": "report-templates", "revision": 2}],
     "approvals": {"required": 2, "groups": ["risk-leads"], "expireAfter": "24h"},
     "allocations": [{"name": "vlan", "pool": "vlans"}],
     "locks": [{"name": "leaf-7", "permits": 1, "whenHeld": "Wait"}],

@@ -50,6 +50,8 @@ struct Spec<'a> {
     ttl_after_finished: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     preflight: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    requires: Vec<Requirement<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<Rule<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -116,6 +118,19 @@ struct Attempts {
 }
 
 #[derive(Serialize)]
+struct Requirement<'a> {
+    deployable: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u32>,
+}
+
+impl<'a> Requirement<'a> {
+    fn of(requirement: &'a record::Requirement) -> Self {
+        Self { deployable: &requirement.deployable, revision: requirement.generation }
+    }
+}
+
+#[derive(Serialize)]
 struct Main<'a> {
     kind: &'a str,
     name: &'a str,
@@ -136,6 +151,7 @@ impl<'a> Spec<'a> {
             },
             ttl_after_finished: write_duration(spec.ttl_after_finished_ms),
             preflight: (spec.preflight != Preflight::Skip).then(|| spec.preflight.as_str()),
+            requires: spec.requires.iter().map(Requirement::of).collect(),
             approvals: spec.approvals.as_ref().map(approvals::rule),
             allocations: spec.allocations.iter().map(keeping::wanted).collect(),
             locks: spec.locks.iter().map(keeping::wanted_lock).collect(),

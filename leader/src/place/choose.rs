@@ -37,26 +37,41 @@ pub struct Wish<'a> {
     pub left: BTreeSet<Ordinal>,
     /// Clusters that said that they would refuse it, and why, to be put behind the name.
     pub refused: BTreeMap<Ordinal, String>,
+    /// Clusters that lack what it requires, and what, to be put behind the name.
+    pub lacking: BTreeMap<Ordinal, String>,
 }
 
 impl<'a> Wish<'a> {
-    /// What a run wants now.
+    /// What a run wants now, on clusters of which some are `lacking`.
     #[must_use]
-    pub fn of(run: &'a Runnable, now_ms: u64) -> Self {
-        Self { placement: &run.spec.placement, left: run.left(), refused: run.refusals(now_ms) }
+    pub fn of(run: &'a Runnable, lacking: BTreeMap<Ordinal, String>, now_ms: u64) -> Self {
+        let (left, refused) = (run.left(), run.refusals(now_ms));
+        Self { placement: &run.spec.placement, left, refused, lacking }
     }
 
     /// Why a cluster does not get it.
     fn why_not(&self, cluster: &Cluster) -> Option<Cow<'_, str>> {
         let ordinal = cluster.head.ordinal;
-        let has_left = self.left.contains(&ordinal).then_some("is where it was given up");
-        let hindered = hindrance(cluster).or(has_left).map(Cow::Borrowed);
-        hindered.or_else(|| self.refused.get(&ordinal).map(|why| Cow::Borrowed(why.as_str())))
+        let hindered = self.hindrance(cluster).map(Cow::Borrowed);
+        let said = self.lacking.get(&ordinal).or_else(|| self.refused.get(&ordinal));
+        hindered.or_else(|| said.map(|why| Cow::Borrowed(why.as_str())))
+    }
+
+    fn hindrance(&self, cluster: &Cluster) -> Option<&'static str> {
+        let has_left = self.left.contains(&cluster.head.ordinal).then_some("is where it was given up");
+        hindrance(cluster).or(has_left)
+    }
+
+    /// True if a cluster would be considered if it had what the run requires.
+    #[must_use]
+    pub fn awaits(&self, cluster: &Cluster) -> bool {
+        let is_one = self.placement.allows(cluster) && self.hindrance(cluster).is_none();
+        is_one && self.lacking.contains_key(&cluster.head.ordinal)
     }
 }
 
 /// Chooses the cluster for a run: of those that the placement allows, that take work, that are not known to be out
-/// of reach, that it has not left and that do not refuse it, the one with the fewest active runs for its weight; of equals the first by name.
+/// of reach, that it has not left, that have what it requires and that do not refuse it, the one with the fewest active runs for its weight; of equals the first by name.
 /// Where the placement spreads by a label, the value of that comes first which has the fewest for the mean weight of
 /// its clusters.
 #[must_use]

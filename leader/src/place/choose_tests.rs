@@ -10,8 +10,12 @@ fn candidate(ordinal: u64, name: &str, active: usize) -> Candidate {
     Candidate { cluster: Cluster { head, kube_system_uid, ..Cluster::default() }, active }
 }
 
+fn wish<'a>(placement: &'a Placement, left: &BTreeSet<Ordinal>) -> Wish<'a> {
+    Wish { placement, left: left.clone(), refused: BTreeMap::new(), lacking: BTreeMap::new() }
+}
+
 fn pick(placement: &Placement, left: &BTreeSet<Ordinal>, all: &[Candidate]) -> Chosen {
-    choose(&Wish { placement, left: left.clone(), refused: BTreeMap::new() }, all)
+    choose(&wish(placement, left), all)
 }
 
 fn on(chosen: &Chosen) -> u64 {
@@ -182,7 +186,7 @@ fn why_clusters_were_not_considered_is_told_together_and_bounded() {
 fn a_cluster_that_refuses_it_is_not_chosen_and_its_words_are_told() {
     let all = [candidate(1, "east", 0), candidate(2, "west", 5)];
     let placement = Placement::default();
-    let mut wish = Wish { placement: &placement, left: BTreeSet::new(), refused: BTreeMap::new() };
+    let mut wish = wish(&placement, &BTreeSet::new());
     wish.refused.insert(Ordinal(1), "refuses it (exceeded quota)".to_owned());
     let chosen = choose(&wish, &all);
     let expected = "the only cluster that can take it; east refuses it (exceeded quota)";
@@ -190,4 +194,33 @@ fn a_cluster_that_refuses_it_is_not_chosen_and_its_words_are_told() {
     wish.refused.insert(Ordinal(2), "refuses it (exceeded quota)".to_owned());
     let none = choose(&wish, &all);
     assert_eq!(nowhere(&none), "no cluster takes it now: east, west refuse it (exceeded quota)");
+}
+
+#[test]
+fn a_cluster_that_lacks_what_it_requires_is_not_chosen_and_a_run_awaits_only_those_that_would_take_it_else() {
+    let mut all = [candidate(1, "east", 0), candidate(2, "north", 0), candidate(3, "west", 5)];
+    all[1].cluster.cordoned = true;
+    let placement = Placement::default();
+    let mut wish = wish(&placement, &BTreeSet::new());
+    let lacks = "lacks deployable settings (it is not to be there)".to_owned();
+    wish.lacking = BTreeMap::from([(Ordinal(1), lacks.clone()), (Ordinal(2), lacks.clone())]);
+    let chosen = choose(&wish, &all);
+    let expected = "the only cluster that can take it; \
+                    east lacks deployable settings (it is not to be there), north is cordoned";
+    assert_eq!((on(&chosen), chosen.why.as_str()), (3, expected));
+    wish.lacking.insert(Ordinal(3), lacks);
+    let expected = "no cluster takes it now: east, west lack deployable settings (it is not to be there), north is cordoned";
+    assert_eq!(nowhere(&choose(&wish, &all)), expected);
+    assert_eq!(all.each_ref().map(|one| wish.awaits(&one.cluster)), [true, false, true]);
+}
+
+#[test]
+fn why_clusters_lack_different_things_is_told_of_a_few_only() {
+    let all: Vec<_> = (1..=20).map(|i| candidate(i, &format!("c{i:02}"), 0)).collect();
+    let placement = Placement::default();
+    let mut wish = wish(&placement, &BTreeSet::new());
+    wish.lacking =
+        (1..=20).map(|i| (Ordinal(i), format!("lacks deployable settings (revision {i})"))).collect();
+    let none = choose(&wish, &all);
+    assert!(nowhere(&none).ends_with("(revision 8), and others for 12 more reasons"), "{}", nowhere(&none));
 }

@@ -24,7 +24,7 @@ fn read(level: &str, change: impl FnOnce(&mut Value)) -> manifest::Read {
 }
 
 impl Wired {
-    async fn upgraded(names: &[&str]) -> Self {
+    pub(crate) async fn upgraded(names: &[&str]) -> Self {
         let wired = Self::start(names).await;
         let understood_by =
             wired.state.look(|view| query::members(view).unwrap().iter().map(|member| member.id).collect());
@@ -32,7 +32,7 @@ impl Wired {
         wired
     }
 
-    fn deploy(&self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn deploy(&self, change: impl FnOnce(&mut Value)) {
         let read = read("info", change);
         self.ok(Command::Deploy(Box::new(Deploy {
             uid: self.state.env.uid(),
@@ -44,7 +44,7 @@ impl Wired {
         })));
     }
 
-    fn redeploy(&self, level: &str, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn redeploy(&self, level: &str, change: impl FnOnce(&mut Value)) {
         let read = read(level, change);
         self.ok(Command::Redeploy(Box::new(Redeploy {
             target: Target::named("risk", NAME),
@@ -54,7 +54,7 @@ impl Wired {
         })));
     }
 
-    fn deployable(&self) -> Option<Deployable> {
+    pub(crate) fn deployable(&self) -> Option<Deployable> {
         self.state.look(|view| query::deployable(view, "risk", NAME).unwrap())
     }
 
@@ -63,7 +63,7 @@ impl Wired {
         self.state.look(|view| query::installations(view, deployable.head.ordinal).unwrap())
     }
 
-    fn is_synced(&self) -> bool {
+    pub(crate) fn is_synced(&self) -> bool {
         let Some(deployable) = self.deployable() else { return false };
         let counts = deployable.counts;
         counts.clusters > 0 && (counts.synced, counts.drifted) == (counts.clusters, 0)

@@ -21,6 +21,7 @@ mod pauses;
 mod placement;
 mod preflight;
 mod random;
+mod requires;
 mod sim;
 mod sim_api;
 mod sim_apply;

@@ -11,6 +11,7 @@ mod drain;
 use super::settle;
 use crate::loss::Outage;
 use crate::manifest::write_duration;
+use crate::query::Required;
 use crate::record::{Cluster, Loss, OnLoss, Runnable};
 use crate::{Damaged, Done, Key, Lane, Ordinal, Phase, Reason, Refusal, Txn, limits, time};
 use serde::{Deserialize, Serialize};
@@ -137,12 +138,12 @@ fn give_up(txn: &mut Txn<'_>, cluster: &Cluster) -> Result<usize, Damaged> {
     if runs.is_empty() {
         return Ok(0);
     }
-    let clusters = txn.clusters()?;
+    let (clusters, mut required) = (txn.clusters()?, Required::default());
     let mut count = 0;
     for mut run in runs {
         let why = why(&run, cluster);
         let moves = run.spec.placement.on_loss == OnLoss::Move;
-        match hindrance(&run, cluster, &clusters) {
+        match hindrance(txn, &run, cluster, &clusters, &mut required)? {
             Some(hindrance) => {
                 if let Some(lost) = run.attempts.last_mut().and_then(|attempt| attempt.lost.as_mut()) {
                     lost.give_up_ms = Some(now + limits::GIVE_UP_AGAIN_MS);
@@ -168,15 +169,41 @@ fn give_up(txn: &mut Txn<'_>, cluster: &Cluster) -> Result<usize, Damaged> {
 }
 
 /// Why a run is not given up now, in words.
-fn hindrance(run: &Runnable, cluster: &Cluster, clusters: &[Cluster]) -> Option<String> {
+fn hindrance(
+    txn: &Txn<'_>,
+    run: &Runnable,
+    cluster: &Cluster,
+    clusters: &[Cluster],
+    required: &mut Required,
+) -> Result<Option<String>, Damaged> {
     if let Some(brake) = Outage::of(clusters).brake() {
-        return Some(brake);
+        return Ok(Some(brake));
     }
     if run.spec.placement.on_loss != OnLoss::Move {
-        return None;
+        return Ok(None);
     }
+    let why = stays(txn, run, cluster, clusters, required)?;
+    Ok(why.map(|why| format!("it is not moved: {why}")))
+}
+
+/// Why a run cannot be moved elsewhere now, in words.
+fn stays(
+    txn: &Txn<'_>,
+    run: &Runnable,
+    cluster: &Cluster,
+    clusters: &[Cluster],
+    required: &mut Required,
+) -> Result<Option<String>, Damaged> {
     let ordinal = cluster.head.ordinal;
-    let waits = || (!run.has_refuge(ordinal, clusters)).then(|| "no other cluster takes it now".to_owned());
-    let why = run.unmovable(ordinal, clusters).or_else(waits)?;
-    Some(format!("it is not moved: {why}"))
+    if let Some(why) = run.unmovable(ordinal, clusters) {
+        return Ok(Some(why));
+    }
+    let mut why = "no other cluster takes it now".to_owned();
+    for other in run.refuges(ordinal, clusters) {
+        match required.lacks(txn.view(), run, other)? {
+            Some(lacks) => why = format!("no other cluster takes it now: {} {lacks}", other.head.name),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(why))
 }

@@ -116,7 +116,7 @@ pub(super) fn generation(
     by: &Principal,
     deployable: &mut Deployable,
     asked: &mut Deployment,
-    again: Option<u32>,
+    again: Option<&Bundle>,
 ) -> Result<(), Damaged> {
     let mut bytes = take(&mut asked.manifests);
     let parts = match bytes.len() {
@@ -139,7 +139,8 @@ pub(super) fn generation(
         deployable: deployable.head.ordinal,
         generation: deployable.generation,
         asked: Asked { by: by.user.clone(), at_ms: txn.now_ms() },
-        again,
+        again: again.map(|earlier| earlier.generation),
+        counts_as: again.map_or(deployable.generation, |earlier| earlier.counts_as),
         spec: deployable.spec.clone(),
         digest: asked.digest,
         planned: take(&mut asked.planned),

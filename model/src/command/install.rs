@@ -94,6 +94,7 @@ fn new(txn: &mut Txn<'_>, deployable: &Deployable, cluster: &Cluster) -> Install
         cluster_name: cluster.head.name.clone(),
         generation: 0,
         bundle: Ordinal(0),
+        counts_as: 0,
         applied: 0,
         drift: Drift::default(),
         ready_ms: None,
@@ -106,7 +107,7 @@ fn new(txn: &mut Txn<'_>, deployable: &Deployable, cluster: &Cluster) -> Install
 /// What is wanted there from now on is that generation.
 fn retarget(installation: &mut Installation, bundle: &Bundle, now: u64) {
     installation.generation = bundle.generation;
-    installation.bundle = bundle.ordinal;
+    (installation.bundle, installation.counts_as) = (bundle.ordinal, bundle.counts_as);
     installation.drift = bundle.spec.drift;
     installation.ready_ms = None;
     (installation.leaving, installation.stop_counted) = (false, false);
@@ -206,7 +207,12 @@ pub(super) fn put(txn: &mut Txn<'_>, installation: Installation) -> Result<(), D
         }
         return Ok(());
     }
-    txn.put(Record::Installation(installation)).map(drop)
+    let is_news = installation.ready_ms == Some(txn.now_ms());
+    txn.put(Record::Installation(installation))?;
+    if is_news {
+        txn.meta.ready = txn.meta.revision;
+    }
+    Ok(())
 }
 
 /// Writes an installation that changed, and its deployable if that looks different now.

@@ -4,11 +4,12 @@
 //! write that would stop more than may be stopped without a person's word only the brake is written, and no intent. Refused as `Outdated` when the permit is not of the term
 //! that the entry is in, the write is not what is due, it would create something of a run that is not approved, the
 //! cluster may not be written to, group or tenant are paused, or the group goes on from a backup and nobody has confirmed that.
+//! Where the cluster lacks by now what the run requires, and nothing of the attempt was sent, the run is taken back instead.
 
-use super::settle;
+use super::{place, settle};
 use crate::brake;
 use crate::record::{Action, AttemptPhase, Intent, ObjectState, Permit, Runnable};
-use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits};
+use crate::{Damaged, Done, Ordinal, Refusal, Txn, limits, query};
 use serde::{Deserialize, Serialize};
 
 /// An intent.
@@ -52,6 +53,12 @@ impl Intend {
         if !self.is_due(&run, position, now) {
             return Ok(Err(Refusal::outdated("that kube write is not due")));
         }
+        if let Some(words) = self.lacks(txn, &run)? {
+            place::take_back(txn, &mut run, &words);
+            txn.say(format!("not {}, but no cluster yet: {}", self.action, run.message));
+            let record = settle::write(txn, run)?;
+            return Ok(Ok(Done::with(txn, record)));
+        }
         if let Some(held) = self.brake(txn, &mut run)? {
             return Ok(held);
         }
@@ -77,6 +84,21 @@ impl Intend {
         settle::settle(&mut run, now);
         let record = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, record)))
+    }
+
+    /// What the cluster lacks of what the run requires, before anything of the attempt is sent there: what is begun is
+    /// finished.
+    fn lacks(&self, txn: &Txn<'_>, run: &Runnable) -> Result<Option<String>, Damaged> {
+        let Some(attempt) = run.attempt().filter(|attempt| attempt.phase == AttemptPhase::Placed) else {
+            return Ok(None);
+        };
+        let mut objects = run.objects.iter().filter(|object| object.attempt == attempt.number);
+        let is_unsent = objects.all(|object| !object.create_intended && object.state == ObjectState::Absent);
+        if self.action != Action::Create || !is_unsent || run.spec.requires.is_empty() {
+            return Ok(None);
+        }
+        let Some(cluster) = txn.cluster(attempt.cluster)? else { return Ok(None) };
+        query::lacks(txn.view(), run, &cluster)
     }
 
     /// Stops nothing more if too much was stopped of late: the first that is too much engages the brake, and others are

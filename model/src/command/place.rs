@@ -1,13 +1,15 @@
 //! Give a run a cluster, and the names that it needs there.
 //!
-//! Reads the runnable, the cluster and the claims; writes the runnable with a new attempt, or with why it waits.
+//! Reads the runnable, the cluster, the claims and the deployables that the run requires; writes the runnable with a new attempt, or with why it waits.
 //! Refused as `Outdated` when the run does not wait for that attempt any more or is not approved, or the cluster
 //! takes no work, or the group goes on from a backup and nobody has confirmed that.
 
 use super::{keeping, settle};
 use crate::manifest::names::of_attempt;
 use crate::record::{Attempt, Cluster, Object, ObjectState, Record, Runnable};
-use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Tag, Txn, limits, lookup, retry};
+use crate::{
+    Damaged, Done, Ordinal, Phase, Reason, Refusal, Revision, Tag, Txn, limits, lookup, query, retry,
+};
 use serde::{Deserialize, Serialize};
 
 /// What the leader decided.
@@ -19,6 +21,13 @@ pub enum Choice {
     Nowhere(String),
     /// This cluster, if it would take it: it is asked first.
     Ask(Ordinal),
+    /// None, and some only because they lack deployables that the run requires.
+    Await {
+        /// Why, in words.
+        message: String,
+        /// When a deployable had last become ready somewhere, as far as that was looked at.
+        ready: Revision,
+    },
 }
 
 /// A decision on where a run's next attempt goes.
@@ -61,6 +70,11 @@ impl Place {
             Choice::Nowhere(message) => {
                 wait(txn, &mut run, Reason::NoCluster, message.clone(), CLUSTER_DELAY_MS)
             }
+            Choice::Await { message, ready } => {
+                // One that became ready meanwhile may be what it waits for.
+                let delay_ms = if *ready == txn.meta.ready { limits::REQUIRES_AGAIN_MS } else { 0 };
+                wait(txn, &mut run, Reason::AwaitingDeployable, message.clone(), delay_ms);
+            }
             Choice::Ask(ordinal) => {
                 let Some(cluster) = txn.cluster(*ordinal)?.filter(|cluster| allows(&run, cluster)) else {
                     return Ok(Err(Refusal::outdated("the cluster takes no work")));
@@ -74,26 +88,35 @@ impl Place {
                 let Some(cluster) = txn.cluster(*ordinal)?.filter(|cluster| allows(&run, cluster)) else {
                     return Ok(Err(Refusal::outdated("the cluster takes no work")));
                 };
-                let objects = objects(&run, self.attempt, *ordinal);
-                match holder(txn, &run, &objects)? {
-                    Some(message) => {
-                        let delay_ms =
-                            retry::delay_ms(run.head.uid, 0, run.place_tries, 0).min(NAME_DELAY_MS_MAX);
-                        wait(txn, &mut run, Reason::NameHeld, message, delay_ms);
-                    }
-                    None => match keeping::take_all(txn, &mut run)? {
-                        Ok(()) => self.place(txn, &mut run, &cluster, objects),
-                        Err(why) => {
-                            wait(txn, &mut run, Reason::LockHeld, why, limits::LOCK_AGAIN_MS);
-                            run.waits_for_locks = true;
-                        }
-                    },
-                }
+                self.put_on(txn, &mut run, &cluster)?;
             }
         }
         txn.say(self.words(&run));
         let record = settle::write(txn, run)?;
         Ok(Ok(Done::with(txn, record)))
+    }
+
+    /// Gives it the cluster, unless something is in the way.
+    fn put_on(&self, txn: &mut Txn<'_>, run: &mut Runnable, cluster: &Cluster) -> Result<(), Damaged> {
+        if let Some(lacks) = query::lacks(txn.view(), run, cluster)? {
+            let message = format!("{} {lacks}", cluster.head.name);
+            wait(txn, run, Reason::AwaitingDeployable, message, LACKS_DELAY_MS);
+            return Ok(());
+        }
+        let objects = objects(run, self.attempt, cluster.head.ordinal);
+        if let Some(message) = holder(txn, run, &objects)? {
+            let delay_ms = retry::delay_ms(run.head.uid, 0, run.place_tries, 0).min(NAME_DELAY_MS_MAX);
+            wait(txn, run, Reason::NameHeld, message, delay_ms);
+            return Ok(());
+        }
+        match keeping::take_all(txn, run)? {
+            Ok(()) => self.place(txn, run, cluster, objects),
+            Err(why) => {
+                wait(txn, run, Reason::LockHeld, why, limits::LOCK_AGAIN_MS);
+                run.waits_for_locks = true;
+            }
+        }
+        Ok(())
     }
 
     /// What was decided, as the ledger tells it.
@@ -172,6 +195,15 @@ fn wait(txn: &Txn<'_>, run: &mut Runnable, reason: Reason, message: String, dela
     settle::enter(run, now, Phase::Accepted, reason, message);
 }
 
+/// Takes the run back from the cluster that it was given last, where it lacks `words`. Nothing of the attempt has been sent:
+/// there is none.
+pub(super) fn take_back(txn: &Txn<'_>, run: &mut Runnable, words: &str) {
+    let Some(attempt) = run.attempts.pop() else { return };
+    run.objects.retain(|object| object.attempt != attempt.number);
+    let message = format!("{} {words}", attempt.cluster_name);
+    wait(txn, run, Reason::AwaitingDeployable, message, 0);
+}
+
 /// Has a cluster asked. If nothing is heard of it the run is looked at anew.
 fn ask(txn: &Txn<'_>, run: &mut Runnable, cluster: &Cluster) {
     let now = txn.now_ms();
@@ -183,6 +215,8 @@ fn ask(txn: &Txn<'_>, run: &mut Runnable, cluster: &Cluster) {
 
 /// The longest a run is left alone whose name is held: one that is released is used soon.
 const NAME_DELAY_MS_MAX: u64 = 10_000;
+/// How long a run is left alone whose cluster turned out to lack what it requires: whoever chose it looks again.
+const LACKS_DELAY_MS: u64 = 1_000;
 /// How long a run is left alone that no cluster takes, or whose tenant is paused: until what it says of the clusters is looked at again. When
 /// one takes work again the leader looks at all that wait, so there may be many of them at little cost.
 const CLUSTER_DELAY_MS: u64 = 300_000;

@@ -7,7 +7,7 @@
 use super::deploy::{Deployment, generation};
 use super::{Principal, Target, install};
 use crate::record::{Deployable, Record};
-use crate::{Damaged, Done, Refusal, RefusalKind, Txn};
+use crate::{Damaged, Done, Refusal, RefusalKind, Txn, query};
 use serde::{Deserialize, Serialize};
 
 /// Which deployable, and to what.
@@ -45,9 +45,9 @@ impl Rollback {
             spec: bundle.spec.clone(),
             digest: bundle.digest,
             planned: bundle.planned.clone(),
-            manifests: txn.bundle_manifests(&bundle)?,
+            manifests: query::bundle_manifests(txn.view(), &bundle)?,
         };
-        generation(txn, by, &mut deployable, &mut asked, Some(bundle.generation))?;
+        generation(txn, by, &mut deployable, &mut asked, Some(&bundle))?;
         txn.say(format!("revision {} is revision {} again", deployable.generation, bundle.generation));
         let record = install::spread(txn, deployable)?;
         Ok(Ok(Done::with(txn, record)))

@@ -147,6 +147,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
         locks: keeping::locks_of(&mut spec, faults),
         main_runs_ms: None,
         preflight: preflight_of(&mut spec, faults),
+        requires: super::requires::requires_of(&mut spec, faults),
     };
     keeping::check_fan_out(&run_spec, faults);
     let numbered_max = match run_spec.placement.on_loss {

@@ -19,6 +19,7 @@ pub fn differences(run: &Runnable, kept: &[u8], asked: &Submit) -> Vec<Cause> {
         ("spec.onLate", has.on_late == wants.on_late),
         ("spec.ttlAfterFinished", has.ttl_after_finished_ms == wants.ttl_after_finished_ms),
         ("spec.approvals", has.approvals == wants.approvals),
+        ("spec.requires", has.requires == wants.requires),
         ("spec.main", asked.main == Submit::UNNAMED || asked.main == run.main),
         ("spec.manifests", run.planned.len() == asked.planned.len()),
     ];

@@ -72,6 +72,8 @@ pub struct Bundle {
     pub asked: Asked,
     /// The generation that it takes up again.
     pub again: Option<u32>,
+    /// The generation that it counts as: its own number, or that of the one that it takes up again counts as.
+    pub counts_as: u32,
     /// Everything but the manifests.
     pub spec: DeploySpec,
     /// Of spec and manifests.

@@ -239,6 +239,8 @@ pub struct Installation {
     pub generation: u32,
     /// Its record.
     pub bundle: Ordinal,
+    /// The generation that it counts as, see [`Bundle::counts_as`](super::Bundle::counts_as).
+    pub counts_as: u32,
     /// The newest generation of which all was applied here; 0: none.
     pub applied: u32,
     /// What changes of others lead to.

@@ -76,6 +76,8 @@ pub struct Meta {
     pub brakes: BTreeMap<Scope, Brake>,
     /// How many runs were moved in the present second.
     pub moves: Pace,
+    /// When a deployable last became all applied and healthy on a cluster: runs that require it may go there.
+    pub ready: Revision,
 }
 
 /// How often something was done in one second.

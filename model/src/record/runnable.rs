@@ -2,7 +2,7 @@
 
 use super::{
     Action, ApprovalRule, Approvals, Checked, Diagnosis, FanOut, Head, Kind, Leaving, Loss, Object,
-    ObjectState, OnLoss, Parent, Preflight, Seen, WantedValue,
+    ObjectState, OnLoss, Parent, Preflight, Requirement, Seen, WantedValue,
 };
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason, Revision};
@@ -83,6 +83,9 @@ pub struct RunSpec {
     pub main_runs_ms: Option<u64>,
     /// Whether a cluster is asked before the run is placed there.
     pub preflight: Preflight,
+    /// What must be on a cluster before the run is sent there, at most
+    /// [`REQUIREMENTS_MAX`](crate::limits::REQUIREMENTS_MAX).
+    pub requires: Vec<Requirement>,
 }
 
 /// A value that a run asks for.

@@ -124,6 +124,7 @@ fn submission(number: u8) -> Proposal {
             locks: Vec::new(),
             main_runs_ms: None,
             preflight: Default::default(),
+            requires: Vec::new(),
         },
         digest,
         planned: vec![planned],

@@ -107,6 +107,7 @@ fn submit(name: String, numbers: &mut Numbers) -> Submit {
             locks: Vec::new(),
             main_runs_ms: None,
             preflight: Default::default(),
+            requires: Vec::new(),
         },
         digest,
         planned: vec![SubmitManifest {

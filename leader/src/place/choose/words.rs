@@ -1,7 +1,7 @@
 //! Why clusters were not chosen, in words: each by name, those with the same reason together, at most a few names each.
 
 use super::{Candidate, Wish};
-use crate::limits::NAMES_SHOWN_MAX;
+use crate::limits::{NAMES_SHOWN_MAX, REASONS_SHOWN_MAX};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tallyman_model::record::Cluster;
@@ -47,13 +47,25 @@ fn whys(wish: &Wish<'_>, all: &[Candidate]) -> String {
         let why = if names.len() == 1 { why } else { Cow::Owned(plural(&why)) };
         Some(format!("{} {why}", sentence(names)))
     });
-    told.collect::<Vec<_>>().join(", ")
+    let mut told: Vec<String> = told.collect();
+    let more = told.len().saturating_sub(REASONS_SHOWN_MAX);
+    if more > 0 {
+        told.truncate(REASONS_SHOWN_MAX);
+        told.push(format!("and others for {more} more reasons"));
+    }
+    told.join(", ")
 }
 
 /// The same of several.
 fn plural(why: &str) -> String {
-    let verbs =
-        [("is ", "are "), ("has ", "have "), ("does ", "do "), ("refuses ", "refuse "), ("did ", "did ")];
+    let verbs = [
+        ("is ", "are "),
+        ("has ", "have "),
+        ("does ", "do "),
+        ("refuses ", "refuse "),
+        ("lacks ", "lack "),
+        ("did ", "did "),
+    ];
     let found = verbs.iter().find_map(|(one, many)| Some(format!("{many}{}", why.strip_prefix(one)?)));
     found.unwrap_or_else(|| why.to_owned())
 }

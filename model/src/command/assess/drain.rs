@@ -1,8 +1,9 @@
 //! Takes runs off a cluster that is drained: those that are to move and have not started. What was made of them there is
 //! deleted and seen to be gone first, as when a person moves one.
 
-use super::due;
+use super::{due, stays};
 use crate::command::{move_run, settle};
+use crate::query::Required;
 use crate::record::Cluster;
 use crate::{Damaged, Lane, Txn, limits};
 
@@ -14,12 +15,10 @@ pub(super) fn drain(txn: &mut Txn<'_>, cluster: &Cluster) -> Result<(), Damaged>
         return Ok(());
     }
     let (clusters, name) = (txn.clusters()?, &cluster.head.name);
+    let mut required = Required::default();
     let mut count = 0;
     for mut run in runs {
-        let ordinal = cluster.head.ordinal;
-        let waits =
-            || (!run.has_refuge(ordinal, &clusters)).then(|| "no other cluster takes it now".to_owned());
-        if let Some(why) = run.unmovable(ordinal, &clusters).or_else(waits) {
+        if let Some(why) = stays(txn, &run, cluster, &clusters, &mut required)? {
             if let Some(attempt) = run.attempts.last_mut() {
                 attempt.stays_until_ms = now + limits::GIVE_UP_AGAIN_MS;
             }
