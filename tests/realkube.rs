@@ -2,6 +2,8 @@
 //! `cargo test --test realkube -- --ignored --test-threads 4`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, dead_code, reason = "tests")]
 
+#[path = "realkube/admission.rs"]
+mod admission;
 #[path = "realkube/apiserver.rs"]
 mod apiserver;
 #[path = "realkube/beside.rs"]
@@ -12,6 +14,8 @@ mod client_go;
 mod compacted;
 #[path = "realkube/control.rs"]
 mod control;
+#[path = "realkube/definition.rs"]
+mod definition;
 #[path = "realkube/deleted.rs"]
 mod deleted;
 #[path = "realkube/deployable.rs"]

@@ -70,7 +70,8 @@ pub fn rights_of<'a>(group: &'a str, resource: &'a str) -> [Right<'a>; 2] {
 
 fn on<'a>(group: &'a str, resource: &'a str, seen: &'static [&'static str]) -> [Right<'a>; 2] {
     let right = |scope, verbs| Right { group, resource, scope, verbs, is_optional: false };
-    [right(Scope::Cluster, seen), right(Scope::Work, NAMED)]
+    let named = if (group, resource) == DEFINITIONS { Scope::Cluster } else { Scope::Work };
+    [right(Scope::Cluster, seen), right(named, NAMED)]
 }
 
 /// Group and plural of a known kind.
@@ -84,6 +85,8 @@ fn names(kind: &Kind) -> Option<(&'static str, &'static str)> {
     Some((group, kind.plural()?))
 }
 
+/// What defines kinds, which is in no namespace: deployables may bring it to clusters that allow it.
+const DEFINITIONS: (&str, &str) = ("apiextensions.k8s.io", "customresourcedefinitions");
 /// What is never asked for, whatever a submission may hold.
 const NEVER: [(&str, &str); 1] = [("", "secrets")];
 const RBAC: &str = "rbac.authorization.k8s.io";

@@ -15,6 +15,7 @@ mod loss;
 mod member;
 mod meta;
 mod object;
+mod order;
 mod pause;
 mod pool;
 mod preflight;

@@ -39,6 +39,8 @@ mod loss;
 mod members;
 #[path = "model/moving.rs"]
 mod moving;
+#[path = "model/order.rs"]
+mod order;
 #[path = "model/pauses.rs"]
 mod pauses;
 #[path = "model/pools.rs"]

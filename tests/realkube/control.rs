@@ -179,6 +179,23 @@ impl Cluster {
         made
     }
 
+    /// Requests of Tallyman for objects of a resource in a namespace, by verb, as the audit log has them.
+    pub(crate) fn asked_for(&self, namespace: &str, resource: &str) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        let files = std::fs::read_dir(self.home()).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.file_name().is_some_and(is_audit_log)) {
+            let lines = std::fs::read_to_string(file).unwrap();
+            for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+                let by_us = line["userAgent"].as_str().is_some_and(|agent| agent.starts_with("tallyman"));
+                let of = &line["objectRef"];
+                if by_us && of["resource"] == resource && of["namespace"] == namespace {
+                    *counts.entry(line["verb"].as_str().unwrap_or_default().to_owned()).or_insert(0) += 1;
+                }
+            }
+        }
+        counts
+    }
+
     /// The process of one of its parts.
     pub(crate) fn pid(&self, process: &str) -> i32 {
         let text = std::fs::read_to_string(self.home().join(format!("{process}.pid"))).unwrap();

@@ -19,13 +19,24 @@ fn deployable(level: &str) -> Value {
     })
 }
 
-fn at(rest: &str) -> String {
-    path(&format!("namespaces/{HERE}/deployables{rest}"))
+/// The deployables of a namespace.
+fn at(namespace: &str, rest: &str) -> String {
+    path(&format!("namespaces/{namespace}/deployables{rest}"))
 }
 
 async fn send(stage: &Stage, method: reqwest::Method, rest: &str, body: &Value) -> Value {
+    send_to(stage, HERE, method, rest, body).await
+}
+
+pub(crate) async fn send_to(
+    stage: &Stage,
+    namespace: &str,
+    method: reqwest::Method,
+    rest: &str,
+    body: &Value,
+) -> Value {
     within(&format!("{method} {rest} is taken"), async || {
-        let url = format!("{}{}", stage.dev.leader().await.url, at(rest));
+        let url = format!("{}{}", stage.dev.leader().await.url, at(namespace, rest));
         let taken = answer(stage.dev.http.request(method.clone(), url).json(body)).await?;
         (taken.status < 300).then_some(taken.body)
     })
@@ -34,14 +45,24 @@ async fn send(stage: &Stage, method: reqwest::Method, rest: &str, body: &Value) 
 
 /// Waits until what is on the cluster is as `holds` says.
 async fn until_it(stage: &Stage, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    until_in(stage, HERE, what, holds).await
+}
+
+/// The same of `settings` in any namespace.
+pub(crate) async fn until_in(
+    stage: &Stage,
+    namespace: &str,
+    what: &str,
+    holds: impl Fn(&Value) -> bool,
+) -> Value {
     within(what, async || {
-        let read = stage.dev.get(&stage.dev.leader().await.url, &at("/settings")).await?;
+        let read = stage.dev.get(&stage.dev.leader().await.url, &at(namespace, "/settings")).await?;
         holds(&read.body["status"]["clusters"][0]).then_some(read.body)
     })
     .await
 }
 
-fn synced(revision: u64) -> impl Fn(&Value) -> bool {
+pub(crate) fn synced(revision: u64) -> impl Fn(&Value) -> bool {
     move |on| on["state"] == "Synced" && on["appliedRevision"] == revision
 }
 

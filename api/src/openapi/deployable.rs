@@ -140,6 +140,11 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.clusters.objects.drift.by", Text, "The field manager who changed it last beside Tallyman."),
     may("status.clusters.objects.drift.since", Time, "When it was found."),
     may("status.clusters.objects.corrections", Whole, "How often in a row it was set right."),
+    may(
+        "status.clusters.objects.admitted",
+        Texts,
+        "JSON pointers to fields that the cluster itself made something else of as they were applied: a webhook, or the kind's own rules. That is no drift; the diff has the values.",
+    ),
     may("status.clusters.objects.message", Text, "What is in the way, or what it says of itself."),
 ];
 

@@ -170,6 +170,8 @@ struct Shown<'a> {
     drift: Option<Drifted<'a>>,
     #[serde(skip_serializing_if = "is_zero")]
     corrections: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    admitted: Vec<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: Cow<'a, str>,
 }
@@ -310,6 +312,9 @@ impl<'a> On<'a> {
     }
 }
 
+/// How often in a row something is set right until it is said what to do about it.
+const CONTESTED: u32 = 3;
+
 /// Why nothing is deleted there, if a brake holds it back.
 fn braked(installation: &Installation, meta: &Meta) -> Option<String> {
     let Installation { cluster, cluster_name, namespace, .. } = installation;
@@ -343,11 +348,21 @@ fn words(installation: &Installation) -> String {
         let done = if drift.gone { "was deleted there" } else { "was changed there" };
         let again = match object.corrections {
             0 => String::new(),
-            times => format!("; it was set right {times} times before"),
+            times @ 1..CONTESTED => format!("; it was set right {times} times before"),
+            times => format!(
+                "; it was set right {times} times before, each time later, the next time at {}: have whoever does that \
+                 leave it, or leave the field to them in spec.ignore",
+                time::format(object.due_ms)
+            ),
         };
         Some(format!("{what} {done}, by {by}{again}"))
     };
-    installation.objects.iter().enumerate().find_map(about).unwrap_or_default()
+    let lingers = |(position, object): (usize, &Synced)| {
+        let is_asked = object.deleting && !object.wanted && object.state == ObjectState::Live;
+        is_asked.then(|| format!("{} was asked to go and is there still", installation.describe(position)))
+    };
+    let objects = || installation.objects.iter().enumerate();
+    objects().find_map(about).or_else(|| objects().find_map(lingers)).unwrap_or_default()
 }
 
 impl<'a> Shown<'a> {
@@ -367,6 +382,7 @@ impl<'a> Shown<'a> {
             health: object.health.as_str(),
             drift: object.drift.as_ref().map(Drifted::of),
             corrections: object.corrections,
+            admitted: admitted(object),
             message: match doubt(object) {
                 Some(doubt) => doubt.into(),
                 None if object.message.is_empty() => object.health_message.as_str().into(),
@@ -374,6 +390,12 @@ impl<'a> Shown<'a> {
             },
         }
     }
+}
+
+/// The fields that the cluster itself made something else of, each time that it was asked.
+fn admitted(object: &Synced) -> Vec<&str> {
+    let fields = object.differences.fields.iter().filter(|field| field.admitted);
+    fields.map(|field| field.pointer.as_str()).collect()
 }
 
 impl<'a> Drifted<'a> {

@@ -3,12 +3,12 @@
 use super::served::Place;
 use std::fmt::Write as _;
 
-/// `/apis/GROUP/VERSION/...`, in one namespace or in all.
+/// `/apis/GROUP/VERSION/...`, in one namespace or in all. What is in no namespace has an empty one.
 pub(super) fn collection(place: &Place<'_>, namespace: Option<&str>) -> String {
     let kind = place.kind;
     let root = if kind.group().is_empty() { "/api" } else { "/apis" };
     let mut path = format!("{root}/{}", kind.api_version());
-    if let Some(namespace) = namespace {
+    if let Some(namespace) = namespace.filter(|namespace| !namespace.is_empty()) {
         path.push_str("/namespaces/");
         encode(&mut path, namespace);
     }
@@ -76,6 +76,7 @@ mod tests {
             "/api/v1/namespaces/a/configmaps"
         );
         assert_eq!(object(&place(&Kind::Job, "jobs"), "a", "b"), "/apis/batch/v1/namespaces/a/jobs/b");
+        assert_eq!(object(&place(&Kind::Job, "jobs"), "", "b"), "/apis/batch/v1/jobs/b");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) async fn place<'a>(api: &KubeApi, kind: &'a Kind) -> Result<Place<'a>
         *known = Some(read(api, kind.api_version()).await?);
     }
     match known.as_ref().and_then(|known| known.kinds.get(kind.as_str())) {
-        Some(resource) if resource.namespaced => {
+        Some(resource) if resource.namespaced != kind.is_definition() => {
             Ok(Place { kind, plural: Cow::Owned(resource.name.clone()) })
         }
         Some(_) => Err(outside(kind)),

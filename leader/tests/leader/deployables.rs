@@ -82,7 +82,7 @@ impl Wired {
         api.unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    async fn data(&self, cluster: usize, name: &str) -> Value {
+    pub(crate) async fn data(&self, cluster: usize, name: &str) -> Value {
         let url = format!("{}/api/v1/namespaces/risk/configmaps/{name}", self.clusters[cluster].server());
         let answer = plain(&url, "GET", "", "").await;
         answer["data"].clone()

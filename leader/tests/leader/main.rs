@@ -17,6 +17,7 @@ mod lineage;
 mod loss;
 mod memory_log;
 mod oracle;
+mod order;
 mod pauses;
 mod placement;
 mod preflight;

@@ -3,6 +3,7 @@
 
 use super::deadline::runs_ms;
 use super::fields::{Faults, Fields};
+use super::kinds::Submission;
 use super::object;
 use super::placement::placement_of;
 use super::{keeping, marks, names};
@@ -155,7 +156,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
         OnLoss::Move => limits::ATTEMPTS_MAX,
         OnLoss::Wait | OnLoss::Fail => attempts_max,
     };
-    let (planned, bytes) = manifests_of(&mut spec, namespace, numbered_max, faults);
+    let (planned, bytes) = manifests_of(&mut spec, namespace, numbered_max, Submission::Runnable, faults);
     keeping::check_places(&run_spec, &planned, &bytes, faults);
     let main = spec.take("main").map_or(Submit::UNNAMED, |main| named(main, &planned, faults));
     spec.finish(faults);
@@ -199,6 +200,7 @@ pub(super) fn manifests_of(
     spec: &mut Fields<'_>,
     namespace: &str,
     attempts_max: u32,
+    of: Submission,
     faults: &mut Faults,
 ) -> (Vec<SubmitManifest>, Vec<u8>) {
     let list = spec.list("manifests", faults).unwrap_or_default();
@@ -211,7 +213,7 @@ pub(super) fn manifests_of(
     let mut bytes = Vec::with_capacity(MANIFESTS_BYTES_USUAL);
     let check = |(i, value)| {
         let path = format_args!("spec.manifests[{i}]");
-        object::check(path, value, namespace, attempts_max, &mut bytes, faults)
+        object::check(path, value, namespace, attempts_max, of, &mut bytes, faults)
     };
     let planned: Vec<SubmitManifest> = list.into_iter().enumerate().filter_map(check).collect();
     for (i, one) in planned.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use super::accept::{head_of, manifests_of};
 use super::fields::{Faults, Fields};
+use super::kinds::Submission;
 use crate::command::{Deployment, ManifestName, SubmitManifest};
 use crate::record::{DeploySpec, Drift, OnConflict, Placement, Planned, Rollout};
 use crate::{Cause, Digest, limits};
@@ -79,7 +80,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Deployment {
         }
     };
     let ignore = ignored(&mut spec, faults);
-    let (manifests, bytes) = manifests_of(&mut spec, namespace, 1, faults);
+    let (manifests, bytes) = manifests_of(&mut spec, namespace, 1, Submission::Deployable, faults);
     spec.finish(faults);
     let planned: Vec<Planned> =
         manifests.into_iter().enumerate().filter_map(|(i, one)| planned(i, one, faults)).collect();

@@ -1,12 +1,19 @@
-//! Which kinds a runnable may bring to a cluster.
+//! Which kinds a submission may bring to a cluster.
 
 use crate::record::Kind;
+
+/// What is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Submission {
+    Runnable,
+    Deployable,
+}
 
 /// Groups whose kinds decide who may do what, or what is let in, and those of Tallyman itself.
 const GROUPS_REFUSED: [(&str, &str); 7] = [
     ("rbac.authorization.k8s.io", "rights are given by the cluster's own people"),
     ("admissionregistration.k8s.io", "what a cluster lets in is set up by its own people"),
-    ("apiextensions.k8s.io", "kinds are defined by the cluster's own people"),
+    ("apiextensions.k8s.io", "kinds are defined by deployables, or by the cluster's own people"),
     ("apiregistration.k8s.io", "the parts of a cluster's API are set up by its own people"),
     ("authentication.k8s.io", "it is a question and not an object"),
     ("authorization.k8s.io", "it is a question and not an object"),
@@ -38,10 +45,14 @@ const CLUSTER_SCOPED: [(&str, &str); 21] = [
     ("storage.k8s.io", "VolumeAttributesClass"),
 ];
 
-/// Why a runnable may not hold an object of `kind`, and what to do instead; `None`: it may.
+/// Why a submission may not hold an object of `kind`, and what to do instead; `None`: it may. Definitions of kinds, which
+/// are in no namespace, are for deployables, and for clusters whose role for Tallyman has them.
 ///
 /// Whether a kind that is not known here is in namespaces is learnt from the cluster, before the object is sent.
-pub(super) fn refused(kind: &Kind) -> Option<String> {
+pub(super) fn refused(kind: &Kind, of: Submission) -> Option<String> {
+    if of == Submission::Deployable && kind.is_definition() {
+        return None;
+    }
     let (group, name) = (kind.group(), kind.as_str());
     let is = |known: &(&str, &str)| *known == (group, name);
     if is(&("", "Secret")) {
@@ -52,7 +63,7 @@ pub(super) fn refused(kind: &Kind) -> Option<String> {
     }
     if CLUSTER_SCOPED.iter().any(is) {
         return Some(format!(
-            "{name} is not taken: it is not in a namespace, and runs make objects in namespaces only; have the \
+            "{name} is not taken: it is not in a namespace, and objects are made in namespaces only; have the \
              cluster's own people make it"
         ));
     }

@@ -1,7 +1,8 @@
 //! One manifest of a submission: what may be in it, and the form in which it is kept.
 
 use super::fields::{Faults, kind_of};
-use super::{kinds, marks, names};
+use super::kinds::{self, Submission};
+use super::{marks, names};
 use crate::command::{ManifestName, SubmitManifest};
 use crate::record::Kind;
 use crate::{Digest, limits};
@@ -29,6 +30,7 @@ pub(super) fn check(
     value: Value,
     namespace: &str,
     attempts_max: u32,
+    of: Submission,
     bytes: &mut Vec<u8>,
     faults: &mut Faults,
 ) -> Option<SubmitManifest> {
@@ -36,7 +38,7 @@ pub(super) fn check(
         faults.add(path.to_string(), format!("must be a Kubernetes object, not {}", kind_of(&value)));
         return None;
     };
-    let kind = kind(path, &map, faults)?;
+    let kind = kind(path, &map, of, faults)?;
     map.remove("status");
     let Some(Value::Object(metadata)) = map.get_mut("metadata") else {
         faults.add(format!("{path}.metadata"), "must be an object with a name or generateName");
@@ -46,11 +48,13 @@ pub(super) fn check(
     let path = format_args!("{path}.metadata");
     strip(metadata);
     own_marks(path, metadata, faults);
+    let namespace = if kind.is_definition() { "" } else { namespace };
     if let Some(other) = metadata.get("namespace").filter(|other| other.as_str() != Some(namespace)) {
-        faults.add(
-            format!("{path}.namespace"),
-            format!("is {other}; it must be the submission's, {namespace:?}"),
-        );
+        let words = match namespace {
+            "" => format!("is {other}; a {kind} is in no namespace: leave it out"),
+            _ => format!("is {other}; it must be the submission's, {namespace:?}"),
+        };
+        faults.add(format!("{path}.namespace"), words);
     }
     let name = name(path, &kind, metadata, attempts_max, faults);
     if faults.0.len() > before {
@@ -64,7 +68,7 @@ pub(super) fn check(
     Some(SubmitManifest { kind, namespace, name: name?, digest, offset, length })
 }
 
-fn kind(path: Arguments<'_>, map: &Map<String, Value>, faults: &mut Faults) -> Option<Kind> {
+fn kind(path: Arguments<'_>, map: &Map<String, Value>, of: Submission, faults: &mut Faults) -> Option<Kind> {
     let word = |field: &str| map.get(field).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (word("apiVersion"), word("kind"));
     if api_version.is_empty() || kind.is_empty() {
@@ -75,7 +79,7 @@ fn kind(path: Arguments<'_>, map: &Map<String, Value>, faults: &mut Faults) -> O
         faults.add(path.to_string(), format!("{api_version:?} {kind:?} cannot be the names of a kind"));
         return None;
     };
-    if let Some(why) = kinds::refused(&kind) {
+    if let Some(why) = kinds::refused(&kind, of) {
         faults.add(path.to_string(), why);
         return None;
     }

@@ -49,7 +49,9 @@ fn synced(
         bundle.spec.ignore.iter().for_each(|pointer| remove(&mut value, pointer));
     }
     let metadata = value.get_mut("metadata")?.as_object_mut()?;
-    metadata.insert("namespace".to_owned(), plan.namespace.clone().into());
+    if !plan.namespace.is_empty() {
+        metadata.insert("namespace".to_owned(), plan.namespace.clone().into());
+    }
     if let Some((uid, version)) = at {
         metadata.insert("uid".to_owned(), uid.into());
         metadata.insert("resourceVersion".to_owned(), version.into());

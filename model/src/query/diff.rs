@@ -137,6 +137,7 @@ impl<'a> Compare<'a> {
     fn goes(&self, synced: &Synced, wanted: bool) -> Option<ObjectDiff> {
         let orphans = self.deployable.withdrawal.as_ref().map(|withdrawal| withdrawal.orphan);
         let stays = orphans.unwrap_or(wanted && !self.newest.0.spec.prune);
+        let stays = stays || synced.is_kept();
         let action = if stays { SyncAction::Release } else { SyncAction::Delete };
         let diff = ObjectDiff { drift: synced.drift.clone(), ..about(synced, Some(action)) };
         (synced.state == ObjectState::Live).then_some(diff)

@@ -202,6 +202,12 @@ impl Synced {
         self.create_intended && (self.wanted || there)
     }
 
+    /// True if it stays when it is not wanted any more.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.keep || self.kind.is_definition()
+    }
+
     /// True if it should not exist, does not, and nothing that was sent can still make it.
     #[must_use]
     pub fn is_void(&self) -> bool {
@@ -307,8 +313,11 @@ impl Installation {
         if !object.wanted {
             // What left the bundle goes when all that is in it is there.
             let turn = self.leaving || self.objects.iter().all(|one| !one.wanted || self.is_synced(one));
-            let action = if object.keep { SyncAction::Release } else { SyncAction::Delete };
-            return (live && turn).then_some(action);
+            return match object.is_kept() {
+                _ if !live || !turn => None,
+                true => Some(SyncAction::Release),
+                false => self.is_last(object).then_some(SyncAction::Delete),
+            };
         }
         if self.is_frozen() || !self.is_turn(object) {
             return None;
@@ -321,16 +330,12 @@ impl Installation {
         }
     }
 
-    /// True if everything before it in the bundle is applied.
-    fn is_turn(&self, object: &Synced) -> bool {
-        let mut before = self.objects.iter().filter(|one| one.wanted && one.planned < object.planned);
-        before.all(|one| self.is_synced(one))
-    }
-
     /// The object at `position` as people call it.
     #[must_use]
     pub fn describe(&self, position: usize) -> String {
         let Some(object) = self.objects.get(position) else { return format!("object {position}") };
-        format!("{} {}/{} on {}", object.kind, object.namespace, object.name, self.cluster_name)
+        let Synced { kind, namespace, name, .. } = object;
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        format!("{kind} {namespace}{slash}{name} on {}", self.cluster_name)
     }
 }

@@ -103,6 +103,13 @@ impl Kind {
         (self.group(), self.as_str()) == (other.group(), other.as_str())
     }
 
+    /// True if it is a definition of a kind: such objects are in no namespace, and with one of them all objects of the kind
+    /// that it defines would go, whoever made them.
+    #[must_use]
+    pub fn is_definition(&self) -> bool {
+        (self.group(), self.as_str()) == ("apiextensions.k8s.io", "CustomResourceDefinition")
+    }
+
     /// As in a path; `None` for a kind of which only a cluster that serves it can say.
     #[must_use]
     pub fn plural(&self) -> Option<&'static str> {

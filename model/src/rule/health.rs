@@ -30,6 +30,7 @@ pub fn health(kind: &Kind, object: &Value) -> (Health, String) {
         ("", "Pod") => pod::health(object),
         ("", "PersistentVolumeClaim") => claim(object),
         ("", "Service") => service(object),
+        _ if kind.is_definition() => definition(object),
         names if EXISTS_ONLY.contains(&names) => (Health::Healthy, String::new()),
         _ => generic::health(kind, object),
     }
@@ -116,6 +117,17 @@ fn service(object: &Value) -> Said {
         return (Health::Progressing, "its load balancer has no address yet".to_owned());
     }
     (Health::Healthy, String::new())
+}
+
+/// It is well when the kind that it defines is served.
+fn definition(object: &Value) -> Said {
+    if let Some(refused) = condition(object, "NamesAccepted", "False") {
+        return (Health::Degraded, words(refused));
+    }
+    match condition(object, "Established", "True") {
+        Some(_) => (Health::Healthy, String::new()),
+        None => (Health::Progressing, "the kind that it defines is not served yet".to_owned()),
+    }
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
