@@ -210,5 +210,11 @@ pub const EXPRESSION_DEPTH_MAX: usize = 32;
 pub const EXPRESSION_STEPS_MAX: u32 = 20_000;
 /// Bytes of a text that an expression makes.
 pub const EXPRESSION_TEXT_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that a pattern of an expression takes once it was read.
+pub const PATTERN_BYTES_MAX: usize = 16 * 1024;
+/// How deep a pattern of an expression may be nested.
+pub const PATTERN_DEPTH_MAX: u32 = 32;
+/// Steps that looking for a pattern in one byte of a text counts as.
+pub const PATTERN_STEPS_PER_BYTE: usize = 4;
 /// Status rules of one group.
 pub const STATUS_RULES_MAX: usize = 256;

@@ -1,8 +1,9 @@
 //! Expressions in CEL, the language of Kubernetes' own validation rules: <https://cel.dev>
 //!
 //! What a status rule needs of it: `object` (or `self`), fields, indexes, `has`, literals, lists, `! - * / % + == != <
-//! <= > >= in && || ?:`, `size`, `contains`, `startsWith`, `endsWith`, `lowerAscii`, `int`, `string`, and the macros
-//! `all`, `exists`, `exists_one`, `filter` and `map`. Numbers are whole.
+//! <= > >= in && || ?:`, `size`, `contains`, `startsWith`, `endsWith`, `matches`, `lowerAscii`, `int`, `string`,
+//! `timestamp`, `duration`, and the macros `all`, `exists`, `exists_one`, `filter` and `map`. Numbers are whole: what is
+//! made of others depends on who calculates.
 //!
 //! Expressions and objects come from outside. So both are bounded: how long and how deep an expression is when it is
 //! read, and how many steps its evaluation takes, whatever the object is like.
@@ -10,6 +11,7 @@
 mod eval;
 mod expr;
 mod parse;
+mod pattern;
 mod token;
 mod value;
 

@@ -2,7 +2,9 @@
 
 use super::expr::{Expr, Fold, Function, Operator};
 use super::value::Val;
-use crate::limits::EXPRESSION_TEXT_BYTES_MAX;
+use crate::limits::{EXPRESSION_TEXT_BYTES_MAX, PATTERN_STEPS_PER_BYTE};
+use crate::manifest::parse_duration;
+use crate::time;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -81,6 +83,7 @@ impl<'a> Evaluation<'a> {
             Expr::Not(of) => self.truth(of).map(|is| Val::Bool(!is)),
             Expr::Negate(of) => match self.value(of)? {
                 Val::Int(number) => number.checked_neg().map(Val::Int).ok_or_else(overflow),
+                Val::Duration(ms) => ms.checked_neg().map(Val::Duration).ok_or_else(overflow),
                 other => Err(Fault::Wrong(format!("{} has no negative", other.what()))),
             },
             Expr::And(all) => self.joined(all, false),
@@ -95,6 +98,13 @@ impl<'a> Evaluation<'a> {
                 self.value(chosen)
             }
             Expr::Call(function, of) => self.call(*function, of),
+            Expr::Matches(of, pattern) => match self.value(of)? {
+                Val::Text(text) => {
+                    self.spend(text.len() * PATTERN_STEPS_PER_BYTE)?;
+                    Ok(Val::Bool(pattern.is_in(&text)))
+                }
+                other => Err(Fault::Wrong(format!("a text is needed, not {}", other.what()))),
+            },
             Expr::Fold(fold, of, body) => {
                 let of = self.value(of)?;
                 self.fold(*fold, &of, body)
@@ -165,7 +175,9 @@ impl<'a> Evaluation<'a> {
             In => self.within(&a, &b).map(Val::Bool),
             Less | AtMost | Greater | AtLeast => {
                 let order = match (&a, &b) {
-                    (Val::Int(a), Val::Int(b)) => a.cmp(b),
+                    (Val::Int(a), Val::Int(b))
+                    | (Val::Time(a), Val::Time(b))
+                    | (Val::Duration(a), Val::Duration(b)) => a.cmp(b),
                     (Val::Text(a), Val::Text(b)) => {
                         self.spend(a.len() / BYTES_A_STEP)?;
                         a.cmp(b)
@@ -181,6 +193,21 @@ impl<'a> Evaluation<'a> {
             }
             Add | Subtract | Multiply | Divide | Remainder => match (operator, a, b) {
                 (Add, Val::Text(a), Val::Text(b)) => self.joined_text(&a, &b),
+                (Subtract, Val::Time(a), Val::Time(b)) => {
+                    a.checked_sub(b).map(Val::Duration).ok_or_else(overflow)
+                }
+                (Add, Val::Time(a), Val::Duration(b)) | (Add, Val::Duration(b), Val::Time(a)) => {
+                    a.checked_add(b).map(Val::Time).ok_or_else(overflow)
+                }
+                (Subtract, Val::Time(a), Val::Duration(b)) => {
+                    a.checked_sub(b).map(Val::Time).ok_or_else(overflow)
+                }
+                (Add, Val::Duration(a), Val::Duration(b)) => {
+                    a.checked_add(b).map(Val::Duration).ok_or_else(overflow)
+                }
+                (Subtract, Val::Duration(a), Val::Duration(b)) => {
+                    a.checked_sub(b).map(Val::Duration).ok_or_else(overflow)
+                }
                 (_, Val::Int(a), Val::Int(b)) => {
                     let number = match operator {
                         Add => a.checked_add(b),
@@ -212,7 +239,9 @@ impl<'a> Evaluation<'a> {
         match (a, b) {
             (Val::Null, Val::Null) => Ok(true),
             (Val::Bool(a), Val::Bool(b)) => Ok(a == b),
-            (Val::Int(a), Val::Int(b)) => Ok(a == b),
+            (Val::Int(a), Val::Int(b))
+            | (Val::Time(a), Val::Time(b))
+            | (Val::Duration(a), Val::Duration(b)) => Ok(a == b),
             (Val::Text(a), Val::Text(b)) => {
                 self.spend(a.len().min(b.len()) / BYTES_A_STEP)?;
                 Ok(a == b)
@@ -296,6 +325,17 @@ impl<'a> Evaluation<'a> {
             (Function::Int, Val::Text(text), _) => match text.parse() {
                 Ok(number) => Ok(Val::Int(number)),
                 Err(_) => wrong("int() is asked of a text that is no whole number"),
+            },
+            (Function::Timestamp, of @ Val::Time(_), _) | (Function::Duration, of @ Val::Duration(_), _) => {
+                Ok(of)
+            }
+            (Function::Timestamp, Val::Text(text), _) => match time::parse(&text).map(i64::try_from) {
+                Some(Ok(ms)) => Ok(Val::Time(ms)),
+                _ => wrong("timestamp() is asked of a text that is no time like 2026-11-20T23:59:59Z"),
+            },
+            (Function::Duration, Val::Text(text), _) => match parse_duration(&text).map(i64::try_from) {
+                Ok(Ok(ms)) => Ok(Val::Duration(ms)),
+                _ => wrong("duration() is asked of a text that is no duration like 90s, 15m or 1h30m"),
             },
             (Function::Text, of, _) => {
                 let what = of.what();

@@ -1,5 +1,7 @@
 //! What an expression is once it was read.
 
+use super::pattern::Pattern;
+
 /// A node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Expr {
@@ -25,6 +27,8 @@ pub(super) enum Expr {
     Choose(Box<[Expr; 3]>),
     /// A function of its target and arguments.
     Call(Function, Vec<Expr>),
+    /// `a.matches('...')`
+    Matches(Box<Expr>, Pattern),
     /// A macro over the elements of the first, each of them bound in the second.
     Fold(Fold, Box<Expr>, Box<Expr>),
 }
@@ -54,6 +58,8 @@ pub(super) enum Function {
     LowerAscii,
     Int,
     Text,
+    Timestamp,
+    Duration,
 }
 
 impl Function {
@@ -67,6 +73,8 @@ impl Function {
             ("lowerAscii", true) => Some((Self::LowerAscii, 1)),
             ("int", false) => Some((Self::Int, 1)),
             ("string", false) => Some((Self::Text, 1)),
+            ("timestamp", false) => Some((Self::Timestamp, 1)),
+            ("duration", false) => Some((Self::Duration, 1)),
             _ => None,
         }
     }
@@ -101,6 +109,7 @@ impl Expr {
         1 + match self {
             Expr::Null | Expr::Bool(_) | Expr::Int(_) | Expr::Text(_) | Expr::Variable(_) => 0,
             Expr::Field(of, _) | Expr::Has(of, _) | Expr::Not(of) | Expr::Negate(of) => of.height(),
+            Expr::Matches(of, _) => of.height(),
             Expr::Index(a, b) | Expr::Binary(_, a, b) | Expr::Fold(_, a, b) => a.height().max(b.height()),
             Expr::List(all) | Expr::And(all) | Expr::Or(all) | Expr::Call(_, all) => highest(all),
             Expr::Choose(all) => highest(all.as_slice()),

@@ -2,6 +2,7 @@
 
 use super::SyntaxError;
 use super::expr::{Expr, Fold, Function, Operator};
+use super::pattern::Pattern;
 use super::token::{Token, tokens};
 use crate::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX};
 
@@ -252,11 +253,32 @@ impl Parser {
         Ok(Expr::Fold(fold, Box::new(of), Box::new(body)))
     }
 
+    /// The pattern is read once, so it is there as it is written, not made from the object.
+    fn matches(&mut self, of: Expr, at: usize) -> Parsed {
+        let fault = |message: String| Err(SyntaxError { at, message });
+        let arguments = self.list(")")?;
+        let [Expr::Text(pattern)] = arguments.as_slice() else {
+            return fault("matches() takes one pattern, a text in quotes".to_owned());
+        };
+        match Pattern::read(pattern) {
+            Ok(pattern) => Ok(Expr::Matches(Box::new(of), pattern)),
+            Err(message) => fault(message),
+        }
+    }
+
     fn function(&mut self, of: Option<Expr>, name: &str, at: usize) -> Parsed {
+        let of = match of {
+            Some(of) if name == "matches" => return self.matches(of, at),
+            of => of,
+        };
+        if name == "double" {
+            let message = "numbers are whole here: double() is not served".to_owned();
+            return Err(SyntaxError { at, message });
+        }
         let Some((function, count)) = Function::named(name, of.is_some()) else {
             let message = format!(
-                "there is no function {name:?} here; there are has, size, int and string, and on what is before a \
-                 point contains, startsWith, endsWith, lowerAscii, all, exists, exists_one, filter and map"
+                "there is no function {name:?} here; there are has, size, int, string, timestamp and duration, and on \
+                 what is before a point contains, startsWith, endsWith, matches, lowerAscii, all, exists, exists_one, filter and map"
             );
             return Err(SyntaxError { at, message });
         };

@@ -76,7 +76,7 @@ fn a_wrong_expression_says_what_is_wrong_and_where() {
         ("object.status.state == COMPLETED", 24, "there is no \"COMPLETED\" here"),
         ("object.status.state == 'COMPLETED", 24, "does not end"),
         ("object.a object.b", 10, "nothing may follow"),
-        ("object.a.matches('x')", 10, "there is no function \"matches\""),
+        ("object.a.replace('x')", 10, "there is no function \"replace\""),
         ("object.a.contains()", 10, "takes 1 arguments, not 0"),
         ("has(object)", 1, "has() is asked of a field"),
         ("object.a.exists(1, true)", 17, "begins with the name"),
@@ -172,4 +172,65 @@ proptest! {
             let _ = program.text(&Value::Null);
         }
     }
+}
+
+#[test]
+fn a_text_is_matched_by_a_pattern_that_was_read_with_the_expression() {
+    let object = json!({"m": "failed: exit code 137 (OOMKilled)"});
+    let matches =
+        |pattern: &str| Program::parse(&format!("object.m.matches(r'{pattern}')")).unwrap().holds(&object);
+    for (pattern, is_in) in [
+        ("exit code [1-9][0-9]*", true),
+        (r"^failed: .*\((OOMKilled|Evicted)\)$", true),
+        (r"\bcode \d+\b", true),
+        ("^exit", false),
+        ("(?i)oomkilled", true),
+    ] {
+        assert_eq!(matches(pattern), Ok(is_in), "{pattern}");
+    }
+    assert_eq!(Program::parse("object.n.matches('a')").unwrap().holds(&object), Ok(false), "there is none");
+    let wrong = Program::parse("size(object).matches('a')").unwrap().holds(&object).unwrap_err();
+    assert_eq!(wrong, "a text is needed, not a number");
+    for (expression, words) in [
+        ("object.m.matches('(')", "the pattern cannot be read: unclosed group"),
+        ("object.m.matches('((a{50}){50}){50}')", "the pattern takes too much: repeat less in it"),
+        ("object.m.matches(object.p)", "one pattern, a text in quotes"),
+        ("object.m.matches()", "one pattern, a text in quotes"),
+    ] {
+        let said = Program::parse(expression).unwrap_err().message;
+        assert!(said.contains(words), "{expression}: {said}");
+    }
+}
+
+#[test]
+fn a_pattern_takes_no_longer_than_the_text_is_long_whatever_it_is() {
+    let object = json!({"short": "a".repeat(4_000), "long": "a".repeat(1_000_000)});
+    let program = |of: &str| Program::parse(&format!("object.{of}.matches('(a?){{40}}(a*)*b')")).unwrap();
+    assert_eq!(program("short").holds(&object), Ok(false));
+    let too_much = "it is too much work for an object of this size".to_owned();
+    assert_eq!(program("long").holds(&object), Err(too_much));
+}
+
+#[test]
+fn times_and_durations_are_compared_and_numbers_stay_whole() {
+    let object =
+        json!({"status": {"start": "2026-11-20T10:00:00Z", "end": "2026-11-20T11:30:00Z", "half": 0.5}});
+    for (expression, holds) in [
+        ("timestamp(object.status.start) < timestamp(object.status.end)", true),
+        ("timestamp(object.status.end) - timestamp(object.status.start) == duration('1h30m')", true),
+        ("timestamp(object.status.end) - timestamp(object.status.start) > duration('2h')", false),
+        ("timestamp(object.status.start) + duration('90m') == timestamp(object.status.end)", true),
+        ("string(timestamp(object.status.start) + duration('30s')) == '2026-11-20T10:00:30Z'", true),
+        ("string(duration('1h')) == '3600s'", true),
+        ("timestamp(object.status.missing) > timestamp(object.status.start)", false),
+    ] {
+        assert_eq!(Program::parse(expression).unwrap().holds(&object), Ok(holds), "{expression}");
+    }
+    let said = |expression: &str| Program::parse(expression).unwrap().holds(&object).unwrap_err();
+    assert!(said("timestamp('yesterday') == timestamp('yesterday')").contains("no time like"));
+    assert!(said("duration('soon') == duration('soon')").contains("no duration like"));
+    assert!(said("timestamp(object.status.start) > 5").contains("a time and a number have no order"));
+    assert!(said("object.status.half > 0").contains("a number that is not whole"));
+    assert!(Program::parse("0.5 > 0").unwrap_err().message.contains("numbers are whole here"));
+    assert!(Program::parse("double('0.5') > 0").unwrap_err().message.contains("numbers are whole here"));
 }

@@ -104,7 +104,7 @@ impl Reader<'_> {
             return self.fault(at, format!("{word:?} is not a whole number of at most 64 bits"));
         };
         if self.rest.peek() == Some(&'.') {
-            return self.fault(at, "numbers are whole: there is no point in them");
+            return self.fault(at, "numbers are whole here, so there is no point in them");
         }
         Ok(Token::Int(number))
     }

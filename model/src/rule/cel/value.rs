@@ -1,5 +1,6 @@
 //! What an expression is evaluated to.
 
+use crate::time;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -11,6 +12,10 @@ pub(super) enum Val<'a> {
     Bool(bool),
     Int(i64),
     Text(Cow<'a, str>),
+    /// ms since 1970.
+    Time(i64),
+    /// ms.
+    Duration(i64),
     /// A list, a map, or a number that is not whole.
     Json(&'a Value),
     /// A list that was made.
@@ -35,6 +40,8 @@ impl<'a> Val<'a> {
             Val::Bool(_) => "true or false",
             Val::Int(_) => "a number",
             Val::Text(_) => "a text",
+            Val::Time(_) => "a time",
+            Val::Duration(_) => "a duration",
             Val::Json(Value::Object(_)) => "a map",
             Val::Json(Value::Number(_)) => "a number that is not whole",
             Val::Json(_) | Val::List(_) => "a list",
@@ -47,6 +54,8 @@ impl<'a> Val<'a> {
             Val::Text(text) => Some(text),
             Val::Int(number) => Some(number.to_string().into()),
             Val::Bool(is) => Some(is.to_string().into()),
+            Val::Time(ms) => u64::try_from(ms).ok().map(|ms| time::format(ms).into()),
+            Val::Duration(ms) => Some(format!("{}s", ms / 1000).into()),
             Val::Json(Value::Number(number)) => Some(number.to_string().into()),
             _ => None,
         }
