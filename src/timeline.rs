@@ -3,7 +3,6 @@
 use crate::client::text;
 use serde_json::Value;
 use tallyman_model::ledger::{LedgerRecord, Subject};
-use tallyman_model::record::Kind;
 use tallyman_model::{Phase, Reason};
 
 /// One step of a run.
@@ -112,7 +111,9 @@ impl Told<'_> {
             Some(Phase::Accepted) => joined("again", &subject.message),
             Some(Phase::Placed) => record.detail.clone(),
             Some(Phase::Sent) => "intent committed first".to_owned(),
-            Some(Phase::Pending) => attempt.and_then(main_uid).unwrap_or_else(|| record.detail.clone()),
+            Some(Phase::Pending) => attempt
+                .and_then(|attempt| main_uid(self.run, attempt))
+                .unwrap_or_else(|| record.detail.clone()),
             Some(Phase::Running) => subject.seen.clone(),
             Some(Phase::Succeeded) => self.of_attempts(),
             Some(Phase::Stopping) => match record.verb.as_str() {
@@ -168,11 +169,13 @@ fn word(phase: &str) -> String {
     if phase == Phase::Pending.as_str() { "created".to_owned() } else { phase.to_ascii_lowercase() }
 }
 
-/// Kind and UID of an attempt's main object.
-fn main_uid(attempt: &Value) -> Option<String> {
+/// Kind and UID of an attempt's main object: that of attempt n > 1 has its number behind its name.
+fn main_uid(run: &Value, attempt: &Value) -> Option<String> {
     let objects = attempt.get("objects")?.as_array()?;
+    let (kind, name) = (text(run, "/spec/main/kind"), text(run, "/spec/main/name"));
+    let of_attempt = format!("{name}-a{}", attempt.get("number")?.as_u64()?);
     let is_main = |object: &&Value| {
-        Kind::KNOWN.iter().any(|kind| kind.completes() && kind.as_str() == text(object, "/kind"))
+        text(object, "/kind") == kind && [name, of_attempt.as_str()].contains(&text(object, "/name"))
     };
     let object = objects.iter().find(is_main)?;
     Some(format!("{} uid {}", text(object, "/kind"), text(object, "/uid")))

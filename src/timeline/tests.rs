@@ -35,9 +35,10 @@ fn record(seq: u64, verb: &str, phase: &str, detail: &str) -> LedgerRecord {
 }
 
 fn run() -> Value {
-    json!({"metadata": {"uid": "u1"}, "spec": {"attempts": {"max": 1}}, "status": {"attempts": [{
-        "number": 1, "cluster": "east",
-        "objects": [{"kind": "ConfigMap", "uid": "c"}, {"kind": "Job", "uid": "7c1e"}]}]}})
+    json!({"metadata": {"uid": "u1"},
+        "spec": {"attempts": {"max": 1}, "main": {"kind": "Job", "name": "a"}},
+        "status": {"attempts": [{"number": 1, "cluster": "east", "objects": [
+            {"kind": "ConfigMap", "name": "a", "uid": "c"}, {"kind": "Job", "name": "a", "uid": "7c1e"}]}]}})
 }
 
 fn life() -> Vec<LedgerRecord> {
@@ -107,6 +108,27 @@ fn an_end_is_told_as_it_was_also_after_a_retry() {
     assert_eq!(told[1], "attempt 1 of 1; the Job failed: exit code 3");
     assert_eq!(told[2], "again, by dev: why");
     assert_eq!(told[3], "attempt 1 of 1; Cancelled");
+}
+
+#[test]
+fn the_main_object_is_named_whatever_its_kind_and_in_later_attempts() {
+    let mut now = run();
+    now["spec"]["main"]["kind"] = json!("SparkApplication");
+    now["status"]["attempts"][0]["objects"][1] =
+        json!({"kind": "SparkApplication", "name": "a", "uid": "s1"});
+    let second = json!({"number": 2, "cluster": "west", "objects": [
+        {"kind": "Job", "name": "a-a2", "uid": "j"}, {"kind": "SparkApplication", "name": "a-a2", "uid": "s2"}]});
+    now["status"]["attempts"].as_array_mut().unwrap().push(second);
+    let mut records = life();
+    records.truncate(5);
+    records.extend([record(5, "observe", "Accepted", ""), record(6, "place", "Placed", "")]);
+    records.push(record(7, "conclude", "Pending", ""));
+    let created: Vec<String> = steps("u1", &now, &records)
+        .into_iter()
+        .filter(|step| step.word == "created")
+        .map(|step| step.words)
+        .collect();
+    assert_eq!(created, ["SparkApplication uid s1", "SparkApplication uid s2"]);
 }
 
 #[test]

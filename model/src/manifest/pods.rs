@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Where a kind, by API group and name, has the labels of the Pods that it makes.
+/// Where a kind, by API group and name, has the labels of the Pods that it makes; `*` is each element of a list.
 ///
 /// Of a CronJob these are not the labels of its Jobs: what has our marks and was not sent is a stray.
 const LABELS: &[(&str, &str, &[&str])] = &[
@@ -16,6 +16,24 @@ const LABELS: &[(&str, &str, &[&str])] = &[
     ("argoproj.io", "CronWorkflow", &["spec", "workflowSpec", "podMetadata", "labels"]),
     ("sparkoperator.k8s.io", "SparkApplication", &["spec", "driver", "labels"]),
     ("sparkoperator.k8s.io", "SparkApplication", &["spec", "executor", "labels"]),
+    ("ray.io", "RayCluster", &["spec", "headGroupSpec", "template", "metadata", "labels"]),
+    ("ray.io", "RayCluster", &["spec", "workerGroupSpecs", "*", "template", "metadata", "labels"]),
+    ("ray.io", "RayJob", &["spec", "rayClusterSpec", "headGroupSpec", "template", "metadata", "labels"]),
+    (
+        "ray.io",
+        "RayJob",
+        &["spec", "rayClusterSpec", "workerGroupSpecs", "*", "template", "metadata", "labels"],
+    ),
+    (
+        "ray.io",
+        "RayService",
+        &["spec", "rayClusterConfig", "headGroupSpec", "template", "metadata", "labels"],
+    ),
+    (
+        "ray.io",
+        "RayService",
+        &["spec", "rayClusterConfig", "workerGroupSpecs", "*", "template", "metadata", "labels"],
+    ),
 ];
 
 /// What of a path is made where it is missing; without anything else there are no Pods, or the cluster refuses it.
@@ -28,25 +46,42 @@ pub fn label(object: &mut Value, labels: &[(&str, String)]) {
     let group = word("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
     let places = LABELS.iter().filter(|(known, kind, _)| (*known, *kind) == (group, word("kind")));
     for path in places.map(|(_, _, path)| *path).collect::<Vec<_>>() {
-        if let Some(map) = map_at(object, path) {
-            map.extend(labels.iter().map(|(key, value)| ((*key).to_owned(), Value::String(value.clone()))));
+        put(object, path, labels);
+    }
+}
+
+/// Adds to the map at `path` below `value`, where there is one or it is made.
+fn put(value: &mut Value, path: &[&str], labels: &[(&str, String)]) {
+    match path {
+        [] => {
+            if let Some(map) = value.as_object_mut() {
+                map.extend(
+                    labels.iter().map(|(key, value)| ((*key).to_owned(), Value::String(value.clone()))),
+                );
+            }
+        }
+        ["*", rest @ ..] => {
+            value.as_array_mut().into_iter().flatten().for_each(|one| put(one, rest, labels));
+        }
+        [field, rest @ ..] => {
+            if let Some(next) = value.as_object_mut().and_then(|map| field_of(map, field)) {
+                put(next, rest, labels);
+            }
         }
     }
 }
 
-/// The object at `path`; `None` where something else is, or nothing that would be made.
-fn map_at<'a>(object: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
-    let step = |map: &'a mut Map<String, Value>, field: &&str| {
-        let next = match map.entry(*field) {
-            serde_json::map::Entry::Vacant(_) if !MADE.contains(field) => return None,
-            entry => entry.or_insert(Value::Null),
-        };
-        if next.is_null() && MADE.contains(field) {
-            *next = Value::Object(Map::new());
-        }
-        next.as_object_mut()
+/// A field of `map`; `None` where it is missing and would not be made.
+fn field_of<'a>(map: &'a mut Map<String, Value>, field: &str) -> Option<&'a mut Value> {
+    let is_made = MADE.contains(&field);
+    let next = match map.entry(field) {
+        serde_json::map::Entry::Vacant(_) if !is_made => return None,
+        entry => entry.or_insert(Value::Null),
     };
-    path.iter().try_fold(object.as_object_mut()?, step)
+    if next.is_null() && is_made {
+        *next = Value::Object(Map::new());
+    }
+    Some(next)
 }
 
 #[cfg(test)]
@@ -76,6 +111,32 @@ mod tests {
             cron.pointer("/spec/jobTemplate"),
             Some(&json!({"spec": {"template": {"metadata": {"labels": {"tallyman.dev/group": "g"}}}}}))
         );
+    }
+
+    #[test]
+    fn each_group_of_a_ray_cluster_is_labelled_also_where_a_job_brings_the_cluster() {
+        let cluster = json!({
+            "headGroupSpec": {"template": {"spec": {}}},
+            "workerGroupSpecs": [
+                {"groupName": "small", "template": {"metadata": {"labels": {"app": "a"}}}},
+                {"groupName": "none"},
+                {"groupName": "big", "template": {"spec": {}}},
+            ],
+        });
+        let ours = json!({"tallyman.dev/group": "g"});
+        for (kind, at) in
+            [("RayCluster", ""), ("RayJob", "/rayClusterSpec"), ("RayService", "/rayClusterConfig")]
+        {
+            let spec = match at.strip_prefix('/') {
+                None => cluster.clone(),
+                Some(field) => json!({field: cluster}),
+            };
+            let object = labelled(json!({"apiVersion": "ray.io/v1", "kind": kind, "spec": spec}));
+            let labels = |place: &str| object.pointer(&format!("/spec{at}/{place}/template/metadata/labels"));
+            assert_eq!(labels("headGroupSpec"), Some(&ours), "{kind}");
+            assert_eq!(labels("workerGroupSpecs/0"), Some(&json!({"app": "a", "tallyman.dev/group": "g"})));
+            assert_eq!((labels("workerGroupSpecs/1"), labels("workerGroupSpecs/2")), (None, Some(&ours)));
+        }
     }
 
     #[test]
