@@ -94,6 +94,12 @@ pub(crate) fn rule_hash(group: &str, kind: &str) -> u64 {
 fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
     let ordinal = run.head.ordinal;
     keys.push(Key::lookup(Tag::Phase, run.phase as u64, ordinal));
+    if let Some(main) = run.planned.get(usize::from(run.main)).filter(|_| !run.phase.is_terminal())
+        && main.kind.is_other()
+        && run.fan_out.is_none()
+    {
+        keys.push(Key::lookup(Tag::Ruled, rule_hash(main.kind.group(), main.kind.as_str()), ordinal));
+    }
     if run.is_dead_letter() {
         keys.push(Key::lookup(Tag::DeadLetter, 0, ordinal));
     }

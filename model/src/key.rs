@@ -54,6 +54,9 @@ pub enum Tag {
     Disjoint,
     /// `a` = hash of a lock's name, `b` = ordinal of a runnable that waits for it: the first one comes next.
     Waits,
+    /// `a` = hash of the names of a kind, `b` = ordinal of a runnable that has not ended and does when the status rule of
+    /// that kind says so.
+    Ruled,
     /// `a` = lane << 56 | ordinal of the cluster, `b` = due in ms since 1970, `c` = ordinal of the record.
     Lane,
 }

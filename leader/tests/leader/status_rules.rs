@@ -3,7 +3,7 @@
 use crate::sim::Name;
 use crate::world::World;
 use serde_json::{Value, json};
-use tallyman_model::command::{PutStatusRule, RemoveStatusRule};
+use tallyman_model::command::PutStatusRule;
 use tallyman_model::record::{Expressions, Kind};
 use tallyman_model::{Command, Env, Phase, manifest};
 
@@ -94,21 +94,5 @@ async fn a_rule_that_changed_while_nobody_led_counts_for_what_was_seen_before() 
     world.life = None;
     world.rule(false, "object.status.state == 'DONE'");
     world.lead(None);
-    world.until_phase("pi", Phase::Succeeded).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_its_rule_a_run_says_that_nothing_is_known_of_its_end() {
-    let world = started().await;
-    world.ok(Command::RemoveStatusRule(RemoveStatusRule { name: "spark".to_owned(), revision: None }));
-    world.says(json!({"state": "COMPLETED"}));
-    world
-        .until("it says so", |world| {
-            let run = world.get("pi");
-            run.attempt().is_some_and(|attempt| attempt.message.contains("no status rule for"))
-        })
-        .await;
-    assert_eq!(world.get("pi").phase, Phase::Pending);
-    world.rule(true, "object.status.state == 'COMPLETED'");
     world.until_phase("pi", Phase::Succeeded).await;
 }

@@ -2,7 +2,8 @@
 //!
 //! Reads the name and the rule of the kind; writes the rule. Refused when it is to be made and the name is taken
 //! (`AlreadyExists`), is to be changed and there is none of that name (`NotFound`) or it is not at the revision that was
-//! asked for (`Conflict`), when another rule is for the kind (`Conflict`), and when there are too many (`Invalid`).
+//! asked for (`Conflict`), when another rule is for the kind, or runs that have not ended go by the rule and it would not
+//! say any more when they have (`Conflict`), and when there are too many (`Invalid`).
 
 use super::Principal;
 use crate::record::{Expressions, Head, Record, Resource, StatusRule};
@@ -56,6 +57,11 @@ impl PutStatusRule {
                 format!("status rule {:?} has changed; read it again and repeat the change", self.name);
             return Ok(Err(Refusal::changed(message)));
         }
+        if let Some(known) = known.as_ref().filter(|known| !self.rules_as(known))
+            && let Some(refusal) = txn.still_ruled(known)?
+        {
+            return Ok(Err(refusal));
+        }
         if let Some(other) = txn.status_rule_named(&self.group, &self.kind)?
             && other.head.name != self.name
         {
@@ -95,6 +101,11 @@ impl PutStatusRule {
         txn.say(words(&rule));
         let record = txn.put(Record::StatusRule(rule))?;
         Ok(Ok(Done::with(txn, record)))
+    }
+
+    /// It still says when objects of that kind have ended.
+    fn rules_as(&self, known: &StatusRule) -> bool {
+        (&self.group, &self.kind) == (&known.group, &known.kind) && !self.expressions.succeeded.is_empty()
     }
 }
 

@@ -173,7 +173,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 22] = [
+const TAGS: [Tag; 23] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -195,6 +195,7 @@ const TAGS: [Tag; 22] = [
     Tag::Slot,
     Tag::Disjoint,
     Tag::Waits,
+    Tag::Ruled,
     Tag::Lane,
 ];
 

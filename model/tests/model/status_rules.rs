@@ -57,7 +57,16 @@ fn observe(world: &mut World, items: Vec<Observation>) {
     let (cluster, timeline) = (east.head.ordinal, east.timeline);
     let (plural, cursor) = ("sparkapplications".to_owned(), Some("200".to_owned()));
     let rule = world.rules().revision(&kind);
-    world.ok(Command::Observe(Observe { cluster, kind, plural, timeline, cursor, rule, items }));
+    world.ok(Command::Observe(Observe {
+        cluster,
+        kind,
+        plural,
+        timeline,
+        is_watch: true,
+        cursor,
+        rule,
+        items,
+    }));
 }
 
 fn seen(world: &World, status: Value, version: u32) -> Observation {
@@ -109,21 +118,34 @@ fn what_was_read_by_a_rule_that_is_no_more_decides_nothing() {
 }
 
 #[test]
-fn without_its_rule_a_run_goes_on_says_so_and_ends_once_there_is_one_again() {
+fn a_rule_stays_and_goes_on_saying_when_they_end_while_runs_go_by_it() {
     let mut world = started();
-    let item = seen(&world, json!({"state": "RUNNING"}), 110);
-    observe(&mut world, vec![item]);
-    world.ok(Command::RemoveStatusRule(RemoveStatusRule { name: "spark".to_owned(), revision: None }));
-    let item = seen(&world, json!({"state": "COMPLETED"}), 120);
-    observe(&mut world, vec![item]);
-    let run = world.get("pi");
-    assert_eq!(run.phase, Phase::Running);
-    let said = &run.attempt().unwrap().message;
-    assert!(said.contains("no status rule for sparkoperator.k8s.io/v1beta2 SparkApplication"), "{said}");
-    put(&mut world, rule("again", "object.status.state == 'COMPLETED'")).unwrap();
+    submit(&mut world, "waits", json!([spark("waits")]), None).unwrap();
+    submit(
+        &mut world,
+        "beside",
+        json!([spark("other"), job("report")]),
+        Some(json!({"kind": "Job", "name": "report"})),
+    )
+    .unwrap();
+    let remove = || Command::RemoveStatusRule(RemoveStatusRule { name: "spark".to_owned(), revision: None });
+    let refusal = world.run(remove()).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::Conflict);
+    assert!(refusal.message.contains("2 runs go by it"), "of the third a Job decides: {}", refusal.message);
+    let mut silent = rule("spark", "");
+    silent.uid = None;
+    assert!(put(&mut world, silent.clone()).unwrap_err().message.contains("2 runs go by it"));
+    let mut other = rule("spark", "object.status.done");
+    (other.uid, other.kind) = (None, "ScheduledSparkApplication".to_owned());
+    assert!(put(&mut world, other).unwrap_err().message.contains("2 runs go by it"));
+
+    world.ok(Command::Cancel(Cancel { target: Target::named("risk", "waits"), why: String::new() }));
+    assert!(world.run(remove()).unwrap_err().message.contains("1 run goes by it"));
     let item = seen(&world, json!({"state": "COMPLETED"}), 120);
     observe(&mut world, vec![item]);
     assert_eq!(world.get("pi").phase, Phase::Succeeded);
+    put(&mut world, silent).unwrap();
+    world.ok(remove());
 }
 
 #[test]
