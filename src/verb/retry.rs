@@ -19,6 +19,9 @@ Examples:
   tallyman retry -A --field-selector status.phase=Failed --yes
   tallyman retry -A --field-selector status.deadLetter=true,status.cluster=east --reason 'the role is there now'
 
+Of a fan-out all runs that failed or were cancelled start again, also while others are under way; one of them alone is
+named itself.
+
 Dead letters are runs that failed before a cluster took them: refused for good, or not taken by startBy. A run that has
 changed since it was selected is left alone, so two people who do this at once do nothing twice.
 

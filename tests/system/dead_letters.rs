@@ -18,6 +18,13 @@ async fn runs_that_a_cluster_forbade_are_found_in_one_list_and_retried_once_the_
         body["spec"]["startBy"] = json!("5s");
         assert_eq!(dev.submit(&url, "risk", &body).await.unwrap().status, 201);
     }
+    let mut patch = runnable("patch", "10ms");
+    patch["spec"]["startBy"] = json!("5s");
+    patch["spec"]["placement"] = json!({"fanOut": true});
+    until("all replicas know of fan-outs", async || {
+        (dev.submit(&url, "risk", &patch).await?.status == 201).then_some(())
+    })
+    .await;
     until("what is in the way is said", async || {
         let answer = dev.get(&url, &path("namespaces/risk/runnables/one")).await?;
         let status = &answer.body["status"];
@@ -26,9 +33,9 @@ async fn runs_that_a_cluster_forbade_are_found_in_one_list_and_retried_once_the_
     })
     .await;
     let dead = "runnables?fieldSelector=status.deadLetter%3Dtrue";
-    until("both are dead letters", async || {
+    until("all are dead letters, of the fan-out its run", async || {
         let answer = dev.get(&url, &path(dead)).await?;
-        (answer.body["items"].as_array()?.len() == 2).then_some(())
+        (answer.body["items"].as_array()?.len() == 3).then_some(())
     })
     .await;
     cluster.faults().remove(fault);
@@ -37,7 +44,8 @@ async fn runs_that_a_cluster_forbade_are_found_in_one_list_and_retried_once_the_
         ["retry", "-A", "--field-selector", selector, "--yes", "--reason", "the role is there now"];
     let retried = run(&dev, &arguments).await;
     assert_eq!(retried.code, 0, "{retried:?}");
-    for name in ["one", "two"] {
+    dev.until_phase("risk", "patch", "Succeeded").await;
+    for name in ["one", "two", "patch-plant"] {
         dev.until_phase("risk", name, "Succeeded").await;
         let history = run(&dev, &["history", &format!("risk/{name}")]).await;
         assert!(history.out.contains("the role is there now"), "{history:?}");

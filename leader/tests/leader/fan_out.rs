@@ -1,9 +1,11 @@
 //! One run on each of several clusters.
 
+use crate::faults::Fault;
 use crate::world::World;
 use serde_json::json;
 use std::time::Duration;
-use tallyman_model::command::{Cancel, Delete, Target};
+use tallyman_cluster::RefusedKind;
+use tallyman_model::command::{Cancel, Delete, Retry, Target};
 use tallyman_model::record::Kind;
 use tallyman_model::{Command, Phase};
 
@@ -57,6 +59,38 @@ async fn all_of_it_is_stopped_and_removed_with_it() {
     for sim in world.sims.values() {
         assert!(sim.get(Kind::Job, "risk", "patch").is_none());
         assert!(sim.get(Kind::ConfigMap, "risk", "patch-input").is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_of_it_that_no_cluster_took_run_once_when_they_are_retried_one_alone_and_all_together() {
+    let world = three();
+    for name in ["east", "west"] {
+        let refused = Fault::Refused(422, RefusedKind::Invalid);
+        world.sims[name].fault("create ConfigMap patch-input", &[refused, refused]);
+    }
+    world.sims["north"].with(|inner| inner.run_ms = 60_000);
+    fan_out(&world);
+    let is_dead =
+        |name: &'static str| move |world: &World| world.find(name).is_some_and(|run| run.is_dead_letter());
+    world.until("a dead letter", is_dead("patch-east")).await;
+    world.until("another", is_dead("patch-west")).await;
+    let retry = |name: &str| {
+        let target = Target::named("risk", name);
+        world.ok(Command::Retry(Retry { target, why: "the role is there now".to_owned() }));
+    };
+    // The first one alone, and refused again; then both, while the third is under way.
+    retry("patch-east");
+    world.until("it to be under way", |world| world.get("patch-east").attempts.len() == 2).await;
+    world.until("it to be refused again", is_dead("patch-east")).await;
+    assert_eq!(world.get("patch-west").attempts.len(), 1);
+    assert_eq!(world.get("patch").phase, Phase::Running);
+    world.sims["west"].with(|inner| inner.faults.clear());
+    retry("patch");
+    world.until_phase("patch", Phase::Succeeded).await;
+    for sim in world.sims.values() {
+        let made = sim.with(|inner| inner.created.iter().filter(|(kind, ..)| *kind == Kind::Job).count());
+        assert_eq!(made, 1);
     }
 }
 
