@@ -4,6 +4,8 @@
 
 #[path = "kubectl/apply.rs"]
 mod apply;
+#[path = "system/blocks.rs"]
+mod blocks;
 #[path = "kubectl/change.rs"]
 mod change;
 #[path = "system/dev.rs"]

@@ -9,6 +9,8 @@ mod backup;
 mod bad_input;
 #[path = "system/bench.rs"]
 mod bench;
+#[path = "system/blocks.rs"]
+mod blocks;
 #[path = "system/brakes.rs"]
 mod brakes;
 #[path = "system/client.rs"]

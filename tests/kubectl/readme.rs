@@ -1,21 +1,17 @@
 //! The kubectl lines of the README do what it says.
 
+use crate::blocks::block;
 use crate::session::Session;
 use std::fs;
-use std::path::PathBuf;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs kubectl: see CONTRIBUTING.md"]
 async fn the_lines_of_the_readme_work_in_the_order_shown() {
     let kubectl = Session::start().await;
-    let readme = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let from = readme.find("```yaml\n").unwrap() + 8;
-    let run = readme[from..].split("```").next().unwrap();
-    fs::write(kubectl.path().join("run.yaml"), run).unwrap();
+    fs::write(kubectl.path().join("run.yaml"), block("# run.yaml")).unwrap();
     let mut name = String::new();
-    let lines: Vec<&str> = readme.lines().filter(|line| line.starts_with("kubectl ")).collect();
-    assert!(lines.len() > 4);
-    for line in lines {
+    let lines = block("kubectl --server=http://localhost:7002 get runnables -A -o wide");
+    for line in lines.lines() {
         let mut line = line.replace("RUN", &name);
         for (replica, port) in kubectl.dev.replicas().iter().zip(["7001", "7002", "7003"]) {
             line = line.replace(&format!("http://localhost:{port}"), &replica.url);

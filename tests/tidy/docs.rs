@@ -58,6 +58,46 @@ fn the_project_speaks_of_itself_only() {
     }
 }
 
+/// Blocks of the README that no test takes as they are, by their first line, and why.
+const ONLY_SHOWN: [(&str, &str); 2] = [
+    ("# vlans.yaml", "tests/system/pools.rs makes the same pool, as JSON"),
+    ("spec:", "a part of a submission; tests/system/pools.rs submits a whole one"),
+];
+
+#[test]
+fn each_block_of_the_readme_is_taken_by_a_test_or_says_why_not() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (mut lines, mut firsts) = (readme.lines(), Vec::new());
+    while let Some(fence) = lines.next() {
+        if fence.starts_with("```") {
+            firsts.push(lines.next().unwrap());
+            lines.by_ref().find(|line| line.starts_with("```")).unwrap();
+        }
+    }
+    let tests = files(&[".rs"]);
+    let readers: Vec<_> =
+        tests.iter().filter(|file| file.text.contains("\nuse crate::blocks::block;\n")).collect();
+    for first in &firsts {
+        let is_taken = readers.iter().any(|file| file.text.contains(&format!("{first:?}")));
+        let is_shown = ONLY_SHOWN.iter().any(|(shown, _)| shown == first);
+        assert!(
+            is_taken != is_shown,
+            "README.md: have a test take block({first:?}), or say in tests/tidy why not"
+        );
+        let others = firsts.iter().filter(|other| *other == first).count();
+        assert_eq!(
+            others, 1,
+            "README.md: blocks are known by their first line, and several begin with {first:?}"
+        );
+    }
+    for (shown, _) in ONLY_SHOWN {
+        assert!(
+            firsts.contains(&shown),
+            "tests/tidy speaks of the block {shown:?}, which README.md does not have"
+        );
+    }
+}
+
 #[test]
 fn what_the_readme_says_happens_is_seen_by_the_tests_that_it_names() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();

@@ -330,6 +330,8 @@ fn a_run_of_it_that_is_a_dead_letter_is_started_again_alone_and_it_goes_on() {
 fn all_of_it_that_failed_starts_again_in_one_go_while_others_are_under_way() {
     let mut world = World::upgraded();
     world.add("north");
+    let north = world.cluster("north").head.ordinal;
+    world.contact(north, "north-identity");
     world.fan_out("patch");
     world.work();
     world.refuse("patch-east", "east");
