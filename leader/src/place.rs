@@ -140,6 +140,9 @@ fn runs(term: &Term, ordinals: &[Ordinal]) -> Option<Vec<Runnable>> {
 
 /// Runs that are given a cluster count there for those after them.
 fn decide_on(term: &Term, runs: &[Runnable], clusters: &[Cluster]) -> Option<Vec<Place>> {
+    if runs.is_empty() {
+        return Some(Vec::new());
+    }
     // Before it is looked at what is ready: what becomes so meanwhile is noticed.
     let ready = term.look(|view| Ok(query::meta(view)?.ready))?;
     let mut candidates = term.look(|view| candidates(view, clusters))?;

@@ -27,16 +27,15 @@ async fn a_change_of_leaders_goes_on_watching_every_cluster_where_it_was_and_lis
         Table::Figures.add(&format!("| {what} | {took_s:.1} | |"));
         at_rest(&setting, "at first").await;
     }
-    let relists = setting.relists().await;
     let leader = setting.servers.leader().await;
     let before = watches(&setting);
-    setting.no_sweep(relists).await;
     let killed = Instant::now();
     setting.servers.end(leader, Signal::KILL).await;
+    let relists = setting.relists_now();
     // Each has one watch more than it had.
     setting.watched(before / count + 1).await;
     let again_s = killed.elapsed().as_secs_f64();
-    let (watches, anew) = (watches(&setting) - before, setting.relists().await - relists);
+    let (watches, anew) = (watches(&setting) - before, setting.relists().await.saturating_sub(relists));
     eprintln!(
         "leader killed: all {count} watched again after {again_s:.1} s, by {watches} watches; {anew} listings"
     );

@@ -56,6 +56,7 @@ async fn usual() {
     let rate = u32::try_from(variable("RATE", 200)).unwrap();
     let seconds = variable("SECONDS", 30);
     let gone_soon = |_: usize, run: &mut Value| run["spec"]["ttlAfterFinished"] = json!("5s");
+    let entries = setting.applied().await.0;
     // Writes to a cluster that has just been met begin slowly.
     load.run(rate, Duration::from_secs(5), gone_soon).await;
     let (from, meter) = (Instant::now(), setting.meter());
@@ -84,6 +85,8 @@ async fn usual() {
     there.report(&what, Some(THERE_MS_MAX));
     known().0.report("event at the cluster to readable on every follower, beside that", Some(KNOWN_MS_MAX));
     assert_eq!(accepted + failed, load.sent());
+    let of_a_run = (setting.applied().await.0 - entries) as f64 / accepted as f64;
+    Table::Figures.add(&format!("| log entries of a run, from accepted to cleaned up | {of_a_run:.1} | |"));
     cost(&setting, accepted).await;
 }
 

@@ -116,7 +116,8 @@ impl Index {
 
     fn page_of(&self, tag: Tag, low: Triple, high: Bound<Triple>, limit: usize, page: &mut Vec<Key>) {
         if tag == Tag::Lane {
-            for (&a, lane) in self.lanes.range(low.0..) {
+            let lanes = self.lanes.range(low.0..);
+            for (&a, lane) in lanes.take_while(|(a, _)| below(&Key { tag, a: **a, b: 0, c: 0 }, &high)) {
                 let low = if a == low.0 { (low.1, low.2) } else { (0, 0) };
                 let keys = lane.from(low).map(|(b, c)| Key { tag, a, b, c });
                 page.extend(keys.take_while(|key| below(key, &high)).take(limit - page.len()));
