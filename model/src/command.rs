@@ -24,6 +24,7 @@ mod deploy;
 mod diagnose;
 mod dismiss_member;
 mod drain;
+mod endow;
 mod expect_member;
 mod expire;
 mod fan_out;

@@ -21,6 +21,8 @@ mod deployables;
 mod diagnosis;
 #[path = "model/drain.rs"]
 mod drain;
+#[path = "model/endowed.rs"]
+mod endowed;
 #[path = "model/fan_out.rs"]
 mod fan_out;
 #[path = "model/keeping.rs"]

@@ -303,3 +303,24 @@ async fn the_lines_that_pause_hold_back_and_let_go() {
     taken(&dev, resume_east, &root()).await;
     dev.until_phase("risk", "report", "Succeeded").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_run_shown_has_a_value_of_the_pool_shown_and_its_key_for_its_life() {
+    let dev = Dev::start(&[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = dev.replicas()[1].url.clone();
+    fs::write(folder.path().join("vlans.yaml"), block("# vlans.yaml")).unwrap();
+    fs::write(folder.path().join("net.yaml"), block("# net.yaml")).unwrap();
+    taken_in_time(&dev, "tallyman pool apply vlans.yaml", folder.path()).await;
+    taken(&dev, "tallyman submit net.yaml", folder.path()).await;
+    let run = dev.until_phase("risk", "set-up-net", "Succeeded").await;
+    assert_eq!(run["status"]["allocations"][0]["value"], "100");
+    taken(&dev, "tallyman delete risk/set-up-net", folder.path()).await;
+    until("its value is free", async || {
+        let pool = dev.get(&url, &path("namespaces/risk/pools/vlans")).await?;
+        (pool.body["status"]["allocated"] == 0).then_some(())
+    })
+    .await;
+    let locks = dev.get(&url, &path("namespaces/risk/locks")).await.unwrap();
+    assert_eq!(locks.body["items"], json!([]));
+}

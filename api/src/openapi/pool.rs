@@ -67,6 +67,7 @@ pub(super) const ALLOCATION_FIELDS: &[Field] = &[
         Text,
         "The run whose it is: released when nothing of that is on a cluster any more.",
     ),
+    may("status.deployable", Text, "The deployable whose it is: released when that is gone."),
 ];
 
 pub(super) const ALLOCATION_EXAMPLE: &str = r#"{

@@ -118,7 +118,12 @@ pub(super) const FIELDS: &[Field] = &[
         List,
         "Locks without which it is not placed: it takes all of them or none, in the order of acceptance, and holds them until nothing of it may run.",
     ),
-    must("spec.locks.name", Text, "The lock, of the same namespace."),
+    may(
+        "spec.locks.key",
+        Text,
+        "Instead of a lock: a key of which one submission of the namespace is active at a time. It needs not be made before.",
+    ),
+    may("spec.locks.name", Text, "The lock, of the same namespace."),
     may("spec.locks.permits", Whole, "How many permits. Default 1."),
     may(
         "spec.locks.whenHeld",

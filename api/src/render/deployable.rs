@@ -1,6 +1,7 @@
 //! `Deployable`.
 
 use super::approvals::{self, ApprovalsState, Rule};
+use super::keeping;
 use super::runnable::{Placement, manifest as piece};
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
@@ -55,6 +56,10 @@ struct Spec<'a> {
     rollout: Option<Rollout<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<Rule<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allocations: Vec<keeping::Wanted<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<keeping::WantedLock<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     manifests: Option<Vec<&'a RawValue>>,
 }
@@ -77,6 +82,8 @@ impl<'a> Spec<'a> {
             prune: spec.prune,
             rollout: Rollout::of(&spec.rollout),
             approvals: spec.approvals.as_ref().map(approvals::rule),
+            allocations: spec.allocations.iter().map(keeping::wanted).collect(),
+            locks: spec.locks.iter().map(keeping::wanted_lock).collect(),
             manifests: planned.and_then(|planned| planned.iter().map(|plan| piece(plan, kept)).collect()),
         }
     }
@@ -116,6 +123,10 @@ struct State<'a> {
     conditions: Vec<Condition>,
     #[serde(skip_serializing_if = "Option::is_none")]
     approvals: Option<ApprovalsState<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allocations: Vec<keeping::Given<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    locks: Vec<keeping::Held<'a>>,
     counts: Counts,
     clusters: Vec<On<'a>>,
 }
@@ -214,6 +225,8 @@ impl<'a> State<'a> {
                 .approvals
                 .as_ref()
                 .map(|approvals| approvals::on(approvals, deployable.digest, waits)),
+            allocations: deployable.allocations.iter().map(keeping::given).collect(),
+            locks: deployable.locks.iter().map(keeping::held).collect(),
             counts: Counts {
                 clusters: counts.clusters,
                 synced: counts.synced,

@@ -28,8 +28,12 @@ pub(super) fn wanted(wanted: &record::WantedAllocation) -> Wanted<'_> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WantedLock<'a> {
-    name: &'a str,
-    permits: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permits: Option<u32>,
     when_held: &'static str,
 }
 
@@ -38,7 +42,11 @@ pub(super) fn wanted_lock(wanted: &record::WantedLock) -> WantedLock<'_> {
         WhenHeld::Wait => "Wait",
         WhenHeld::Refuse => "Refuse",
     };
-    WantedLock { name: &wanted.name, permits: wanted.permits, when_held }
+    let name = wanted.name.as_str();
+    match wanted.is_key {
+        true => WantedLock { key: Some(name), name: None, permits: None, when_held },
+        false => WantedLock { key: None, name: Some(name), permits: Some(wanted.permits), when_held },
+    }
 }
 
 #[derive(Serialize)]

@@ -98,7 +98,10 @@ pub(super) fn allocation(
         expires_at: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         runnable: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deployable: Option<String>,
     }
+    let (runnable, deployable) = submission(scene, allocation)?;
     Ok(bytes(&Document {
         api_version: API_VERSION,
         kind: "Allocation",
@@ -109,7 +112,8 @@ pub(super) fn allocation(
             size: allocation.slots.count(),
             fence: allocation.fence().0,
             expires_at: allocation.expires_ms.map(time::format),
-            runnable: runnable(scene, allocation)?,
+            runnable,
+            deployable,
         },
     }))
 }
@@ -119,12 +123,16 @@ fn is_one(size: &u64) -> bool {
     *size == 1
 }
 
-/// Whose it is.
-fn runnable(scene: &Scene<'_>, allocation: &Allocation) -> Result<Option<String>, Damaged> {
-    let Some(ordinal) = allocation.run else { return Ok(None) };
+/// Which runnable's it is, or which deployable's.
+fn submission(
+    scene: &Scene<'_>,
+    allocation: &Allocation,
+) -> Result<(Option<String>, Option<String>), Damaged> {
+    let Some(ordinal) = allocation.submission else { return Ok((None, None)) };
     Ok(match query::record(scene.view, ordinal)? {
-        Some(Record::Runnable(run)) => Some(run.head.name),
-        _ => None,
+        Some(Record::Runnable(run)) => (Some(run.head.name), None),
+        Some(Record::Deployable(deployable)) => (None, Some(deployable.head.name)),
+        _ => (None, None),
     })
 }
 
@@ -154,10 +162,11 @@ pub(crate) fn cells(scene: &Scene<'_>, pool: &Pool) -> Result<Vec<Value>, Damage
 /// The same of an allocation.
 pub(crate) fn allocation_cells(scene: &Scene<'_>, allocation: &Allocation) -> Result<Vec<Value>, Damaged> {
     let none = || "<none>".to_owned();
+    let (runnable, deployable) = submission(scene, allocation)?;
     Ok(vec![
         json!(allocation.head.name),
         json!(allocation.value),
-        json!(runnable(scene, allocation)?.unwrap_or_else(none)),
+        json!(runnable.or(deployable).unwrap_or_else(none)),
         json!(allocation.expires_ms.map_or_else(none, time::format)),
         json!(scene.age(Some(allocation.head.created_ms))),
         json!(allocation.fence().0),

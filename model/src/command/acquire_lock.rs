@@ -58,7 +58,14 @@ impl AcquireLock {
         }
         let expires_ms = Some(until_ms);
         let (owner, permits) = (self.owner.clone(), self.permits);
-        lock.grant(Hold { owner, permits, token: txn.next_revision(), since_ms: now, expires_ms, run: None });
+        lock.grant(Hold {
+            owner,
+            permits,
+            token: txn.next_revision(),
+            since_ms: now,
+            expires_ms,
+            submission: None,
+        });
         write(txn, lock, format!("{} holds it", self.owner))
     }
 }

@@ -45,6 +45,7 @@ impl AddLock {
                 ..Head::default()
             },
             permits: self.permits,
+            of_key: false,
             holders: Vec::new(),
         };
         let record = txn.put(Record::Lock(lock))?;

@@ -63,18 +63,14 @@ impl Allocate {
         mut has: Allocation,
     ) -> Result<Result<Done, Refusal>, Damaged> {
         let conflict = |message| Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
-        if has.run.is_some() {
-            let message = format!("{:?} is a runnable's own, and goes with it", has.head.name);
+        if has.submission.is_some() {
+            let message = format!("{:?} is a submission's own, and goes with it", has.head.name);
             return conflict(message);
         }
-        let is_it = |fit: Fit| {
-            let same_size = !self.wanted.says_size() || fit.count == has.slots.count();
-            same_size && fit.first.is_none_or(|first| first == has.slots.first)
-        };
-        match pool.values.fit(&self.wanted) {
+        match has.is_what(pool, &self.wanted) {
             Err(why) => return Ok(Err(unfit(pool, &why))),
-            Ok(fit) if is_it(fit) => {}
-            Ok(_) => {
+            Ok(true) => {}
+            Ok(false) => {
                 let message =
                     format!("{:?} has {} already, which is not that; release it first", self.key, has.value);
                 return conflict(message);
@@ -94,7 +90,7 @@ impl Allocate {
         key: &str,
         slots: Span,
         (uid, by): (Uid, &Principal),
-        run: Option<Ordinal>,
+        submission: Option<Ordinal>,
         ttl_ms: Option<u64>,
     ) -> Allocation {
         let now = txn.now_ms();
@@ -116,8 +112,17 @@ impl Allocate {
             value: pool.values.text(slots).unwrap_or_default(),
             ttl_ms,
             expires_ms: ttl_ms.map(|ttl_ms| now.saturating_add(ttl_ms)),
-            run,
+            submission,
         }
+    }
+}
+
+impl Allocation {
+    /// True if it is what is asked for; else why that cannot be asked of the pool.
+    pub(super) fn is_what(&self, pool: &Pool, wanted: &WantedValue) -> Result<bool, String> {
+        let fit = pool.values.fit(wanted)?;
+        let same_size = !wanted.says_size() || fit.count == self.slots.count();
+        Ok(same_size && fit.first.is_none_or(|first| first == self.slots.first))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Release a value of a pool.
 //!
 //! Reads and removes the allocation. Refused when there is none of that name (`NotFound`), it is not the one or not at
-//! the revision that was asked for, or while a runnable has it (`Conflict`).
+//! the revision that was asked for, or while a submission has it (`Conflict`).
 
 use super::Target;
 use crate::record::{Record, Resource};
@@ -23,9 +23,9 @@ impl Deallocate {
             Ok(_) => return Ok(Err(self.target.not_found("allocations"))),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if found.run.is_some() {
+        if found.submission.is_some() {
             let message = format!(
-                "{:?} is a runnable's own: it is released when nothing of the run is on a cluster any more",
+                "{:?} is a submission's own: it is released when nothing of that is on a cluster any more",
                 found.head.name
             );
             return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));

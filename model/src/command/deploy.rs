@@ -1,10 +1,10 @@
 //! Take a deployable.
 //!
 //! Reads the name, the named clusters and all clusters; writes the deployable, its first generation, and an
-//! installation for each cluster that it goes to. Refused when the name is taken (`AlreadyExists`) or a named cluster
-//! is unknown (`Invalid`).
+//! installation for each cluster that it goes to, allocations and locks. Refused when the name is taken (`AlreadyExists`), a named
+//! cluster, pool or lock is unknown (`Invalid`), or a value or lock that it names is another's (`Conflict`).
 
-use super::{Principal, install};
+use super::{Principal, endow, install};
 use crate::record::{
     Approvals, Asked, Bundle, DeploySpec, Deployable, Head, Person, Placement, Planned, Record, Resource,
 };
@@ -65,10 +65,10 @@ impl Deploy {
             head: Head {
                 ordinal: txn.new_ordinal(),
                 uid: self.uid,
-                namespace: take(&mut self.namespace),
+                namespace: self.namespace.clone(),
                 name: self.name.clone(),
-                labels: take(&mut self.labels),
-                annotations: take(&mut self.annotations),
+                labels: self.labels.clone(),
+                annotations: self.annotations.clone(),
                 created_ms: txn.now_ms(),
                 created_by: by.user.clone(),
                 ..Head::default()
@@ -84,9 +84,14 @@ impl Deploy {
             progress_message: String::new(),
             look_ms: None,
             withdrawal: None,
+            allocations: Vec::new(),
+            locks: Vec::new(),
             counts: crate::record::Counts::default(),
             history: Vec::new(),
         };
+        if let Some(refusal) = endow::give(txn, &mut deployable, by, &mut self.asked)? {
+            return Ok(Err(refusal));
+        }
         generation(txn, by, &mut deployable, &mut self.asked, None)?;
         let record = install::spread(txn, deployable)?;
         Ok(Ok(Done::with(txn, record)))
@@ -129,6 +134,7 @@ pub(super) fn generation(
         txn.put_part(ordinal, part, bytes);
         bytes = rest;
     }
+    let values = endow::values(deployable, asked);
     deployable.generation += 1;
     deployable.spec = take(&mut asked.spec);
     deployable.digest = asked.digest;
@@ -143,6 +149,7 @@ pub(super) fn generation(
         counts_as: again.map_or(deployable.generation, |earlier| earlier.counts_as),
         spec: deployable.spec.clone(),
         digest: asked.digest,
+        values,
         planned: take(&mut asked.planned),
         parts,
         manifests: bytes,

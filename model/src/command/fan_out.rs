@@ -137,7 +137,6 @@ fn child(txn: &mut Txn<'_>, run: &Runnable, cluster: &Cluster, name: String) -> 
         parent: Some(parent),
         fan_out: None,
         approvals: None,
-        allocations: Vec::new(),
         locks: Vec::new(),
         waits_for_locks: false,
         parts: 0,
@@ -219,6 +218,7 @@ fn change(child: &mut Runnable, run: &Runnable, cascade: &Cascade, now: u64) -> 
                 return false;
             }
             retry::start_again(child, now);
+            child.allocations.clone_from(&run.allocations);
             child.start_deadline_ms = run.start_deadline_ms;
             child.finish_deadline_ms = run.finish_deadline_ms;
             let message = format!("{} asked for a retry of {}", cascade.by, run.head.name);

@@ -1,7 +1,7 @@
 //! What every command that touches a deployable ends with: its installations follow from its generation, its placement
 //! and the clusters that there are.
 
-use super::deploy;
+use super::{deploy, endow};
 use crate::record::{
     Approved, Bundle, Cluster, Counts, Deployable, Differences, Drift, Health, Installation, ObjectState,
     Record, Synced,
@@ -239,6 +239,8 @@ fn write(txn: &mut Txn<'_>, mut deployable: Deployable) -> Result<Arc<Record>, D
         for (_, bundle) in std::mem::take(&mut deployable.bundles) {
             deploy::remove(txn, bundle)?;
         }
+        let objects_stay = deployable.withdrawal.as_ref().is_some_and(|withdrawal| withdrawal.orphan);
+        endow::give_back(txn, &mut deployable, objects_stay)?;
         if deployable.head.revision != Revision(0) {
             txn.remove(deployable.head.ordinal, 0)?;
         }

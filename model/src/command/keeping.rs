@@ -6,14 +6,14 @@ use super::acquire_lock::waiting_words;
 use super::allocate::{Allocate, slots, unconfirmed};
 use crate::manifest::placeholder;
 use crate::record::{
-    AttemptPhase, Given, Held, Hold, Lock, Object, Record, Resource, Runnable, WantedAllocation, WantedLock,
-    WantedValue, WhenHeld,
+    AttemptPhase, Given, Head, Held, Hold, Lock, Object, Planned, Record, Resource, Runnable,
+    WantedAllocation, WantedLock, WantedValue, WhenHeld,
 };
 use crate::{Cause, Damaged, Digest, Ordinal, Refusal, RefusalKind, Tag, Txn, Uid, limits, lookup};
 use std::mem::take;
 
 /// Gives a run that is accepted its values and the locks that it does not wait for, and resolves its manifests; why it
-/// cannot be accepted otherwise.
+/// cannot be accepted otherwise. The runs of a fan-out have its values, and take its locks themselves.
 pub(super) fn begin(
     txn: &mut Txn<'_>,
     run: &mut Runnable,
@@ -27,16 +27,16 @@ pub(super) fn begin(
         return Ok(Some(unconfirmed()));
     }
     for (i, wanted) in run.spec.allocations.clone().iter().enumerate() {
-        match allocate(txn, run, by, wanted)? {
+        match allocate(txn, &run.head, by, wanted)? {
             Ok(given) => run.allocations.push(given),
             Err(refusal) => return Ok(Some(at_fault(refusal, format!("spec.allocations[{i}]")))),
         }
     }
-    if let Err(refusal) = resolve(run, manifests) {
+    if let Err(refusal) = resolve(&mut run.digest, &mut run.planned, manifests, &run.allocations) {
         return Ok(Some(refusal));
     }
     for (i, wanted) in run.spec.locks.clone().iter().enumerate() {
-        if let Some(refusal) = impossible(txn, run, wanted)? {
+        if let Some(refusal) = impossible(txn, &run.head.namespace, wanted)? {
             return Ok(Some(at_fault(refusal, format!("spec.locks[{i}]"))));
         }
     }
@@ -53,12 +53,9 @@ pub(super) fn begin_again(
         let Some(given) = run.allocations.get(i).filter(|given| given.allocation.is_none()).cloned() else {
             continue;
         };
-        let wanted = WantedAllocation {
-            name: given.name,
-            pool: given.pool,
-            wanted: WantedValue::exactly(given.value),
-        };
-        match allocate(txn, run, by, &wanted)? {
+        let Given { name, pool, value, .. } = given;
+        let wanted = WantedAllocation { name, pool, wanted: WantedValue::exactly(value) };
+        match allocate(txn, &run.head, by, &wanted)? {
             Ok(given) => run.allocations.iter_mut().skip(i).take(1).for_each(|slot| *slot = given.clone()),
             Err(refusal) => {
                 let message = format!("{}; submit it anew to have another value", refusal.message);
@@ -69,19 +66,20 @@ pub(super) fn begin_again(
     take_at_once(txn, run)
 }
 
-fn at_fault(mut refusal: Refusal, field: String) -> Refusal {
+pub(super) fn at_fault(mut refusal: Refusal, field: String) -> Refusal {
     refusal.causes = vec![Cause { field: field.clone(), message: refusal.message.clone() }];
     refusal.message = format!("{field}: {}", refusal.message);
     refusal
 }
 
-fn allocate(
+/// Gives a submission a value for as long as it needs it.
+pub(super) fn allocate(
     txn: &mut Txn<'_>,
-    run: &Runnable,
+    head: &Head,
     by: &Principal,
     wanted: &WantedAllocation,
 ) -> Result<Result<Given, Refusal>, Damaged> {
-    let namespace = &run.head.namespace;
+    let namespace = &head.namespace;
     let Some(Record::Pool(pool)) = txn.named(Resource::Pool, namespace, &wanted.pool)? else {
         let message = format!("there is no pool {:?} in namespace {namespace:?}: make it first", wanted.pool);
         return Ok(Err(Refusal::new(RefusalKind::Invalid, message)));
@@ -90,70 +88,87 @@ fn allocate(
         Ok(slots) => slots,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let key = format!("{}.{}", run.head.uid, wanted.name);
-    // Unlike any before: the same run may be given it twice.
-    let seed = Digest::of(format!("{key}/{}", txn.next_revision()).as_bytes());
-    let uid = Uid::from_random(std::array::from_fn(|at| seed.0.get(at).copied().unwrap_or_default()));
-    let run = Some(run.head.ordinal);
-    let allocation = Allocate::allocation(txn, &pool, &key, slots, (uid, by), run, None);
+    let key = format!("{}.{}", head.uid, wanted.name);
+    let uid = uid_unlike_any(txn, &key);
+    let allocation = Allocate::allocation(txn, &pool, &key, slots, (uid, by), Some(head.ordinal), None);
     let (ordinal, value) = (allocation.head.ordinal, allocation.value.clone());
     txn.put(Record::Allocation(allocation))?;
     let (name, pool) = (wanted.name.clone(), wanted.pool.clone());
     Ok(Ok(Given { name, pool, value, allocation: Some(ordinal) }))
 }
 
+/// Of a record that `seed` has made: unlike any before, also if that made such a one before.
+fn uid_unlike_any(txn: &Txn<'_>, seed: &str) -> Uid {
+    let seed = Digest::of(format!("{seed}/{}", txn.next_revision()).as_bytes());
+    Uid::from_random(std::array::from_fn(|at| seed.0.get(at).copied().unwrap_or_default()))
+}
+
 /// Digests are of what is sent: of manifests with their values in place.
-fn resolve(run: &mut Runnable, manifests: &[u8]) -> Result<(), Refusal> {
-    if run.allocations.is_empty() {
+pub(super) fn resolve(
+    digest: &mut Digest,
+    planned: &mut [Planned],
+    manifests: &[u8],
+    values: &[Given],
+) -> Result<(), Refusal> {
+    if values.is_empty() {
         return Ok(());
     }
-    let mut all = run.digest.0.to_vec();
-    for i in 0..run.planned.len() {
-        let Some(plan) = run.planned.get(i) else { break };
+    let mut all = digest.0.to_vec();
+    let mut digests = Vec::with_capacity(planned.len());
+    for (i, plan) in planned.iter().enumerate() {
         let [from, length] =
             [plan.offset, plan.length].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
         let kept = manifests.get(from..from.saturating_add(length)).unwrap_or_default();
-        let resolved = placeholder::resolve(kept, |name| run.value(name)).map_err(|why| {
+        let resolved = placeholder::resolve(kept, |name| Given::value(values, name)).map_err(|why| {
             let field = format!("spec.manifests[{i}]");
             at_fault(Refusal::new(RefusalKind::Invalid, why), field)
         })?;
         let digest = Digest::of(&resolved);
         all.extend(digest.0);
-        if let Some(plan) = run.planned.get_mut(i) {
-            plan.digest = digest;
-        }
+        digests.push(digest);
     }
-    run.digest = Digest::of(&all);
+    planned.iter_mut().zip(digests).for_each(|(plan, digest)| plan.digest = digest);
+    *digest = Digest::of(&all);
     Ok(())
 }
 
-/// Why a lock can never be granted to the run.
-fn impossible(txn: &Txn<'_>, run: &Runnable, wanted: &WantedLock) -> Result<Option<Refusal>, Damaged> {
-    let namespace = &run.head.namespace;
+/// Why a lock can never be granted to a submission.
+pub(super) fn impossible(
+    txn: &Txn<'_>,
+    namespace: &str,
+    wanted: &WantedLock,
+) -> Result<Option<Refusal>, Damaged> {
     let message = match txn.named(Resource::Lock, namespace, &wanted.name)? {
+        Some(Record::Lock(lock)) if wanted.is_key && lock.permits > 1 => no_key(&lock),
         Some(Record::Lock(lock)) if wanted.permits <= lock.permits => return Ok(None),
         Some(Record::Lock(lock)) => format!("lock {:?} has {} permits in all", wanted.name, lock.permits),
+        _ if wanted.is_key => return Ok(None),
         _ => format!("there is no lock {:?} in namespace {namespace:?}: make it first", wanted.name),
     };
     Ok(Some(Refusal::new(RefusalKind::Invalid, message)))
 }
 
+fn no_key(lock: &Lock) -> String {
+    let (name, permits) = (&lock.head.name, lock.permits);
+    format!("lock {name:?} has {permits} permits, and as a key only one may be active: name the lock instead")
+}
+
 fn take_at_once(txn: &mut Txn<'_>, run: &mut Runnable) -> Result<Option<Refusal>, Damaged> {
-    let taken = take_locks(txn, run, |wanted| wanted.when_held == WhenHeld::Refuse)?;
+    let taken = take_missing(txn, run, |wanted| wanted.when_held == WhenHeld::Refuse)?;
     Ok(taken.err().map(|why| Refusal::new(RefusalKind::Conflict, why)))
 }
 
 /// Has the run hold all of its locks, for a new attempt: with new tokens. Otherwise it holds no more than before.
 pub(super) fn take_all(txn: &mut Txn<'_>, run: &mut Runnable) -> Result<Result<(), String>, Damaged> {
     let before: Vec<String> = run.locks.iter().map(|held| held.name.clone()).collect();
-    if let Err(why) = take_locks(txn, run, |_| true)? {
+    if let Err(why) = take_missing(txn, run, |_| true)? {
         return Ok(Err(why));
     }
     run.waits_for_locks = false;
     for held in run.locks.iter_mut().filter(|held| before.contains(&held.name)) {
         let Some(mut lock) = txn.lock(held.lock)? else { continue };
         let token = txn.next_revision();
-        let is_ours = |hold: &&mut Hold| hold.run == Some(run.head.ordinal);
+        let is_ours = |hold: &&mut Hold| hold.submission == Some(run.head.ordinal);
         if let Some(hold) = lock.holders.iter_mut().find(is_ours) {
             (hold.token, held.token) = (token, token);
             txn.put(Record::Lock(lock))?;
@@ -162,42 +177,101 @@ pub(super) fn take_all(txn: &mut Txn<'_>, run: &mut Runnable) -> Result<Result<(
     Ok(Ok(()))
 }
 
-/// Grants the locks that are `wanted` and not held yet: all of them, or none and why.
-fn take_locks(
+/// Grants the run those of its locks that are `wanted` and that it does not hold yet: all of them, or none and why.
+fn take_missing(
     txn: &mut Txn<'_>,
     run: &mut Runnable,
     wanted: impl Fn(&WantedLock) -> bool,
 ) -> Result<Result<(), String>, Damaged> {
+    let missing: Vec<&WantedLock> =
+        run.spec.locks.iter().filter(|one| wanted(one) && !run.holds(&one.name)).collect();
+    let owner = format!("runnable/{}", run.head.name);
+    Ok(take_locks(txn, &run.head, &owner, Some(run.head.ordinal), &missing)?
+        .map(|held| run.locks.extend(held)))
+}
+
+/// Grants a submission locks: all of them, or none and why. `turn` is its place among those that wait; who has none comes
+/// behind all of them.
+pub(super) fn take_locks(
+    txn: &mut Txn<'_>,
+    head: &Head,
+    owner: &str,
+    turn: Option<Ordinal>,
+    wanted: &[&WantedLock],
+) -> Result<Result<Vec<Held>, String>, Damaged> {
     let mut grants = Vec::new();
-    for wanted in run.spec.locks.iter().filter(|one| wanted(one) && !run.holds(&one.name)) {
-        let Some(Record::Lock(mut lock)) = txn.named(Resource::Lock, &run.head.namespace, &wanted.name)?
-        else {
-            return Ok(Err(format!("there is no lock {:?} any more", wanted.name)));
+    for wanted in wanted {
+        let mut lock = match txn.named(Resource::Lock, &head.namespace, &wanted.name)? {
+            Some(Record::Lock(lock)) => lock,
+            _ if wanted.is_key => {
+                grants.push((None, *wanted));
+                continue;
+            }
+            _ => return Ok(Err(format!("there is no lock {:?} any more", wanted.name))),
         };
         lock.drop_expired(txn.now_ms());
-        if let Some(why) = waiting_words(txn, &lock, Some(run.head.ordinal))? {
+        if wanted.is_key && lock.permits > 1 {
+            return Ok(Err(no_key(&lock)));
+        }
+        if let Some(why) = waiting_words(txn, &lock, turn)? {
             return Ok(Err(why));
         }
         if wanted.permits > lock.free() || lock.holders.len() >= limits::LOCK_HOLDERS_MAX {
             return Ok(Err(lock.refusal_words(wanted.permits)));
         }
-        grants.push((lock, wanted.permits));
+        grants.push((Some(lock), *wanted));
     }
-    for (mut lock, permits) in grants {
+    let mut held = Vec::new();
+    for (lock, WantedLock { name, permits, .. }) in grants {
+        let mut lock = lock.unwrap_or_else(|| lock_of_key(txn, head, name));
         let (token, now) = (txn.next_revision(), txn.now_ms());
-        let owner = format!("runnable/{}", run.head.name);
-        lock.holders.push(Hold {
-            owner,
-            permits,
-            token,
-            since_ms: now,
-            expires_ms: None,
-            run: Some(run.head.ordinal),
-        });
-        run.locks.push(Held { name: lock.head.name.clone(), lock: lock.head.ordinal, permits, token });
+        let (owner, submission) = (owner.to_owned(), Some(head.ordinal));
+        lock.grant(Hold { owner, permits: *permits, token, since_ms: now, expires_ms: None, submission });
+        held.push(Held { name: name.clone(), lock: lock.head.ordinal, permits: *permits, token });
         txn.put(Record::Lock(lock))?;
     }
-    Ok(Ok(()))
+    Ok(Ok(held))
+}
+
+/// The lock of a key, as it is made for the first who has it. Not written yet.
+fn lock_of_key(txn: &mut Txn<'_>, of: &Head, key: &str) -> Lock {
+    let head = Head {
+        ordinal: txn.new_ordinal(),
+        uid: uid_unlike_any(txn, &format!("{}/{key}", of.uid)),
+        namespace: of.namespace.clone(),
+        name: key.to_owned(),
+        created_ms: txn.now_ms(),
+        created_by: of.created_by.clone(),
+        ..Head::default()
+    };
+    Lock { head, permits: 1, of_key: true, holders: Vec::new() }
+}
+
+/// Takes its locks from a submission, and has those be placed that wait for them.
+pub(super) fn release_locks(txn: &mut Txn<'_>, head: &Head, held: Vec<Held>) -> Result<(), Damaged> {
+    for held in held {
+        let Some(mut lock) = txn.lock(held.lock)? else { continue };
+        lock.holders.retain(|hold| hold.submission != Some(head.ordinal));
+        if !forget_key(txn, &lock, head.ordinal)? {
+            txn.put(Record::Lock(lock))?;
+            wake(txn, &head.namespace, &held.name, head.ordinal)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the lock of a key that nobody has, nor waits for beside `not`. True if it did.
+fn forget_key(txn: &mut Txn<'_>, lock: &Lock, not: Ordinal) -> Result<bool, Damaged> {
+    let Head { ordinal, namespace, name, .. } = &lock.head;
+    if !lock.of_key || !lock.holders.is_empty() {
+        return Ok(false);
+    }
+    let waiting = txn.ordinals(Tag::Waits, lookup::name_hash(Resource::Lock, namespace, name), 2)?;
+    if waiting.iter().any(|waits| *waits != not) {
+        return Ok(false);
+    }
+    txn.remove(*ordinal, 0)?;
+    Ok(true)
 }
 
 /// Gives back what the run needs no more: locks when nothing of it may run, values when nothing of it is on a cluster.
@@ -206,27 +280,40 @@ pub(super) fn give_back(txn: &mut Txn<'_>, run: &mut Runnable) -> Result<(), Dam
         run.waits_for_locks = false;
         for wanted in &run.spec.locks {
             wake(txn, &run.head.namespace, &wanted.name, run.head.ordinal)?;
+            if let Some(Record::Lock(lock)) = txn.named(Resource::Lock, &run.head.namespace, &wanted.name)? {
+                forget_key(txn, &lock, run.head.ordinal)?;
+            }
         }
     }
     if !run.phase.is_terminal() {
         return Ok(());
     }
     if !may_run(run) {
-        for held in take(&mut run.locks) {
-            let Some(mut lock) = txn.lock(held.lock)? else { continue };
-            lock.holders.retain(|hold| hold.run != Some(run.head.ordinal));
-            txn.put(Record::Lock(lock))?;
-            wake(txn, &run.head.namespace, &held.name, run.head.ordinal)?;
-        }
+        release_locks(txn, &run.head, take(&mut run.locks))?;
     }
-    if !run.objects.iter().any(Object::claims) {
+    let is_used = run.objects.iter().any(Object::claims);
+    if run.has_values() && !is_used && !runs_have_values(txn, run)? {
         for given in &mut run.allocations {
-            if let Some(ordinal) = given.allocation.take() {
+            // Those of a run of a fan-out are its parent's.
+            if let Some(ordinal) = given.allocation.take().filter(|_| run.parent.is_none()) {
                 txn.remove(ordinal, 0)?;
             }
         }
     }
     Ok(())
+}
+
+/// True while a run of a fan-out uses its values.
+fn runs_have_values(txn: &Txn<'_>, run: &Runnable) -> Result<bool, Damaged> {
+    if run.fan_out.is_none() {
+        return Ok(false);
+    }
+    for ordinal in txn.children(run.head.ordinal, Ordinal(0), limits::FAN_OUT_CLUSTERS_MAX)? {
+        if txn.runnable(ordinal)?.is_some_and(|child| child.has_values()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// True while something of a run that has ended may run still: a main object whose end was not seen, or a member of a

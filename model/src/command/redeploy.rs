@@ -1,11 +1,11 @@
 //! Change a deployable: a new spec is a new generation; labels and annotations are set as they are given.
 //!
 //! Reads and writes the deployable, and with a new spec all that [`Deploy`](super::Deploy) does. Refused when there is
-//! none of that name (`NotFound`), it is not at the revision that was asked for or is being removed (`Conflict`), or a
-//! named cluster is unknown (`Invalid`).
+//! none of that name (`NotFound`), it is not at the revision that was asked for or is being removed, or a value or lock that
+//! it names is another's (`Conflict`), or a named cluster, pool or lock is unknown (`Invalid`).
 
 use super::deploy::{Deployment, generation, unknown_clusters};
-use super::{Principal, Target, install};
+use super::{Principal, Target, endow, install};
 use crate::record::Record;
 use crate::{Damaged, Done, Refusal, RefusalKind, Txn};
 use serde::{Deserialize, Serialize};
@@ -35,8 +35,8 @@ impl Redeploy {
             Ok(deployable) => deployable,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let is_same = deployable.digest == self.asked.digest;
-        let head = &mut deployable.head;
+        let is_same = endow::digest(&deployable, &self.asked) == Some(deployable.digest);
+        let head = &deployable.head;
         if is_same && (&head.labels, &head.annotations) == (&self.labels, &self.annotations) {
             return Ok(Ok(Done::unchanged(Record::Deployable(deployable))));
         }
@@ -47,8 +47,11 @@ impl Redeploy {
         if let Some(refusal) = unknown_clusters(txn, &self.asked.spec.placement)? {
             return Ok(Err(refusal));
         }
-        head.labels = take(&mut self.labels);
-        head.annotations = take(&mut self.annotations);
+        if !is_same && let Some(refusal) = endow::give(txn, &mut deployable, by, &mut self.asked)? {
+            return Ok(Err(refusal));
+        }
+        deployable.head.labels = take(&mut self.labels);
+        deployable.head.annotations = take(&mut self.annotations);
         if is_same {
             let record = txn.put(Record::Deployable(deployable))?;
             return Ok(Ok(Done::with(txn, record)));

@@ -39,14 +39,14 @@ impl RenewLock {
 }
 
 impl Lock {
-    /// Where the grant of that token is, if it is not over and not a runnable's.
+    /// Where the grant of that token is, if it is not over and not a submission's.
     pub(super) fn granted(&self, token: Revision, now_ms: u64) -> Result<usize, Refusal> {
         let is_it = |hold: &Hold| hold.token == token && !hold.is_expired(now_ms);
         let position = self.holders.iter().position(is_it).ok_or_else(|| over(self, token))?;
-        match self.holders.get(position).filter(|hold| hold.run.is_some()) {
+        match self.holders.get(position).filter(|hold| hold.submission.is_some()) {
             Some(hold) => {
                 let message = format!(
-                    "{} holds lock {:?} as long as something of it may run; cancel it to have it released",
+                    "{} holds lock {:?} as long as something of it may run; cancel or delete it to have it released",
                     hold.owner, self.head.name
                 );
                 Err(Refusal::new(RefusalKind::Conflict, message))

@@ -42,7 +42,7 @@ impl Retry {
                 self.target.name, run.phase
             ));
         }
-        let parent = match fan_out_of(txn, &run)? {
+        let mut parent = match fan_out_of(txn, &run)? {
             Ok(parent) => parent,
             Err(why) => return conflict(why),
         };
@@ -53,8 +53,13 @@ impl Retry {
                 self.target.name
             ));
         }
-        if let Some(refusal) = keeping::begin_again(txn, &mut run, by)? {
+        // The values of a run of a fan-out are its parent's.
+        let refusal = keeping::begin_again(txn, parent.as_mut().unwrap_or(&mut run), by)?;
+        if let Some(refusal) = refusal {
             return Ok(Err(refusal));
+        }
+        if let Some(parent) = &parent {
+            run.allocations.clone_from(&parent.allocations);
         }
         let now = txn.now_ms();
         start_again(&mut run, now);

@@ -366,10 +366,17 @@ pub(super) fn enter(run: &mut Runnable, now: u64, phase: Phase, reason: Reason, 
 pub(super) fn write(txn: &mut Txn<'_>, run: Runnable) -> Result<Arc<Record>, Damaged> {
     let Some(parent) = run.parent.as_ref().map(|parent| parent.ordinal) else { return put(txn, run) };
     let (ordinal, after) = (run.head.ordinal, run.phase);
-    let before = txn.runnable(ordinal)?.map(|run| run.phase);
+    let before = txn.runnable(ordinal)?;
     let record = put(txn, run)?;
-    let is_gone = txn.runnable(ordinal)?.is_none();
-    fan_out::changed(txn, parent, before, after, is_gone)?;
+    let now = txn.runnable(ordinal)?;
+    let has_values = |run: &Option<Runnable>| run.as_ref().is_some_and(Runnable::has_values);
+    let change = fan_out::Change {
+        before: before.as_ref().map(|run| run.phase),
+        after,
+        is_gone: now.is_none(),
+        gave_back: has_values(&before) && !has_values(&now),
+    };
+    fan_out::changed(txn, parent, change)?;
     Ok(record)
 }
 
@@ -377,7 +384,15 @@ pub(super) fn write(txn: &mut Txn<'_>, run: Runnable) -> Result<Arc<Record>, Dam
 pub(super) fn remove(txn: &mut Txn<'_>, run: &Runnable) -> Result<(), Damaged> {
     txn.remove(run.head.ordinal, run.parts)?;
     match &run.parent {
-        Some(parent) => fan_out::changed(txn, parent.ordinal, Some(run.phase), run.phase, true),
+        Some(parent) => {
+            let change = fan_out::Change {
+                before: Some(run.phase),
+                after: run.phase,
+                is_gone: true,
+                gave_back: false,
+            };
+            fan_out::changed(txn, parent.ordinal, change)
+        }
         None => Ok(()),
     }
 }

@@ -40,6 +40,8 @@ impl UpdateLock {
             return Ok(Err(Refusal::new(RefusalKind::Conflict, message)));
         }
         lock.permits = self.permits;
+        // Whoever sets it wants it to be there.
+        lock.of_key = false;
         lock.head.labels.clone_from(&self.labels);
         lock.head.annotations.clone_from(&self.annotations);
         if lock == before {

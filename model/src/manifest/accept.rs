@@ -8,7 +8,7 @@ use super::object;
 use super::placement::placement_of;
 use super::{keeping, marks, names};
 use crate::command::{ManifestName, Submit, SubmitManifest};
-use crate::record::{OnLate, OnLoss, Placement, Preflight, RunSpec};
+use crate::record::{OnLate, OnLoss, Placement, Preflight, RunSpec, WhenHeld};
 use crate::{Cause, Digest, Uid, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -145,7 +145,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
             .unwrap_or(limits::TTL_AFTER_FINISHED_MS),
         approvals: spec.take("approvals").map(|value| super::approvals::rule_of(value, faults)),
         allocations: keeping::allocations_of(&mut spec, faults),
-        locks: keeping::locks_of(&mut spec, faults),
+        locks: keeping::locks_of(&mut spec, WhenHeld::Wait, faults),
         main_runs_ms: None,
         preflight: preflight_of(&mut spec, faults),
         requires: super::requires::requires_of(&mut spec, faults),
@@ -157,7 +157,7 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Specified {
         OnLoss::Wait | OnLoss::Fail => attempts_max,
     };
     let (planned, bytes) = manifests_of(&mut spec, namespace, numbered_max, Submission::Runnable, faults);
-    keeping::check_places(&run_spec, &planned, &bytes, faults);
+    keeping::check_places(&run_spec.allocations, &planned, &bytes, faults);
     let main = spec.take("main").map_or(Submit::UNNAMED, |main| named(main, &planned, faults));
     spec.finish(faults);
     // If several run to completion and none is named, it is refused; if it is one by a rule of users, nothing is known.

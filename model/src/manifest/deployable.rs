@@ -2,9 +2,10 @@
 
 use super::accept::{head_of, manifests_of};
 use super::fields::{Faults, Fields};
+use super::keeping;
 use super::kinds::Submission;
 use crate::command::{Deployment, ManifestName, SubmitManifest};
-use crate::record::{DeploySpec, Drift, OnConflict, Placement, Planned, Rollout};
+use crate::record::{DeploySpec, Drift, OnConflict, Placement, Planned, Rollout, WhenHeld};
 use crate::{Cause, Digest, limits};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -80,11 +81,16 @@ fn spec_of(value: Value, namespace: &str, faults: &mut Faults) -> Deployment {
         }
     };
     let ignore = ignored(&mut spec, faults);
+    let allocations = keeping::allocations_of(&mut spec, faults);
+    let locks = keeping::locks_of(&mut spec, WhenHeld::Refuse, faults);
     let (manifests, bytes) = manifests_of(&mut spec, namespace, 1, Submission::Deployable, faults);
+    keeping::check_places(&allocations, &manifests, &bytes, faults);
     spec.finish(faults);
     let planned: Vec<Planned> =
         manifests.into_iter().enumerate().filter_map(|(i, one)| planned(i, one, faults)).collect();
-    let spec = DeploySpec { placement, drift, on_conflict, ignore, prune, rollout, approvals };
+    let spec =
+        DeploySpec { placement, drift, on_conflict, ignore, prune, rollout, approvals, allocations, locks };
+    keeping::check_deployable(&spec, faults);
     Deployment { digest: digest(&spec, &bytes), spec, planned, manifests: bytes }
 }
 

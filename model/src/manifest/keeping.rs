@@ -1,4 +1,4 @@
-//! What a run asks for beside its objects: values of pools, and locks.
+//! What a submission asks for beside its objects: values of pools, and locks.
 
 use super::fields::{Faults, Fields};
 use super::lock::permits_of;
@@ -6,7 +6,7 @@ use super::pool::wanted_value;
 use super::{names, placeholder};
 use crate::command::SubmitManifest;
 use crate::limits;
-use crate::record::{RunSpec, WantedAllocation, WantedLock, WhenHeld};
+use crate::record::{DeploySpec, RunSpec, WantedAllocation, WantedLock, WhenHeld};
 
 /// `allocations: [{name, pool, value, size, align, prefixLength}]`
 pub(super) fn allocations_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<WantedAllocation> {
@@ -30,8 +30,8 @@ pub(super) fn allocations_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<
     all
 }
 
-/// `locks: [{name, permits, whenHeld}]`
-pub(super) fn locks_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<WantedLock> {
+/// `locks: [{name, permits, whenHeld}]`, or `{key, whenHeld}`; `usual` where `whenHeld` is not said.
+pub(super) fn locks_of(spec: &mut Fields<'_>, usual: WhenHeld, faults: &mut Faults) -> Vec<WantedLock> {
     let list = spec.list("locks", faults).unwrap_or_default();
     if list.len() > limits::RUN_LOCKS_MAX {
         faults.add("spec.locks", format!("at most {}", limits::RUN_LOCKS_MAX));
@@ -40,23 +40,38 @@ pub(super) fn locks_of(spec: &mut Fields<'_>, faults: &mut Faults) -> Vec<Wanted
     for (i, value) in list.into_iter().enumerate().take(limits::RUN_LOCKS_MAX) {
         let path = format!("spec.locks[{i}]");
         let mut fields = Fields::of(&path, value, faults);
-        let name = named(&mut fields, "name", faults);
-        let permits = permits_of(&mut fields, faults);
+        let is_key = fields.has("key");
+        if is_key && (fields.has("name") || fields.has("permits")) {
+            faults.add(&path, "is either a lock, with name and permits, or a key, which one has at a time");
+        }
+        let name = if is_key { key_of(&mut fields, faults) } else { named(&mut fields, "name", faults) };
+        let permits = if is_key { 1 } else { permits_of(&mut fields, faults) };
         let when_held = match fields.text("whenHeld", faults).as_deref() {
-            None | Some("Wait") => WhenHeld::Wait,
+            None => usual,
+            Some("Wait") => WhenHeld::Wait,
             Some("Refuse") => WhenHeld::Refuse,
             Some(other) => {
                 faults.add(fields.path("whenHeld"), format!("must be Wait or Refuse, not {other:?}"));
-                WhenHeld::Wait
+                usual
             }
         };
         fields.finish(faults);
         if wanted.iter().any(|earlier| earlier.name == name) {
             faults.add(path, format!("lock {name:?} is asked for twice"));
         }
-        wanted.push(WantedLock { name, permits, when_held });
+        wanted.push(WantedLock { name, permits, when_held, is_key });
     }
     wanted
+}
+
+/// A key is the name of a lock.
+fn key_of(fields: &mut Fields<'_>, faults: &mut Faults) -> String {
+    let key = named(fields, "key", faults);
+    if key.len() > super::pool::NAME_BYTES_MAX {
+        faults
+            .add(fields.path("key"), format!("must have at most {} characters", super::pool::NAME_BYTES_MAX));
+    }
+    key
 }
 
 fn named(fields: &mut Fields<'_>, field: &str, faults: &mut Faults) -> String {
@@ -67,20 +82,33 @@ fn named(fields: &mut Fields<'_>, field: &str, faults: &mut Faults) -> String {
     name
 }
 
-/// The runs of a fan-out are made from one spec.
+/// The runs of a fan-out take its locks themselves, when they are placed.
 pub(super) fn check_fan_out(spec: &RunSpec, faults: &mut Faults) {
-    for (field, is_empty) in [("allocations", spec.allocations.is_empty()), ("locks", spec.locks.is_empty())]
-    {
-        if spec.placement.fan_out && !is_empty {
-            let words = "is not supported together with fanOut: submit a run for each cluster";
-            faults.add(format!("spec.{field}"), words);
-        }
+    if !spec.placement.fan_out {
+        return;
+    }
+    for (i, _) in spec.locks.iter().enumerate().filter(|(_, lock)| lock.when_held == WhenHeld::Refuse) {
+        let words = "must be Wait together with fanOut: its runs take the lock one after the other";
+        faults.add(format!("spec.locks[{i}].whenHeld"), words);
+    }
+}
+
+/// A deployable does not wait for its locks.
+pub(super) fn check_deployable(spec: &DeploySpec, faults: &mut Faults) {
+    for (i, _) in spec.locks.iter().enumerate().filter(|(_, lock)| lock.when_held == WhenHeld::Wait) {
+        let words = "must be Refuse: a deployable is not accepted while others hold its locks";
+        faults.add(format!("spec.locks[{i}].whenHeld"), words);
     }
 }
 
 /// Every place in a manifest must be one that will have a value.
-pub(super) fn check_places(spec: &RunSpec, planned: &[SubmitManifest], bytes: &[u8], faults: &mut Faults) {
-    let declared: Vec<&str> = spec.allocations.iter().map(|wanted| wanted.name.as_str()).collect();
+pub(super) fn check_places(
+    allocations: &[WantedAllocation],
+    planned: &[SubmitManifest],
+    bytes: &[u8],
+    faults: &mut Faults,
+) {
+    let declared: Vec<&str> = allocations.iter().map(|wanted| wanted.name.as_str()).collect();
     for (i, plan) in planned.iter().enumerate() {
         let [from, length] =
             [plan.offset, plan.length].map(|number| usize::try_from(number).unwrap_or(usize::MAX));

@@ -70,8 +70,8 @@ pub fn read_acquire(value: Value) -> Result<ReadAcquire, Vec<Cause>> {
         let message = format!("says who asks: 1 to {OWNER_BYTES_MAX} printable characters without spaces");
         faults.add("owner", message);
     }
-    if owner.starts_with("runnable/") {
-        faults.add("owner", "begins as those of runnables do: choose another");
+    if owner.starts_with("runnable/") || owner.starts_with("deployable/") {
+        faults.add("owner", "begins as those of submissions do: choose another");
     }
     let permits = permits_of(&mut fields, &mut faults);
     let ttl_ms = fields.duration("ttl", &mut faults).unwrap_or(limits::LOCK_TTL_MS);

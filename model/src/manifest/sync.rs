@@ -1,6 +1,6 @@
 //! From a kept manifest of a deployable to what is created and applied.
 
-use super::{Marks, marks, materialise, pods};
+use super::{Marks, marks, materialise, placeholder, pods};
 use crate::Uid;
 use crate::record::{Bundle, Planned, Synced};
 use serde_json::Value;
@@ -44,7 +44,7 @@ fn synced(
     at: Option<(&str, &str)>,
 ) -> Option<Value> {
     let plan = bundle.planned.get(usize::from(planned))?;
-    let mut value = kept(plan, manifests)?;
+    let mut value = kept(bundle, plan, manifests)?;
     if at.is_some() {
         bundle.spec.ignore.iter().for_each(|pointer| remove(&mut value, pointer));
     }
@@ -70,15 +70,22 @@ fn synced(
 /// `None` if the bytes are not what was accepted.
 #[must_use]
 pub fn in_bundle(bundle: &Bundle, plan: &Planned, manifests: &[u8]) -> Option<Value> {
-    let mut value = kept(plan, manifests)?;
+    let mut value = kept(bundle, plan, manifests)?;
     bundle.spec.ignore.iter().for_each(|pointer| remove(&mut value, pointer));
     Some(value)
 }
 
-/// A manifest as it was accepted.
-pub(super) fn kept(plan: &Planned, manifests: &[u8]) -> Option<Value> {
+/// A manifest as it was accepted, with the values that it names.
+fn kept(bundle: &Bundle, plan: &Planned, manifests: &[u8]) -> Option<Value> {
     let from = usize::try_from(plan.offset).ok()?;
     let bytes = manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
+    let value =
+        |name: &str| bundle.values.iter().find(|(its, _)| its == name).map(|(_, value)| value.as_str());
+    let resolved = match placeholder::is_in(bytes) {
+        true => Some(placeholder::resolve(bytes, value).ok()?),
+        false => None,
+    };
+    let bytes = resolved.as_deref().unwrap_or(bytes);
     if crate::Digest::of(bytes) != plan.digest {
         return None;
     }

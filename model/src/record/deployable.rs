@@ -1,6 +1,8 @@
 //! A submission that is kept in sync.
 
-use super::{ApprovalRule, Approvals, Asked, Head, Placement, Planned};
+use super::{
+    ApprovalRule, Approvals, Asked, Given, Head, Held, Placement, Planned, WantedAllocation, WantedLock,
+};
 use crate::rollout::Progress;
 use crate::{Digest, Ordinal, Revision};
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,10 @@ pub struct DeploySpec {
     pub rollout: Rollout,
     /// Who must agree to the next generations; where none is in force, to this one, too.
     pub approvals: Option<ApprovalRule>,
+    /// Values that it is given, at most [`RUN_ALLOCATIONS_MAX`](crate::limits::RUN_ALLOCATIONS_MAX).
+    pub allocations: Vec<WantedAllocation>,
+    /// Locks that it holds, at most [`RUN_LOCKS_MAX`](crate::limits::RUN_LOCKS_MAX).
+    pub locks: Vec<WantedLock>,
 }
 
 /// One generation of a deployable: what was to be applied. It never changes.
@@ -76,8 +82,10 @@ pub struct Bundle {
     pub counts_as: u32,
     /// Everything but the manifests.
     pub spec: DeploySpec,
-    /// Of spec and manifests.
+    /// Of spec, manifests, and the values in them.
     pub digest: Digest,
+    /// The values that its manifests name, each with what they call it.
+    pub values: Vec<(String, String)>,
     /// The manifests, in the order in which they are applied.
     pub planned: Vec<Planned>,
     /// How many parts the joined manifests are stored in; 0: they are here.
@@ -149,6 +157,10 @@ pub struct Deployable {
     pub look_ms: Option<u64>,
     /// Its removal was asked for.
     pub withdrawal: Option<Withdrawal>,
+    /// The values that it was given, for as long as it is there: also those that its newest generation does not name.
+    pub allocations: Vec<Given>,
+    /// The locks that it holds, for as long.
+    pub locks: Vec<Held>,
     /// How it is on its clusters.
     pub counts: Counts,
     /// Positions of its ledger records, the last [`HISTORY_MAX`](crate::limits::HISTORY_MAX).

@@ -11,6 +11,8 @@ pub struct Lock {
     pub head: Head,
     /// How many permits may be held at the same time; 1: a plain lock.
     pub permits: u32,
+    /// It was made for submissions that name it as their key, and goes when none holds it or waits for it.
+    pub of_key: bool,
     /// Who holds some, in the order in which they were granted.
     pub holders: Vec<Hold>,
 }
@@ -26,10 +28,10 @@ pub struct Hold {
     pub token: Revision,
     /// Since when, ms since 1970.
     pub since_ms: u64,
-    /// Until when, ms since 1970; `None`: a runnable holds it, until nothing of it may run any more.
+    /// Until when, ms since 1970; `None`: a submission holds it, until nothing of it may run any more.
     pub expires_ms: Option<u64>,
-    /// That runnable.
-    pub run: Option<Ordinal>,
+    /// That submission.
+    pub submission: Option<Ordinal>,
 }
 
 impl Hold {

@@ -34,8 +34,8 @@ pub struct Allocation {
     pub ttl_ms: Option<u64>,
     /// Until when, ms since 1970.
     pub expires_ms: Option<u64>,
-    /// The runnable that has it as long as something of it may be on a cluster.
-    pub run: Option<Ordinal>,
+    /// The submission that has it as long as something of it may be on a cluster.
+    pub submission: Option<Ordinal>,
 }
 
 impl Allocation {

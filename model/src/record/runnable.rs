@@ -88,7 +88,7 @@ pub struct RunSpec {
     pub requires: Vec<Requirement>,
 }
 
-/// A value that a run asks for.
+/// A value that a submission asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantedAllocation {
     /// What its manifests call it.
@@ -99,7 +99,7 @@ pub struct WantedAllocation {
     pub wanted: WantedValue,
 }
 
-/// A value that a run was given.
+/// A value that a submission was given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
     /// What its manifests call it.
@@ -108,11 +108,19 @@ pub struct Given {
     pub pool: String,
     /// The value.
     pub value: String,
-    /// The record of it; `None` once it was given back.
+    /// The record of it; `None` once it was given back. Of a run of a fan-out it is its parent's.
     pub allocation: Option<Ordinal>,
 }
 
-/// A lock that a run asks for.
+impl Given {
+    /// The value that manifests call so.
+    #[must_use]
+    pub fn value<'a>(all: &'a [Self], name: &str) -> Option<&'a str> {
+        all.iter().find(|given| given.name == name).map(|given| given.value.as_str())
+    }
+}
+
+/// A lock that a submission asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WantedLock {
     /// Its name.
@@ -121,9 +129,11 @@ pub struct WantedLock {
     pub permits: u32,
     /// What happens while others hold it.
     pub when_held: WhenHeld,
+    /// It is a key of which one submission at a time is active: the lock needs not be there before.
+    pub is_key: bool,
 }
 
-/// What happens to a run while others hold a lock that it asks for.
+/// What happens to a submission while others hold a lock that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WhenHeld {
     /// It is accepted, and placed when it is its turn.
@@ -132,7 +142,7 @@ pub enum WhenHeld {
     Refuse,
 }
 
-/// A lock that a run holds.
+/// A lock that a submission holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// Its name.
@@ -390,7 +400,13 @@ impl Runnable {
     /// The value that its manifests call so.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.allocations.iter().find(|given| given.name == name).map(|given| given.value.as_str())
+        Given::value(&self.allocations, name)
+    }
+
+    /// True if it has values that it did not give back yet.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        self.allocations.iter().any(|given| given.allocation.is_some())
     }
 
     /// True if it holds the lock of that name.

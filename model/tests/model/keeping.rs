@@ -1,10 +1,10 @@
 //! What runs have beside their objects: values of pools, and locks.
 
-use crate::locks;
 use crate::pools::{add as pool, allocate};
 use crate::world::World;
+use crate::{locks, write_off};
 use serde_json::{Value, json};
-use tallyman_model::command::*;
+use tallyman_model::command::{FanOut, *};
 use tallyman_model::record::*;
 use tallyman_model::rule::Verdict;
 use tallyman_model::*;
@@ -214,4 +214,196 @@ fn a_retry_has_the_same_values_again_or_is_refused() {
     world.ok(Command::Deallocate(Deallocate { target: Target::named("risk", "vlans.other") }));
     world.ok(retry());
     assert_eq!((world.get("run").value("vlan"), allocated(&world)), (Some("7"), 1));
+}
+
+fn with_key(world: &mut World, name: &str, when_held: &str) -> Result<Runnable, Refusal> {
+    with_lock(world, name, json!({"key": "leaf-7", "whenHeld": when_held}))
+}
+
+fn key_of(world: &World) -> Option<Lock> {
+    match query::named(&world.view, Resource::Lock, "risk", "leaf-7").unwrap() {
+        Some(Record::Lock(lock)) => Some(lock),
+        None => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_runs_with_one_key_one_is_active_at_a_time_and_its_lock_is_there_as_long_as_it_is_needed() {
+    let mut world = World::upgraded();
+    for name in ["one", "two"] {
+        with_key(&mut world, name, "Wait").unwrap();
+    }
+    assert!(key_of(&world).is_none(), "nobody has it yet");
+    world.place("one", "east");
+    let first = key_of(&world).unwrap();
+    assert_eq!(first.holders[0].owner, "runnable/one");
+    let waits = world.place("two", "east");
+    assert!(waits.reason == Reason::LockHeld && waits.message.contains("runnable/one"), "{}", waits.message);
+    let refusal = with_key(&mut world, "three", "Refuse").unwrap_err();
+    assert!(refusal.kind == RefusalKind::Conflict && refusal.message.contains("runnable/one"), "{refusal}");
+    delete(&mut world, "one");
+    assert!(key_of(&world).unwrap().holders.is_empty(), "one waits for it");
+    assert_eq!(world.place("two", "east").phase, Phase::Placed);
+    assert!(world.get("two").locks[0].token > first.holders[0].token);
+    delete(&mut world, "two");
+    assert!(key_of(&world).is_none());
+    // Whoever waits and goes leaves nothing either; tokens grow all the same.
+    let last = with_key(&mut world, "three", "Refuse").unwrap().locks[0].token;
+    with_key(&mut world, "four", "Wait").unwrap();
+    world.place("four", "east");
+    delete(&mut world, "three");
+    delete(&mut world, "four");
+    assert!(key_of(&world).is_none());
+    assert!(with_key(&mut world, "five", "Refuse").unwrap().locks[0].token > last);
+}
+
+#[test]
+fn a_key_is_the_name_of_a_lock_of_one_permit() {
+    let mut world = World::upgraded();
+    locks::add(&mut world, "leaf-7", 1);
+    with_key(&mut world, "one", "Refuse").unwrap();
+    delete(&mut world, "one");
+    assert!(key_of(&world).is_some(), "who made it wants it to stay");
+    locks::acquire(&mut world, "leaf-7", "person", 1, 60).unwrap();
+    let refusal = with_key(&mut world, "two", "Refuse").unwrap_err();
+    assert!(refusal.message.contains("held by person"), "{refusal}");
+    let mut world = World::upgraded();
+    locks::add(&mut world, "leaf-7", 2);
+    let refusal = with_key(&mut world, "three", "Wait").unwrap_err();
+    assert!(refusal.kind == RefusalKind::Invalid && refusal.message.contains("2 permits"), "{refusal}");
+}
+
+fn ended(world: &mut World, name: &str) {
+    for object in [1, 0] {
+        world.now_ms += 60_000;
+        if world.get(name).objects[usize::from(object)].held {
+            let intent = world.intend(name, object, Action::Release).unwrap();
+            let item = world.item(name, object, json!({}), |item| {
+                item.held = false;
+                item.seen.resource_version = "400".to_owned();
+                item.resource_version = "400".to_owned();
+            });
+            world.conclude(name, object, intent, Outcome::Done(Box::new(item))).unwrap();
+        }
+        gone(world, name, object);
+    }
+}
+
+fn work(world: &mut World) {
+    while let Some(run) = world.due(Lane::FanOut, Ordinal(0)).first().copied() {
+        world.ok(Command::FanOut(FanOut { run }));
+    }
+}
+
+#[test]
+fn the_runs_of_a_fan_out_share_its_values_and_take_its_locks_one_after_the_other() {
+    let mut world = World::upgraded();
+    pool(&mut world, "vlans", json!({"ranges": [{"from": 7, "to": 9}]}));
+    locks::add(&mut world, "leaf", 1);
+    let submit = world.submission("all", |value| {
+        spec(value, vlan(), json!([{"name": "leaf"}]));
+        value["spec"]["placement"] = json!({"fanOut": true});
+    });
+    world.ok(Command::Submit(Box::new(submit)));
+    work(&mut world);
+    let values = |world: &World| {
+        ["all", "all-east", "all-west"].map(|name| world.get(name).value("vlan").map(str::to_owned))
+    };
+    assert_eq!(values(&world), [Some("7"), Some("7"), Some("7")].map(|it| it.map(str::to_owned)));
+    assert_eq!(allocated(&world), 1);
+    assert_eq!(world.place("all-east", "east").phase, Phase::Placed);
+    assert_eq!(world.place("all-west", "west").reason, Reason::LockHeld);
+    let kept = query::manifests(&world.view, &world.get("all")).unwrap();
+    let marks = manifest::Marks { group: Uid([7; 16]), cluster_uid: "c".to_owned(), at_ms: 0 };
+    let run = world.get("all-east");
+    let sent = manifest::as_sent(&run, &run.objects[1], &kept, &marks).unwrap();
+    assert_eq!(sent["spec"]["vlan"], json!(7));
+    for (name, cluster) in [("all-east", "east"), ("all-west", "west")] {
+        if name == "all-west" {
+            assert_eq!(world.place(name, cluster).phase, Phase::Placed);
+        }
+        world.create(name, 0);
+        world.create(name, 1);
+        world.observe_verdict(name, 1, Verdict::Succeeded, 300);
+    }
+    assert_eq!(world.get("all").phase, Phase::Succeeded);
+    assert!(locks::lock(&world, "leaf").holders.is_empty());
+    assert_eq!(allocated(&world), 1, "objects of both are there");
+    delete(&mut world, "all-east");
+    ended(&mut world, "all-east");
+    assert_eq!(allocated(&world), 1, "objects of the other are there");
+    delete(&mut world, "all-west");
+    ended(&mut world, "all-west");
+    assert_eq!((allocated(&world), world.get("all").has_values()), (0, false));
+}
+
+#[test]
+fn a_fan_out_does_not_refuse_locks_that_are_held() {
+    let value = json!({"apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": "a"},
+    "spec": {"placement": {"fanOut": true}, "locks": [{"key": "leaf", "whenHeld": "Refuse"}], "manifests": [
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": {}},
+    ]}});
+    let causes = manifest::accept(value, "risk", Uid([1; 16])).unwrap_err();
+    assert_eq!(causes[0].field, "spec.locks[0].whenHeld");
+}
+
+#[test]
+fn a_retried_fan_out_has_the_same_value_again() {
+    let mut world = World::upgraded();
+    pool(&mut world, "vlans", json!({"ranges": [{"from": 7, "to": 9}]}));
+    let submit = world.submission("all", |value| {
+        spec(value, vlan(), json!([]));
+        value["spec"]["placement"] = json!({"fanOut": true});
+    });
+    world.ok(Command::Submit(Box::new(submit)));
+    work(&mut world);
+    let target = Target::named("risk", "all");
+    world.ok(Command::Cancel(Cancel { target: target.clone(), why: String::new() }));
+    work(&mut world);
+    assert_eq!((world.get("all").phase, allocated(&world)), (Phase::Cancelled, 0));
+    world.ok(Command::Retry(Retry { target, why: String::new() }));
+    work(&mut world);
+    let child = world.get("all-west");
+    assert!(child.has_values() && child.value("vlan") == Some("7"));
+    assert_eq!(allocated(&world), 1);
+}
+
+#[test]
+fn one_run_of_a_fan_out_that_is_retried_alone_has_the_value_of_the_fan_out_again() {
+    let mut world = World::upgraded();
+    pool(&mut world, "vlans", json!({"ranges": [{"from": 7, "to": 9}]}));
+    let submit = world.submission("all", |value| {
+        spec(value, vlan(), json!([]));
+        value["spec"]["placement"] = json!({"fanOut": true});
+    });
+    world.ok(Command::Submit(Box::new(submit)));
+    work(&mut world);
+    for name in ["all-east", "all-west"] {
+        world.ok(Command::Cancel(Cancel { target: Target::named("risk", name), why: String::new() }));
+    }
+    assert_eq!(allocated(&world), 0, "all of it has ended");
+    world.ok(Command::Retry(Retry { target: Target::named("risk", "all-west"), why: String::new() }));
+    assert_eq!(allocated(&world), 1);
+    assert!(world.get("all").has_values() && world.get("all-west").has_values());
+    assert_eq!(world.get("all-west").value("vlan"), Some("7"));
+    world.ok(Command::Cancel(Cancel { target: Target::named("risk", "all-west"), why: String::new() }));
+    assert_eq!(allocated(&world), 0);
+}
+
+#[test]
+fn a_cluster_that_is_written_off_keeps_no_values_and_no_locks() {
+    let mut world = World::upgraded();
+    pool(&mut world, "vlans", json!({"ranges": [{"from": 7, "to": 9}]}));
+    let submit = world.submission("run", |value| spec(value, vlan(), json!([{"key": "leaf-7"}])));
+    world.ok(Command::Submit(Box::new(submit)));
+    world.place("run", "east");
+    world.create("run", 0);
+    world.create("run", 1);
+    delete(&mut world, "run");
+    assert_eq!((allocated(&world), key_of(&world).is_some()), (1, true), "nobody knows what runs there");
+    write_off::lost(&mut world);
+    world.ok(write_off::write_off());
+    write_off::give_up(&mut world);
+    assert_eq!((allocated(&world), key_of(&world).is_some()), (0, false));
 }

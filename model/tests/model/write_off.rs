@@ -15,7 +15,7 @@ fn started(world: &mut World, name: &str) {
     world.observe_verdict(name, MAIN, rule::Verdict::Running, 110);
 }
 
-fn lost(world: &mut World) {
+pub(crate) fn lost(world: &mut World) {
     let cluster = world.cluster("east").head.ordinal;
     world.ok(Command::Contact(Contact {
         cluster,
@@ -28,12 +28,12 @@ fn lost(world: &mut World) {
     }));
 }
 
-fn write_off() -> Command {
+pub(crate) fn write_off() -> Command {
     let why = "the datacenter burnt down".to_owned();
     Command::WriteOffCluster(WriteOffCluster { name: "east".to_owned(), revision: None, why })
 }
 
-fn give_up(world: &mut World) {
+pub(crate) fn give_up(world: &mut World) {
     let cluster = world.cluster("east").head.ordinal;
     while world.cluster("east").written_off.is_some_and(|off| !off.done) {
         world.ok(Command::GiveUp(GiveUp { cluster }));

@@ -49,21 +49,27 @@ fn ended(fan_out: &FanOut) -> (Phase, Reason) {
     }
 }
 
-/// One of its runs went from phase `before` to `after`, or is gone.
-pub(super) fn changed(
-    txn: &mut Txn<'_>,
-    parent: Ordinal,
-    before: Option<Phase>,
-    after: Phase,
-    is_gone: bool,
-) -> Result<(), Damaged> {
+/// What became of one of its runs.
+pub(super) struct Change {
+    /// `None`: it was made.
+    pub(super) before: Option<Phase>,
+    pub(super) after: Phase,
+    /// Its record was removed.
+    pub(super) is_gone: bool,
+    /// It does not use the values of the fan-out any more.
+    pub(super) gave_back: bool,
+}
+
+/// One of its runs changed.
+pub(super) fn changed(txn: &mut Txn<'_>, parent: Ordinal, change: Change) -> Result<(), Damaged> {
+    let Change { before, after, is_gone, gave_back } = change;
     let is_same = before == Some(after);
-    if is_same && !is_gone {
+    if is_same && !is_gone && !gave_back {
         return Ok(());
     }
     let Some(mut run) = txn.runnable(parent)? else { return Ok(()) };
     let is_last = is_gone && run.deletion.is_some() && txn.children(parent, Ordinal(0), 1)?.is_empty();
-    if is_same && !is_last {
+    if is_same && !is_last && !gave_back {
         return Ok(());
     }
     if let Some(fan_out) = &mut run.fan_out
