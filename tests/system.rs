@@ -35,6 +35,8 @@ mod fan_out;
 mod gate;
 #[path = "system/history.rs"]
 mod history;
+#[path = "system/holders.rs"]
+mod holders;
 #[path = "system/kinds.rs"]
 mod kinds;
 #[path = "system/kube_client.rs"]

@@ -8,7 +8,7 @@ use tallyman_model::Phase;
 use tallyman_model::record::{Kind, ObjectState};
 
 /// Runs `story` with a leader that ends at each boundary in turn, and another one after it, until one life survives.
-async fn at_every_step(name: &str, story: impl AsyncFn(&mut World)) {
+pub(crate) async fn at_every_step(name: &str, story: impl AsyncFn(&mut World)) {
     for at in 0.. {
         let mut world = World::new(at + 1, &["east"]);
         world.lead(Some(at));

@@ -13,6 +13,7 @@ mod faults;
 mod forms;
 mod fuse;
 mod group;
+mod keeping;
 mod lineage;
 mod loss;
 mod memory_log;
