@@ -117,8 +117,9 @@ fn offer(term: &Term, lane: Lane, from: Key) -> Option<(Lane, Vec<Place>, Option
     let paused = term.paused_tenants();
     runs.retain(|run| !paused.contains(&run.head.namespace));
     let mut runs = fair::by_tenant(runs, PLACE_WINDOW_MAX);
-    // One that is being asked will say.
-    runs.retain(|run| run.asking.is_none());
+    // One that is being asked will say. Who waits for a lock or a name is not helped by a cluster: it is looked at when that
+    // is free, and each further look would put it behind where this walk is, so that it never ended.
+    runs.retain(|run| run.asking.is_none() && !matches!(run.reason, Reason::LockHeld | Reason::NameHeld));
     let decided = decide_on(term, &runs, &sites::clusters(term)?)?;
     let is_news = |(run, place): &(&Runnable, Place)| match place.choice {
         Choice::On(_) | Choice::Ask(_) => true,

@@ -325,7 +325,8 @@ fn may_run(run: &Runnable) -> bool {
             |phase| matches!(phase, AttemptPhase::Succeeded | AttemptPhase::Failed | AttemptPhase::Cancelled);
         let other = run.plan(object).is_none_or(|plan| plan.kind.is_other());
         match run.is_main(object) {
-            true => object.doubt_until_ms > 0 || !attempt.is_some_and(|attempt| is_over(attempt.phase)),
+            // While it is there, a create that is still under way makes no second one.
+            true => object.is_in_doubt() || !attempt.is_some_and(|attempt| is_over(attempt.phase)),
             false => other,
         }
     })
