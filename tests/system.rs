@@ -37,6 +37,8 @@ mod gate;
 mod history;
 #[path = "system/holders.rs"]
 mod holders;
+#[path = "system/hub.rs"]
+mod hub;
 #[path = "system/kinds.rs"]
 mod kinds;
 #[path = "system/kube_client.rs"]

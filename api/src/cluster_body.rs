@@ -1,6 +1,7 @@
 //! A `Cluster` as users write it.
 
 mod credentials;
+mod hub;
 
 use crate::global_head::{Faults, GlobalHead};
 use crate::noun::Noun;
@@ -23,6 +24,7 @@ pub(crate) struct ClusterBody {
     pub(crate) paused: bool,
     pub(crate) via: String,
     pub(crate) log_link: String,
+    pub(crate) hub: Vec<String>,
 }
 
 impl ClusterBody {
@@ -71,6 +73,7 @@ impl ClusterBody {
             },
             Some(_) => faults.add("spec.logLink", "must be a URL with places for names, as a string"),
         }
+        self.hub = hub::read(spec.remove("hub"), faults);
         faults.rest("spec.", &spec);
     }
 }

@@ -54,6 +54,15 @@ pub struct Look {
     pub object: Value,
 }
 
+/// All objects of a kind in some namespaces, as one listing has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Objects {
+    /// They, as the kube-apiserver sent them.
+    pub items: Vec<Value>,
+    /// The version of the listing.
+    pub resource_version: String,
+}
+
 /// How something is applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Apply {
@@ -157,6 +166,10 @@ pub trait ClusterApi: Send + Sync + 'static {
     fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
         Box::pin(async move { Ok(self.list(kind, "", None, 1).await?.resource_version) })
     }
+
+    /// Reads all objects of a kind in these namespaces as they are, at one version of the cluster: there are to be
+    /// few of them. More than [`OBJECTS_MAX`](crate::limits::OBJECTS_MAX) in all namespaces are a failure.
+    fn objects<'a>(&'a self, kind: &'a Kind, namespaces: &'a [String]) -> Call<'a, Objects>;
 
     /// Opens a watch of what happens after resourceVersion `from`, which must not be empty or `0`.
     ///

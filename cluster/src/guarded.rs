@@ -1,6 +1,6 @@
 //! A cluster with a limiter, a breaker and a fence before it.
 
-use crate::api::{Apply, Call, ClusterApi, Deleted, Identity, Look, Page, WatchStream};
+use crate::api::{Apply, Call, ClusterApi, Deleted, Identity, Look, Objects, Page, WatchStream};
 use crate::denials::resource;
 use crate::error::{CallError, NotSent};
 use crate::{Breaker, Denials, Limiter, ListBudget};
@@ -130,6 +130,13 @@ impl ClusterApi for Guarded {
         Box::pin(async move {
             let _permits = self.lists.permit().await?;
             self.read_kind(kind, "list", self.inner.list(kind, selector, continue_token, limit)).await
+        })
+    }
+
+    fn objects<'a>(&'a self, kind: &'a Kind, namespaces: &'a [String]) -> Call<'a, Objects> {
+        Box::pin(async move {
+            let _permits = self.lists.permit().await?;
+            self.read(self.inner.objects(kind, namespaces)).await
         })
     }
 

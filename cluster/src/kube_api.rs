@@ -13,6 +13,7 @@ mod import;
 mod kubeconfig;
 mod link;
 mod list;
+mod objects;
 mod path;
 mod pods;
 mod retry_after;
@@ -25,7 +26,7 @@ pub use connect::{ConnectError, ConnectOptions, Origin, Timing};
 pub use dial::{Dial, Stream, address};
 pub use import::{Imported, Inline, import};
 
-use crate::api::{Apply, Call, ClusterApi, Deleted, Identity, Look, Page, WatchStream};
+use crate::api::{Apply, Call, ClusterApi, Deleted, Identity, Look, Objects, Page, WatchStream};
 use link::{Keeper, Line};
 use serde_json::Value;
 use std::sync::Arc;
@@ -120,6 +121,10 @@ impl ClusterApi for KubeApi {
 
     fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
         Box::pin(list::newest(self, kind))
+    }
+
+    fn objects<'a>(&'a self, kind: &'a Kind, namespaces: &'a [String]) -> Call<'a, Objects> {
+        Box::pin(objects::objects(self, kind, namespaces))
     }
 
     fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {

@@ -33,7 +33,9 @@ mod rights;
 mod version;
 
 pub use access::Access;
-pub use api::{Apply, Call, ClusterApi, Deleted, Identity, Look, ObjectKey, Page, WatchEvent, WatchStream};
+pub use api::{
+    Apply, Call, ClusterApi, Deleted, Identity, Look, ObjectKey, Objects, Page, WatchEvent, WatchStream,
+};
 pub use breaker::Breaker;
 pub use budget::ListBudget;
 pub use denials::Denials;
@@ -45,5 +47,5 @@ pub use kube_api::{
 pub use limiter::{Limiter, Slot};
 pub use pages::Pages;
 pub use plugins::{PluginError, Plugins};
-pub use rights::{Right, Scope, VERSION_PATH, rights, rights_of};
+pub use rights::{Right, Scope, VERSION_PATH, hub_rights, rights, rights_of};
 pub use version::is_older;

@@ -2,7 +2,7 @@
 //! gives us are made of these rights: so they are enough, and no more.
 
 use hyper::Method;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{HUB_GROUP, Kind};
 
 /// The namespace whose UID is a cluster's identity.
 pub(crate) const IDENTITY_NAMESPACE: &str = "kube-system";
@@ -68,6 +68,18 @@ pub fn rights_of<'a>(group: &'a str, resource: &'a str) -> [Right<'a>; 2] {
     on(group, resource, WATCHED)
 }
 
+/// The rights on a hub beside those: it is read.
+#[must_use]
+pub fn hub_rights<'a>() -> [Right<'a>; 2] {
+    ["clusterprofiles", "placementdecisions"].map(|resource| Right {
+        group: HUB_GROUP,
+        resource,
+        scope: Scope::Cluster,
+        verbs: WATCHED,
+        is_optional: false,
+    })
+}
+
 fn on<'a>(group: &'a str, resource: &'a str, seen: &'static [&'static str]) -> [Right<'a>; 2] {
     let right = |scope, verbs| Right { group, resource, scope, verbs, is_optional: false };
     let named = if (group, resource) == DEFINITIONS { Scope::Cluster } else { Scope::Work };
@@ -103,8 +115,9 @@ pub(crate) fn allow(method: &Method, path_and_query: &str, other: Option<(&str, 
     }
     let other = other.filter(|other| !NEVER.contains(other) && other.0 != RBAC);
     let more = other.map(|(group, resource)| rights_of(group, resource));
-    asked(method, path, query)
-        .is_some_and(|asked| rights().chain(more.into_iter().flatten()).any(|right| right.covers(&asked)))
+    asked(method, path, query).is_some_and(|asked| {
+        rights().chain(hub_rights()).chain(more.into_iter().flatten()).any(|right| right.covers(&asked))
+    })
 }
 
 /// Which kinds there are in one version of a group.
@@ -186,6 +199,8 @@ mod tests {
             (Method::DELETE, "/api/v1/namespaces/a/configmaps/b".to_owned()),
             (Method::GET, "/api/v1/namespaces/a/pods?labelSelector=b&limit=5".to_owned()),
             (Method::GET, "/api/v1/namespaces/a/events?fieldSelector=b&limit=5".to_owned()),
+            (Method::GET, "/apis/multicluster.x-k8s.io/v1alpha1/clusterprofiles?limit=5".to_owned()),
+            (Method::GET, "/apis/multicluster.x-k8s.io/v1alpha1/placementdecisions?watch=true".to_owned()),
             (Method::GET, "/apis/kueue.x-k8s.io/v1beta2/namespaces/a/workloads?limit=1".to_owned()),
         ] {
             assert!(allow(&method, &path, None), "{method} {path}");
@@ -207,6 +222,7 @@ mod tests {
             (Method::PATCH, "/apis/batch/v1/namespaces/a/jobs/b/status"),
             (Method::DELETE, "/apis/batch/v1/namespaces/a/jobs"),
             (Method::GET, "/apis/apps/v1/jobs"),
+            (Method::PATCH, "/apis/multicluster.x-k8s.io/v1alpha1/namespaces/a/clusterprofiles/b"),
             (Method::GET, "/metrics"),
             (Method::POST, "/apis/batch/v1"),
             (Method::GET, "/apis/batch"),

@@ -26,6 +26,13 @@ pub trait ClusterFactory: Send + Sync + 'static {
         cluster: &'a Cluster,
         rules: watch::Receiver<Arc<Rules>>,
     ) -> BoxFuture<'a, Result<Arc<dyn ClusterApi>, FactoryError>>;
+
+    /// The provider of credentials to use where those of these `names` would do; `None`: none of them is known here.
+    ///
+    /// # Errors
+    /// [`FactoryError`] when it cannot be told which are known.
+    fn provider_of<'a>(&'a self, names: &'a [&'a str])
+    -> BoxFuture<'a, Result<Option<String>, FactoryError>>;
 }
 
 /// The credentials of a cluster cannot be used.
@@ -100,6 +107,20 @@ impl ClusterFactory for Sockets {
                 Ok(api) => Ok(Arc::new(api) as Arc<dyn ClusterApi>),
                 Err(error) => Err(FactoryError { message: words(&error), source: Some(error) }),
             }
+        })
+    }
+
+    fn provider_of<'a>(
+        &'a self,
+        names: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<Option<String>, FactoryError>> {
+        Box::pin(async move {
+            let unknown = |message: String| FactoryError { message, source: None };
+            let Some(plugins) = &self.access.plugins else {
+                let message = "the server's configuration names no provider file as cluster_provider_file";
+                return Err(unknown(message.to_owned()));
+            };
+            plugins.first_of(names).await.map_err(|error| unknown(words(&error)))
         })
     }
 }

@@ -95,6 +95,16 @@ pub const CONFLICT_AGAIN_MS: u64 = 30_000;
 pub const SYNC_LOOK_MS: u64 = 5_000;
 /// The shortest such time, when a watch says that something of it changed.
 pub const SYNC_LOOK_MS_MIN: u64 = 200;
+/// The longest time between two looks at what a hub tells: its watches say when something has changed.
+pub const HUB_LOOK_MS: u64 = 30_000;
+/// The shortest.
+pub const HUB_LOOK_MS_MIN: u64 = 1_000;
+/// How long it is left alone at most while it says that things change of which none is to be recorded.
+pub const HUB_PAUSE_MS_MAX: u64 = 10_000;
+/// How long a hub rests that could not be read or watched.
+pub const HUB_REST_MS: u64 = 5_000;
+/// How long the slices of a placement decision must have stayed the same before they count as all that there are.
+pub const DECISION_QUIET_MS: u64 = 2_000;
 /// How long due work rests that could not be moved.
 pub const REST_MS: u64 = 1_000;
 /// The delay before a proposal is repeated after the log did not take it.

@@ -2,6 +2,7 @@
 
 mod contact;
 mod diagnose;
+mod hub;
 mod ingest;
 mod lanes;
 mod loss;
@@ -128,6 +129,7 @@ pub(crate) async fn run(site: Arc<Site>, factory: Arc<dyn ClusterFactory>, diagn
         loss::run(&site),
         watching::run(&site),
         diagnose::run(&site, diagnoses),
-        sync::look_after(&site)
+        sync::look_after(&site),
+        hub::run(&site, factory.as_ref())
     );
 }

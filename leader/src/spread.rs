@@ -2,11 +2,12 @@
 
 use crate::limits::REST_MS;
 use crate::term::Term;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::command::Spread;
 use tallyman_model::record::{Cluster, Deployable, Installation};
-use tallyman_model::{Command, query, rollout};
+use tallyman_model::{Command, Ordinal, query, rollout};
 
 pub(crate) async fn run(term: Arc<Term>) {
     let mut clusters = term.clusters.subscribe();
@@ -73,10 +74,12 @@ fn is_due(
 
 /// True if all that decides where deployables go, and when, is the same of both.
 fn is_same(one: &[Cluster], other: &[Cluster]) -> bool {
-    let of = |cluster: &Cluster| {
+    type Decisive<'a> = (Ordinal, bool, (bool, bool), bool, Option<&'a BTreeSet<String>>);
+    fn of(cluster: &Cluster) -> Decisive<'_> {
         let is_away = (cluster.reachable == Some(false), cluster.quarantined);
-        (cluster.head.ordinal, cluster.cordoned, is_away, cluster.written_off.is_some())
-    };
+        let is_off = cluster.written_off.is_some();
+        (cluster.head.ordinal, cluster.is_cordoned(), is_away, is_off, cluster.decisions())
+    }
     let same = |(one, other): (&Cluster, &Cluster)| {
         of(one) == of(other) && (&one.head.name, &one.head.labels) == (&other.head.name, &other.head.labels)
     };

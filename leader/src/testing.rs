@@ -42,6 +42,7 @@ impl Fixture {
             paused: false,
             via: String::new(),
             log_link: String::new(),
+            hub: Vec::new(),
         }));
         let cluster = fixture.cluster();
         fixture.take(Command::Contact(Contact {

@@ -28,6 +28,8 @@ mod endow;
 mod expect_member;
 mod expire;
 mod fan_out;
+mod follow_decision;
+mod follow_profile;
 mod found;
 mod give_up;
 mod install;
@@ -66,6 +68,7 @@ mod submit;
 mod sweep;
 mod taken;
 mod target;
+mod tell_hub;
 mod update_cluster;
 mod update_lock;
 mod update_member;
@@ -101,6 +104,8 @@ pub use drain::Drain;
 pub use expect_member::ExpectMember;
 pub use expire::Expire;
 pub use fan_out::FanOut;
+pub use follow_decision::FollowDecision;
+pub use follow_profile::{FollowProfile, ProfileSays};
 pub use found::Found;
 pub use give_up::GiveUp;
 pub use intend::Intend;
@@ -134,6 +139,7 @@ pub use spread::Spread;
 pub use submit::{ManifestName, Submit, SubmitManifest};
 pub use sweep::Sweep;
 pub use target::Target;
+pub use tell_hub::TellHub;
 pub use update_cluster::UpdateCluster;
 pub use update_lock::UpdateLock;
 pub use update_member::UpdateMember;
@@ -319,6 +325,12 @@ pub enum Command {
     RemoveStatusRule(RemoveStatusRule),
     /// Record how far watches have come that saw nothing that matters.
     MoveCursors(MoveCursors),
+    /// Have a cluster's record follow a `ClusterProfile` of a hub.
+    FollowProfile(Box<FollowProfile>),
+    /// Have clusters know which placement decisions of their hub name them.
+    FollowDecision(FollowDecision),
+    /// Say what of a hub cannot be followed.
+    TellHub(TellHub),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -390,6 +402,9 @@ impl Command {
         "put-status-rule",
         "remove-status-rule",
         "move-cursors",
+        "follow-profile",
+        "follow-decision",
+        "tell-hub",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -461,6 +476,9 @@ impl Command {
             Command::PutStatusRule(_) => "put-status-rule",
             Command::RemoveStatusRule(_) => "remove-status-rule",
             Command::MoveCursors(_) => "move-cursors",
+            Command::FollowProfile(_) => "follow-profile",
+            Command::FollowDecision(_) => "follow-decision",
+            Command::TellHub(_) => "tell-hub",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -576,6 +594,9 @@ impl Command {
             Command::PutStatusRule(put) => put.apply(txn, by),
             Command::RemoveStatusRule(remove) => remove.apply(txn),
             Command::MoveCursors(moves) => moves.apply(txn),
+            Command::FollowProfile(follow) => follow.apply(txn),
+            Command::FollowDecision(follow) => follow.apply(txn),
+            Command::TellHub(tell) => tell.apply(txn),
             #[cfg(feature = "tomorrow")]
             Command::Remark(remark) => remark.apply(txn),
         }

@@ -218,3 +218,13 @@ pub const PATTERN_DEPTH_MAX: u32 = 32;
 pub const PATTERN_STEPS_PER_BYTE: usize = 4;
 /// Status rules of one group.
 pub const STATUS_RULES_MAX: usize = 256;
+/// Namespaces in which a hub tells of other clusters.
+pub const HUB_NAMESPACES_MAX: usize = 32;
+/// How long a cluster's `ClusterProfile` is gone before a record without work is forgotten with it: hubs are restored, too.
+pub const PROFILE_GONE_MS: u64 = 600_000;
+/// Labels of a cluster that its `ClusterProfile` gives it.
+pub const PROFILE_LABELS_MAX: usize = 32;
+/// Placement decisions of a hub that are followed.
+pub const DECISIONS_MAX: usize = 256;
+/// Bytes of a decision's namespace and name together.
+pub const DECISION_NAME_BYTES_MAX: usize = 128;

@@ -8,6 +8,7 @@ mod deployable;
 mod diagnosis;
 mod fan_out;
 mod hanging;
+mod hub;
 mod installation;
 mod kind;
 mod lock;
@@ -35,6 +36,7 @@ pub use deployable::{
 };
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
 pub use fan_out::{Cascade, Cascaded, FanOut, Parent};
+pub use hub::{HUB_GROUP, Hub, Profile};
 pub use installation::{
     Difference, Differences, Drifted, Health, Installation, SyncAction, SyncIntent, Synced,
 };

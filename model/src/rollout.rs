@@ -87,11 +87,11 @@ pub fn of<'a>(
         installations.map(|one| (one.cluster, one)).collect();
     let stage = |cluster: &'a Cluster| {
         let known = installations.get(&cluster.head.ordinal);
-        let is_one = deployable.wants(cluster) && (known.is_some() || !cluster.cordoned);
+        let is_one = deployable.wants(cluster) && (known.is_some() || !cluster.is_cordoned());
         let begun = known.filter(|one| one.generation == approved.generation && !one.leaving);
         let begun = begun.map(|one| Begun { health: one.health(), ready_ms: one.ready_ms });
         let failing = known.filter(|_| begun.is_some()).map(|one| failing(one)).unwrap_or_default();
-        let (cordoned, away) = (cluster.cordoned, away(cluster));
+        let (cordoned, away) = (cluster.is_cordoned(), away(cluster));
         is_one.then(|| Stage { cluster: &cluster.head.name, begun, away, failing, cordoned })
     };
     let stages = clusters.iter().filter_map(stage).collect();

@@ -2,6 +2,7 @@
 
 pub mod cel;
 mod custom;
+pub mod decision;
 pub mod diagnosis;
 mod differ;
 pub mod event;
@@ -9,6 +10,7 @@ mod health;
 mod job;
 mod owned;
 pub mod pod;
+pub mod profile;
 mod workflow;
 pub mod workload;
 
@@ -135,7 +137,7 @@ fn is_controlled(metadata: &Value) -> bool {
 }
 
 /// Cuts a message that came from outside to what a record may hold, at a character.
-pub(crate) fn truncate(message: &mut String) {
+pub fn truncate(message: &mut String) {
     truncate_to(message, limits::MESSAGE_BYTES_MAX);
 }
 

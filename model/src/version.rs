@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; `move-cursors`; deployables, and runs that require them; pools and locks; status rules; clusters without a kubeconfig, and with a `via` |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; `move-cursors`; deployables, and runs that require them; pools and locks; status rules; clusters without a kubeconfig, and with a `via`; hubs: `follow-profile`, `follow-decision`, `tell-hub` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -32,6 +32,7 @@ impl Command {
                 let is_new = placement.on_loss != OnLoss::Wait
                     || placement.fan_out
                     || placement.spread_by_label.is_some()
+                    || placement.decision.is_some()
                     || submit.spec.preflight != Preflight::Skip
                     || !submit.spec.requires.is_empty();
                 if is_new { kinds.max(3) } else { kinds }
@@ -46,7 +47,12 @@ impl Command {
             | Command::ObserveSync(_)
             | Command::ApproveGeneration(_)
             | Command::PauseRollout(_) => 3,
-            Command::AddCluster(add) if add.credentials.server.is_some() || !add.via.is_empty() => 3,
+            Command::AddCluster(add)
+                if add.credentials.server.is_some() || !add.via.is_empty() || !add.hub.is_empty() =>
+            {
+                3
+            }
+            Command::UpdateCluster(update) if update.hub.as_ref().is_some_and(|hub| !hub.is_empty()) => 3,
             Command::UpdateCluster(update) if update.via.as_ref().is_some_and(|via| !via.is_empty()) => 3,
             Command::UpdateCluster(update)
                 if update.credentials.as_ref().is_some_and(|credentials| credentials.server.is_some()) =>
@@ -79,7 +85,10 @@ impl Command {
             | Command::ReleaseLock(_)
             | Command::Check(_)
             | Command::PutStatusRule(_)
-            | Command::RemoveStatusRule(_) => 3,
+            | Command::RemoveStatusRule(_)
+            | Command::FollowProfile(_)
+            | Command::FollowDecision(_)
+            | Command::TellHub(_) => 3,
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => 4,
             // Also of what raises the version: it is proposed when all have said that they understand it.

@@ -118,6 +118,8 @@ fn state(cluster: &Value) -> &'static str {
         (_, _, Some(true), _) => "paused",
         (_, Some(true), ..) if cluster.pointer("/status/draining").is_some() => "draining",
         (_, Some(true), ..) => "cordoned",
+        // Its hub says so.
+        (_, _, _, Some(true)) if cluster.pointer("/status/profile/message").is_some() => "cordoned",
         (_, _, _, Some(true)) => "ready",
         (_, _, _, None) => "unknown",
     }

@@ -239,6 +239,7 @@ fn short_log() -> Vec<Command> {
         paused: false,
         via: String::new(),
         log_link: String::new(),
+        hub: Vec::new(),
     };
     let run = serde_json::json!({
         "apiVersion": "tallyman.dev/v1", "kind": "Runnable",

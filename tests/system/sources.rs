@@ -10,13 +10,13 @@ use tallyman_chaos::{Fault, FaultId, Matching, Refuse, SimulatedCluster, Simulat
 use tempfile::TempDir;
 
 /// A cluster that knows one token.
-struct Guarded {
-    cluster: SimulatedCluster,
+pub(crate) struct Guarded {
+    pub(crate) cluster: SimulatedCluster,
     refusing: Option<FaultId>,
 }
 
 impl Guarded {
-    async fn start(name: &str, token: &str) -> Self {
+    pub(crate) async fn start(name: &str, token: &str) -> Self {
         let cluster = SimulatedCluster::start(SimulatedClusterOptions::named(name)).await.unwrap();
         let mut guarded = Self { cluster, refusing: None };
         guarded.know(token);
@@ -24,7 +24,7 @@ impl Guarded {
     }
 
     /// From now on only who bears this token is let in.
-    fn know(&mut self, token: &str) {
+    pub(crate) fn know(&mut self, token: &str) {
         let faults = self.cluster.faults();
         let refuse = Fault::Refuse(Refuse::status(401));
         let next = faults.always(Matching::any().without_token(token), refuse);
@@ -33,13 +33,13 @@ impl Guarded {
 }
 
 /// Replicas, and the directory that they take credentials from.
-struct Stage {
-    servers: Servers,
+pub(crate) struct Stage {
+    pub(crate) servers: Servers,
     dir: TempDir,
 }
 
 impl Stage {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let script = format!(
             "#!/bin/sh\nprintf '{{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"kind\": \"ExecCredential\", \
@@ -59,18 +59,18 @@ impl Stage {
         Self { servers: Servers::founded_with(&settings).await, dir }
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let (fresh, path) = (self.dir.path().join("fresh"), self.dir.path().join(name));
         fs::write(&fresh, text).unwrap();
         fs::rename(&fresh, &path).unwrap();
         path.display().to_string()
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.servers.places[0].url.clone()
     }
 
-    async fn post(&self, rest: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, rest: &str, body: &Value) -> Answer {
         let url = format!("{}{}", self.url(), path(rest));
         until("somebody answers", async || {
             let answer = answer(reqwest::Client::new().post(&url).json(body)).await?;
@@ -86,12 +86,12 @@ impl Stage {
         assert_eq!(added.status, 201, "{added:?}");
     }
 
-    async fn cluster(&self, name: &str) -> Option<Value> {
+    pub(crate) async fn cluster(&self, name: &str) -> Option<Value> {
         let answer = self.servers.get(0, &path(&format!("clusters/{name}"))).await?;
         (answer.status == 200).then_some(answer.body)
     }
 
-    async fn until_reachable(&self, name: &str) -> Value {
+    pub(crate) async fn until_reachable(&self, name: &str) -> Value {
         until(&format!("{name} is reached"), async || {
             let cluster = self.cluster(name).await?;
             (cluster["status"]["reachable"] == json!(true)).then_some(cluster)
@@ -99,7 +99,7 @@ impl Stage {
         .await
     }
 
-    async fn until_says(&self, name: &str, words: &str) {
+    pub(crate) async fn until_says(&self, name: &str, words: &str) {
         until(&format!("{name} says {words:?}"), async || {
             let cluster = self.cluster(name).await?;
             cluster["status"]["message"].as_str()?.contains(words).then_some(())
@@ -114,7 +114,7 @@ impl Stage {
         assert_eq!(taken.status, 201, "{taken:?}");
     }
 
-    async fn until_all_succeed(&self, count: usize) {
+    pub(crate) async fn until_all_succeed(&self, count: usize) {
         until("all runs have succeeded", async || {
             let query = path("namespaces/risk/runnables?fieldSelector=status.phase%3DSucceeded");
             let done = self.servers.get(0, &query).await?.body["items"].as_array()?.len();

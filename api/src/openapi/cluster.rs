@@ -55,6 +55,12 @@ pub(super) const FIELDS: &[Field] = &[
         Text,
         "Where the logs of its Pods are read: a URL with {namespace}, {name}, {uid}, {pod} and {cluster}, of an attempt's main object and its Pods. Shown on attempts, filled in.",
     ),
+    may(
+        "spec.hub",
+        Object,
+        "It tells of other clusters: each ClusterProfile (multicluster.x-k8s.io/v1alpha1) there is a cluster here, and each PlacementDecision may be named in placements.",
+    ),
+    must("spec.hub.namespaces", Texts, "The namespaces there that count, 1 to 32."),
     may("status", Object, "What is known of it. Set by Tallyman; what is sent is dropped."),
     may(
         "status.timeline",
@@ -88,6 +94,28 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.draining.at", Time, "When."),
     may("status.draining.reason", Text, "Why, in their words."),
     may("status.activeRuns", Whole, "Runs there that have not ended."),
+    may("status.hub", Object, "How what it tells of other clusters is followed."),
+    may("status.hub.message", Text, "What of it is not, in plain words; empty: all of it is."),
+    may(
+        "status.profile",
+        Object,
+        "The ClusterProfile that it comes from: that says how it is reached, and gives it labels. Both are changed there.",
+    ),
+    may("status.profile.hub", Text, "The hub."),
+    may("status.profile.namespace", Text, "The profile's namespace there."),
+    may("status.profile.name", Text, "Its name."),
+    may(
+        "status.profile.controlPlaneHealthy",
+        Text,
+        "The condition of this name as the profile has it. It decides nothing: status.reachable does.",
+    ),
+    may("status.profile.message", Text, "Why it gets nothing new by what the hub says, in plain words."),
+    may(
+        "status.profile.goneAt",
+        Time,
+        "Since when the profile is gone: the cluster gets nothing new, and is forgotten after 10 minutes if nothing of ours is on it.",
+    ),
+    may("status.profile.decisions", Texts, "The placement decisions that name it, as NAMESPACE/NAME."),
     may(
         "status.straysCount",
         Whole,

@@ -22,6 +22,11 @@ pub(super) const FIELDS: &[Field] = &[
         "The clusters, by their labels: an object with matchLabels, or one line such as 'zone in (a,b),gpu'.",
     ),
     may(
+        "spec.placement.decision",
+        Text,
+        "The clusters, by a PlacementDecision of a hub: NAMESPACE/NAME, where the name is the decision key of its slices, or that of its only one. Where it names a cluster no more the deployable leaves it, as with other placements.",
+    ),
+    may(
         "spec.drift",
         Word(&["Correct", "Report", "Freeze"]),
         "What is done when others change or delete what was applied: Correct applies it again, Report shows it, Freeze shows it and writes nothing more to that cluster while it lasts. Default Correct.",

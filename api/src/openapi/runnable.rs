@@ -34,6 +34,11 @@ pub(super) const FIELDS: &[Field] = &[
         "The clusters that it may run on, by their labels: an object with matchLabels, or one line such as 'zone in (a,b),gpu'.",
     ),
     may(
+        "spec.placement.decision",
+        Text,
+        "The clusters that it may run on, by a PlacementDecision of a hub: NAMESPACE/NAME, where the name is the decision key of its slices, or that of its only one.",
+    ),
+    may(
         "spec.placement.weights",
         Numbers,
         "How runs are shared out: {east: 2, west: 1} gives east twice as many. A cluster that is not named has 1.",

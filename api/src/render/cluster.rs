@@ -1,6 +1,7 @@
 //! `Cluster`.
 
 mod credentials;
+mod hub;
 
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
@@ -32,6 +33,7 @@ pub(super) fn document(
             cordoned: cluster.cordoned,
             paused: cluster.paused,
             log_link: &cluster.log_link,
+            hub: cluster.hub.as_deref().map(hub::spec),
         },
         status: State {
             timeline: cluster.timeline,
@@ -55,6 +57,8 @@ pub(super) fn document(
                 reason: &leaving.why,
             }),
             active_runs: query::active(scene.view, cluster.head.ordinal, ACTIVE_MAX)?,
+            hub: cluster.hub.as_deref().map(hub::state),
+            profile: cluster.profile.as_deref().map(hub::profile),
             strays_count: cluster.strays_count,
             strays: cluster.strays.iter().map(stray).collect(),
             written_off: cluster.written_off.clone().map(|off| WrittenOff {
@@ -82,6 +86,8 @@ struct Spec<'a> {
     paused: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     log_link: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub: Option<hub::Spec<'a>>,
 }
 
 #[derive(Serialize)]
@@ -112,6 +118,10 @@ struct State<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     draining: Option<Draining<'a>>,
     active_runs: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hub: Option<hub::State<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<hub::Profile<'a>>,
     strays_count: u64,
     strays: Vec<Stray>,
     #[serde(skip_serializing_if = "Option::is_none")]

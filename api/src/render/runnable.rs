@@ -81,6 +81,8 @@ pub(super) struct Placement<'a> {
     fan_out: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     spread_by_label: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'a str>,
 }
 
 impl<'a> Placement<'a> {
@@ -97,6 +99,7 @@ impl<'a> Placement<'a> {
             loss_after: loss_after.map(write_duration),
             fan_out: placement.fan_out,
             spread_by_label: placement.spread_by_label.as_deref(),
+            decision: placement.decision.as_deref(),
         }
     }
 
@@ -108,6 +111,7 @@ impl<'a> Placement<'a> {
             && self.loss_after.is_none()
             && !self.fan_out
             && self.spread_by_label.is_none()
+            && self.decision.is_none()
     }
 }
 

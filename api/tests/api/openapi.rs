@@ -100,6 +100,9 @@ async fn busy() -> Server {
     server.post(&format!("{}/leaf-7/acquire", crate::locks::LOCKS), &json!({"owner": "a"})).await.done(200);
     let memory = server.memory.clone();
     let east = memory.cluster("east");
+    let hub = json!({"spec": {"hub": {"namespaces": ["fleet"]}}});
+    server.merge("/apis/tallyman.dev/v1/clusters/east", &hub).await.done(200);
+    memory.spoke(east);
     for (name, verdict) in [("good", Verdict::Succeeded), ("bad", Verdict::Failed)] {
         server.submit(name).await;
         memory.started(name, east);

@@ -48,6 +48,7 @@ impl Memory {
             paused: false,
             via: String::new(),
             log_link: String::new(),
+            hub: Vec::new(),
         };
         self.run(Command::AddCluster(add));
         let ordinal = self.look(|view| query::cluster(view, name)).unwrap().unwrap().head.ordinal;

@@ -54,6 +54,10 @@ impl ClusterApi for Scripted {
         })
     }
 
+    fn objects<'a>(&'a self, _: &'a Kind, _: &'a [String]) -> Call<'a, Objects> {
+        self.answer(Objects::default())
+    }
+
     fn watch<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str) -> Call<'a, WatchStream> {
         self.answer(Box::pin(futures::stream::empty()))
     }

@@ -168,6 +168,7 @@ fn share(placement: &Placement, candidate: &Candidate) -> Share {
 fn hindrance(cluster: &Cluster) -> Option<&'static str> {
     match cluster {
         _ if cluster.cordoned => Some("is cordoned"),
+        _ if cluster.hindrance().is_some() => Some("is held back by what its hub says"),
         _ if cluster.written_off.is_some() => Some("is written off"),
         _ if cluster.quarantined => Some("is quarantined"),
         _ if cluster.paused => Some("is paused"),
@@ -181,7 +182,10 @@ fn hindrance(cluster: &Cluster) -> Option<&'static str> {
 pub(super) fn is_same_offer(one: &[Cluster], other: &[Cluster]) -> bool {
     let of = |cluster: &Cluster| (cluster.head.ordinal, hindrance(cluster));
     let is_same = |(one, other): (&Cluster, &Cluster)| {
-        of(one) == of(other) && one.head.name == other.head.name && one.head.labels == other.head.labels
+        of(one) == of(other)
+            && one.head.name == other.head.name
+            && one.head.labels == other.head.labels
+            && one.decisions() == other.decisions()
     };
     one.len() == other.len() && one.iter().zip(other).all(is_same)
 }

@@ -98,6 +98,7 @@ async fn runs_end_over_a_real_group_and_go_on_when_the_leading_replica_stops() {
         paused: false,
         via: String::new(),
         log_link: String::new(),
+        hub: Vec::new(),
     };
     ask(&replicas[0].1, Command::AddCluster(add)).await;
     submit(&replicas[1].1, &env, "first").await;

@@ -13,6 +13,7 @@ mod faults;
 mod forms;
 mod fuse;
 mod group;
+mod hub;
 mod keeping;
 mod lineage;
 mod loss;

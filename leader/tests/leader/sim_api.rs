@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tallyman_cluster::{
-    Apply, Call, CallError, ClusterApi, Deleted, Identity, Look, Page, RefusedKind, WatchEvent, WatchStream,
+    Apply, Call, CallError, ClusterApi, Deleted, Identity, Look, Objects, Page, RefusedKind, WatchEvent,
+    WatchStream,
 };
 use tallyman_leader::{ClusterFactory, FactoryError};
 use tallyman_model::command::Observation;
@@ -42,6 +43,15 @@ impl ClusterFactory for Factory {
         let (cluster, log) = (cluster.head.name.clone(), Arc::clone(&self.log));
         let api: Arc<dyn ClusterApi> = Arc::new(Api { cluster, sim, log, rules });
         Box::pin(async move { Ok(api) })
+    }
+
+    fn provider_of<'a>(
+        &'a self,
+        names: &'a [&'a str],
+    ) -> BoxFuture<'a, Result<Option<String>, FactoryError>> {
+        Box::pin(
+            async move { Ok(names.iter().find(|name| **name == "cloud").map(|name| (*name).to_owned())) },
+        )
     }
 }
 
@@ -135,6 +145,18 @@ impl ClusterApi for Api {
                     objects.filter_map(|(_, object)| self.rules.borrow().project(kind, object)).collect();
                 let resource_version = inner.version.to_string();
                 Ok(Page { items, skipped: 0, bytes: 0, resource_version, continue_token: None })
+            })
+        }))
+    }
+
+    fn objects<'a>(&'a self, kind: &'a Kind, namespaces: &'a [String]) -> Call<'a, Objects> {
+        Box::pin(self.read(move |sim| {
+            sim.with(|inner| {
+                let is_wanted =
+                    |(of, namespace, _): &Name| of == kind && namespaces.iter().any(|one| one == namespace);
+                let wanted = inner.objects.iter().filter(|(name, _)| is_wanted(name));
+                let items = wanted.map(|(_, object)| object.clone()).collect();
+                Ok(Objects { items, resource_version: inner.version.to_string() })
             })
         }))
     }

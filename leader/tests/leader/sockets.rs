@@ -54,6 +54,7 @@ impl Wired {
                 paused: false,
                 via: String::new(),
                 log_link: String::new(),
+                hub: Vec::new(),
             }));
             wired.clusters.push(cluster);
         }

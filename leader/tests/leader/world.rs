@@ -58,6 +58,7 @@ impl World {
                 paused: false,
                 via: String::new(),
                 log_link: String::new(),
+                hub: Vec::new(),
             }));
             world.sims.insert((*name).to_owned(), Sim::new(name));
         }

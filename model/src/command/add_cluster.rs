@@ -4,7 +4,7 @@
 //! replica is in the datacenter that it is reached through (`Invalid`).
 
 use super::Principal;
-use crate::record::{Cluster, Credentials, Head, Record, Resource};
+use crate::record::{Cluster, Credentials, Head, Hub, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, Txn, Uid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub struct AddCluster {
     pub paused: bool,
     /// See [`log_link`](crate::log_link); empty: no links.
     pub log_link: String,
+    /// The namespaces in which it tells of other clusters, sorted; empty: it is no hub.
+    pub hub: Vec<String>,
 }
 
 impl AddCluster {
@@ -57,6 +59,7 @@ impl AddCluster {
             cordoned: self.cordoned,
             paused: self.paused,
             log_link: self.log_link.clone(),
+            hub: Hub::of(&self.hub),
             timeline: 1,
             ..Cluster::default()
         };

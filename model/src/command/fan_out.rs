@@ -129,7 +129,8 @@ fn child(txn: &mut Txn<'_>, run: &Runnable, cluster: &Cluster, name: String) -> 
         ..run.head.clone()
     };
     let clusters = vec![cluster.head.name.clone()];
-    let placement = Placement { clusters, selector: None, fan_out: false, ..run.spec.placement.clone() };
+    let placement =
+        Placement { clusters, selector: None, decision: None, fan_out: false, ..run.spec.placement.clone() };
     let parent = Parent { ordinal: run.head.ordinal, uid: run.head.uid, name: run.head.name.clone() };
     Runnable {
         head,

@@ -178,7 +178,10 @@ impl crate::record::Placement {
     #[must_use]
     pub fn allows(&self, cluster: &Cluster) -> bool {
         let named = self.clusters.is_empty() || self.clusters.contains(&cluster.head.name);
-        named && self.selector.as_ref().is_none_or(|selector| selector.matches(&cluster.head.labels))
+        let decided = self.decision.as_ref().is_none_or(|decision| cluster.is_decided(decision));
+        named
+            && decided
+            && self.selector.as_ref().is_none_or(|selector| selector.matches(&cluster.head.labels))
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! Reads the members, reads and writes the cluster. Refused when there is none of that name (`NotFound`), it is not at the revision
 //! that was asked for, or is to be confirmed while what was written off with it is not given up yet (`Conflict`), or no
-//! replica is in the datacenter that it is to be reached through (`Invalid`).
+//! replica is in the datacenter that it is to be reached through, or its hub says what it is to be changed in (`Invalid`).
+//! What tells of others no more lets go of those that followed it: they stay as they are.
 
-use crate::record::{Cluster, Credentials, Record, Resource};
-use crate::{Damaged, Done, Refusal, RefusalKind, Revision, Txn};
+use crate::record::{Cluster, Credentials, Hub, Record, Resource};
+use crate::{Cause, Damaged, Done, Refusal, RefusalKind, Revision, Txn};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub struct UpdateCluster {
     pub paused: Option<bool>,
     /// See [`log_link`](crate::log_link); empty: no links.
     pub log_link: Option<String>,
+    /// The namespaces in which it tells of other clusters, sorted; none: it is no hub.
+    pub hub: Option<Vec<String>>,
     /// The kube-system UID that the cluster shows now is accepted as its identity; ends a quarantine.
     pub confirm_identity: Option<String>,
 }
@@ -43,6 +46,9 @@ impl UpdateCluster {
         if self.revision.is_some_and(|revision| revision != cluster.head.revision) {
             let message = format!("cluster {:?} has changed; read it again and repeat the change", self.name);
             return Ok(Err(Refusal::changed(message)));
+        }
+        if let Some(refusal) = self.owned(&cluster) {
+            return Ok(Err(refusal));
         }
         let before = cluster.clone();
         set(&mut cluster.head.labels, self.labels.as_ref());
@@ -72,13 +78,58 @@ impl UpdateCluster {
             cluster.kube_system_uid = Some(uid.clone());
             cluster.quarantined = false;
         }
+        if let Some(namespaces) = &self.hub {
+            retell(&mut cluster, namespaces);
+        }
         if cluster == before {
             return Ok(Ok(Done::unchanged(Record::Cluster(cluster))));
         }
         txn.say(words(&before, &cluster));
+        if before.hub != cluster.hub {
+            let_go(txn, &cluster)?;
+        }
         let record = txn.put(Record::Cluster(cluster))?;
         Ok(Ok(Done::with(txn, record)))
     }
+
+    /// Refuses to change what its hub says of a cluster.
+    fn owned(&self, cluster: &Cluster) -> Option<Refusal> {
+        let profile = cluster.profile.as_ref()?;
+        let labels = |labels: &BTreeMap<String, String>| -> Vec<Option<String>> {
+            profile.labels.iter().map(|key| labels.get(key).cloned()).collect()
+        };
+        let is_other = [
+            ("spec.server", self.credentials.as_ref().is_some_and(|wanted| *wanted != cluster.credentials)),
+            (
+                "metadata.labels",
+                self.labels.as_ref().is_some_and(|wanted| labels(wanted) != labels(&cluster.head.labels)),
+            ),
+        ];
+        let message = format!("comes from {}: change it there", profile.words());
+        let cause = |(field, _): (&str, bool)| Cause { field: field.to_owned(), message: message.clone() };
+        let causes: Vec<Cause> = is_other.into_iter().filter(|(_, is)| *is).map(cause).collect();
+        let words = format!("cluster {:?} follows {}", self.name, profile.words());
+        (!causes.is_empty()).then(|| Refusal { causes, ..Refusal::new(RefusalKind::Invalid, words) })
+    }
+}
+
+/// Other namespaces; what could not be followed of the same ones stays known.
+fn retell(cluster: &mut Cluster, namespaces: &[String]) {
+    if cluster.hub.as_ref().is_none_or(|hub| hub.namespaces != namespaces) {
+        cluster.hub = Hub::of(namespaces);
+    }
+}
+
+/// What a hub tells of no more is a cluster like any other.
+fn let_go(txn: &mut Txn<'_>, hub: &Cluster) -> Result<(), Damaged> {
+    let ordinal = hub.head.ordinal;
+    for mut cluster in txn.clusters()?.into_iter().filter(|cluster| cluster.follows(ordinal)) {
+        if cluster.profile.as_ref().is_some_and(|profile| !hub.tells_of(&profile.namespace)) {
+            cluster.profile = None;
+            txn.put(Record::Cluster(cluster))?;
+        }
+    }
+    Ok(())
 }
 
 /// What changed, as the ledger tells it.
@@ -104,6 +155,7 @@ fn words(before: &Cluster, after: &Cluster) -> String {
         (before.credentials != after.credentials, "credentials"),
         (before.via != after.via, "via"),
         (before.log_link != after.log_link, "log link"),
+        (before.hub != after.hub, "hub"),
         (before.head.labels != after.head.labels, "labels"),
         (before.head.annotations != after.head.annotations, "annotations"),
     ] {

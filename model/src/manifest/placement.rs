@@ -41,8 +41,25 @@ pub(super) fn placement_of(value: Value, faults: &mut Faults) -> Placement {
         faults
             .add("spec.placement.spreadByLabel", "must not be with fanOut: there is one run on each cluster");
     }
+    let decision = placement.text("decision", faults);
+    if let Some(Err(why)) = decision.as_deref().map(decision_name) {
+        faults.add("spec.placement.decision", why);
+    }
     placement.finish(faults);
-    Placement { clusters, selector, on_loss, loss_after_ms, weights, fan_out, spread_by_label }
+    Placement { clusters, selector, on_loss, loss_after_ms, weights, fan_out, spread_by_label, decision }
+}
+
+/// A decision's namespace and name on its hub.
+fn decision_name(text: &str) -> Result<(), String> {
+    let parts = text.split_once('/').filter(|_| text.len() <= limits::DECISION_NAME_BYTES_MAX);
+    let is_name = |part: &str| super::names::label_value(part).is_ok() && !part.is_empty();
+    match parts {
+        Some((namespace, name)) if is_name(namespace) && is_name(name) => Ok(()),
+        _ => Err(format!(
+            "must be NAMESPACE/NAME of a PlacementDecision on a hub, at most {} bytes",
+            limits::DECISION_NAME_BYTES_MAX
+        )),
+    }
 }
 
 fn weights_of(value: Value, clusters: &[String], faults: &mut Faults) -> BTreeMap<String, u32> {

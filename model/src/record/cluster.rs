@@ -1,8 +1,9 @@
 //! A workload cluster.
 
-use super::{Credentials, Head, Kind, Leaving, Miss};
-use crate::{ReplicaId, time};
+use super::{Credentials, Head, Hub, Kind, Leaving, Miss, Profile};
+use crate::{Ordinal, ReplicaId, time};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// An object with our marks that is not proven ours: reported, never touched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,13 +92,53 @@ pub struct Cluster {
     pub strays_count: u64,
     /// It is given up; then it is quarantined as well.
     pub written_off: Option<WrittenOff>,
+    /// It tells of other clusters.
+    pub hub: Option<Box<Hub>>,
+    /// A hub tells of it: what that says is not for users to change.
+    pub profile: Option<Box<Profile>>,
 }
 
 impl Cluster {
     /// True if work may be placed on it now.
     #[must_use]
     pub fn takes_work(&self) -> bool {
-        !self.cordoned && self.writable()
+        !self.is_cordoned() && self.writable()
+    }
+
+    /// True if it gets no new work, by a person's word or its hub's.
+    #[must_use]
+    pub fn is_cordoned(&self) -> bool {
+        self.cordoned || self.hindrance().is_some()
+    }
+
+    /// Why it gets no new work by what its hub says, in words.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<&str> {
+        self.profile.as_ref()?.hindrance.as_deref()
+    }
+
+    /// The placement decisions of its hub that name it, each as `NAMESPACE/NAME`; `None` where no hub tells of it.
+    #[must_use]
+    pub fn decisions(&self) -> Option<&BTreeSet<String>> {
+        self.profile.as_ref().map(|profile| &profile.decisions)
+    }
+
+    /// True if a placement decision of its hub, `NAMESPACE/NAME`, names it.
+    #[must_use]
+    pub fn is_decided(&self, decision: &str) -> bool {
+        self.decisions().is_some_and(|decisions| decisions.contains(decision))
+    }
+
+    /// True if it follows a profile of that hub.
+    #[must_use]
+    pub fn follows(&self, hub: Ordinal) -> bool {
+        self.profile.as_ref().is_some_and(|profile| profile.hub == hub)
+    }
+
+    /// True if its objects in that namespace tell of other clusters.
+    #[must_use]
+    pub fn tells_of(&self, namespace: &str) -> bool {
+        self.hub.as_ref().is_some_and(|hub| hub.namespaces.iter().any(|known| known == namespace))
     }
 
     /// True if kube writes may be sent to it now.

@@ -51,6 +51,23 @@ impl Kind {
         })
     }
 
+    /// The kind of the objects by which a hub tells of clusters.
+    #[must_use]
+    pub fn cluster_profile() -> Self {
+        Self::of_hubs("ClusterProfile")
+    }
+
+    /// The kind of the objects by which a hub tells which of them to use.
+    #[must_use]
+    pub fn placement_decision() -> Self {
+        Self::of_hubs("PlacementDecision")
+    }
+
+    fn of_hubs(kind: &str) -> Self {
+        let api_version = format!("{}/v1alpha1", super::HUB_GROUP);
+        Self::Other(Arc::new(OtherKind { api_version, kind: kind.to_owned() }))
+    }
+
     /// As in a manifest.
     #[must_use]
     pub fn api_version(&self) -> &str {

@@ -26,6 +26,8 @@ pub struct Placement {
     pub fan_out: bool,
     /// The label of clusters by whose values runs are shared out first.
     pub spread_by_label: Option<String>,
+    /// By a placement decision that a hub tells of, as `NAMESPACE/NAME`.
+    pub decision: Option<String>,
 }
 
 impl Placement {
@@ -41,7 +43,16 @@ impl Default for Placement {
         let loss_after_ms = crate::limits::LOSS_AFTER_MS;
         let (clusters, weights) = (Vec::new(), BTreeMap::new());
         let (on_loss, fan_out) = (OnLoss::default(), false);
-        Self { clusters, selector: None, on_loss, loss_after_ms, weights, fan_out, spread_by_label: None }
+        Self {
+            clusters,
+            selector: None,
+            on_loss,
+            loss_after_ms,
+            weights,
+            fan_out,
+            spread_by_label: None,
+            decision: None,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ impl World {
             paused: false,
             via: String::new(),
             log_link: String::new(),
+            hub: Vec::new(),
         }));
     }
 

@@ -17,6 +17,7 @@ fn plant(via: &str) -> Command {
         paused: false,
         via: via.to_owned(),
         log_link: String::new(),
+        hub: Vec::new(),
     })
 }
 

@@ -43,6 +43,7 @@ impl World {
                 paused: false,
                 via: String::new(),
                 log_link: String::new(),
+                hub: Vec::new(),
             }));
             let cluster = world.cluster(name).head.ordinal;
             world.contact(cluster, &format!("{name}-identity"));

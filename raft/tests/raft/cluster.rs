@@ -282,6 +282,7 @@ pub(crate) fn write(number: u64) -> Proposal {
         paused: true,
         via: String::new(),
         log_link: String::new(),
+        hub: Vec::new(),
     });
     Proposal { by: Principal { user: "test".to_owned(), ..Principal::default() }, key: None, command }
 }

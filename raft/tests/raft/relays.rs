@@ -77,6 +77,7 @@ async fn register(cluster: &Cluster, via: &str) -> Ordinal {
         cordoned: false,
         paused: false,
         log_link: String::new(),
+        hub: Vec::new(),
     };
     decide(cluster.group(leader), Command::AddCluster(add)).await;
     let found = cluster.group(leader).reader().now(|view, _| query::cluster(view, "plant"));

@@ -16,9 +16,11 @@ Examples:
   tallyman cluster add west --kubeconfig /etc/tallyman/all.kubeconfig --context west --label region=eu
   tallyman cluster add north --kubeconfig /etc/tallyman/north.kubeconfig --cordoned
   tallyman cluster add plant --kubeconfig /etc/tallyman/plant.kubeconfig --via paris
+  tallyman cluster add fleet --kubeconfig /etc/tallyman/fleet.kubeconfig --hub clusters --cordoned
 
 The kubeconfig stays where it is: every replica reads it there. tallyman cluster test tries one from this machine.
 --via is for a cluster that not every datacenter reaches: wherever the leader is, it connects through the replicas there.
+--hub is for a cluster whose ClusterProfiles tell of others: those are registered, and follow them.
 
 Exit codes: 4 there is one of that name";
 
@@ -44,6 +46,9 @@ pub(super) struct Add {
     /// Give it no work yet
     #[arg(long)]
     cordoned: bool,
+    /// A namespace there whose ClusterProfiles and PlacementDecisions are followed
+    #[arg(long = "hub", value_name = "NS")]
+    hubs: Vec<String>,
     /// Where the logs of its Pods are read: a URL with {namespace}, {name}, {uid}, {pod} and {cluster} to be filled in
     #[arg(long, value_name = "URL")]
     log_link: Option<String>,
@@ -60,6 +65,8 @@ impl Add {
         if let Some(spec) = document.get_mut("spec").and_then(Value::as_object_mut) {
             spec.extend(self.via.map(|datacenter| ("via".to_owned(), json!(datacenter))));
             spec.extend(self.cordoned.then(|| ("cordoned".to_owned(), json!(true))));
+            let hub = (!self.hubs.is_empty()).then(|| json!({"namespaces": self.hubs}));
+            spec.extend(hub.map(|hub| ("hub".to_owned(), hub)));
             spec.extend(self.log_link.map(|template| ("logLink".to_owned(), json!(template))));
         }
         let repeat = format!("tallyman cluster add {} --kubeconfig {}", self.name, path.display());

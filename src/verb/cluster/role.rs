@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use crate::output::yaml;
 use crate::screen::Screen;
 use serde_json::{Value, json};
-use tallyman_cluster::{Right, Scope, VERSION_PATH, rights, rights_of};
+use tallyman_cluster::{Right, Scope, VERSION_PATH, hub_rights, rights, rights_of};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -28,6 +28,9 @@ pub(super) struct Role {
     /// sparkapplications.sparkoperator.k8s.io
     #[arg(long = "resource", value_name = "PLURAL.GROUP", value_parser = resource)]
     resources: Vec<Resource>,
+    /// It is a hub: its ClusterProfiles and PlacementDecisions are read
+    #[arg(long)]
+    hub: bool,
     /// The name of the account and its roles
     #[arg(long, value_name = "NAME", default_value = "tallyman")]
     account: String,
@@ -68,9 +71,11 @@ impl Role {
 
     fn documents(&self) -> Vec<Value> {
         let more = self.resources.iter().flat_map(|one| rights_of(&one.group, &one.plural));
+        let hub = hub_rights().into_iter().filter(|_| self.hub);
         let (everywhere, work): (Vec<Right<'_>>, Vec<Right<'_>>) = self
             .rights()
             .chain(more)
+            .chain(hub)
             .partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
         let mut rules: Vec<Value> = everywhere.iter().map(rule).collect();
         rules.push(json!({"nonResourceURLs": [VERSION_PATH], "verbs": ["get"]}));
@@ -133,6 +138,7 @@ mod tests {
             account_namespace: "ops".to_owned(),
             without_optional: false,
             resources: Vec::new(),
+            hub: false,
         }
     }
 
@@ -157,6 +163,17 @@ mod tests {
         assert!(!in_cluster.contains("create") && !in_cluster.contains("patch"), "{in_cluster}");
         let work = rights().filter(|right| right.scope == Scope::Work).count();
         assert_eq!((documents.get(3).map(rules), documents.get(5).map(rules)), (Some(work), Some(work)));
+    }
+
+    #[test]
+    fn what_a_hub_tells_is_only_read_and_only_where_it_is_one() {
+        let documents = Role { hub: true, ..role(&["risk"]) }.documents();
+        let rules =
+            documents.get(1).and_then(|one| one.pointer("/rules")?.as_array()).cloned().unwrap_or_default();
+        let of_hub = rules.iter().filter(|rule| rule.to_string().contains("multicluster.x-k8s.io"));
+        let verbs: Vec<_> = of_hub.filter_map(|rule| rule.pointer("/verbs")).collect();
+        assert_eq!(verbs, [&json!(["list", "watch"]), &json!(["list", "watch"])]);
+        assert!(!role(&[]).documents().iter().any(|one| one.to_string().contains("clusterprofiles")));
     }
 
     #[test]

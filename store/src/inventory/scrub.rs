@@ -92,6 +92,7 @@ mod tests {
                 paused: false,
                 via: String::new(),
                 log_link: String::new(),
+                hub: Vec::new(),
             }),
         )
     }

@@ -79,6 +79,7 @@ fn command(numbers: &mut Numbers) -> Command {
             paused: false,
             via: String::new(),
             log_link: String::new(),
+            hub: Vec::new(),
         }),
         _ => Command::Expire(Expire {}),
     }

@@ -47,6 +47,7 @@ fn add(ask: &Ask, read: ClusterBody) -> Command {
         cordoned: read.cordoned,
         paused: read.paused,
         log_link: read.log_link,
+        hub: read.hub,
     })
 }
 
@@ -75,6 +76,7 @@ fn update(read: ClusterBody, revision: Option<Revision>) -> Command {
         cordoned: Some(read.cordoned),
         paused: Some(read.paused),
         log_link: Some(read.log_link),
+        hub: Some(read.hub),
         confirm_identity: None,
     })
 }

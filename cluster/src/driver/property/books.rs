@@ -39,6 +39,7 @@ impl Books {
             paused: false,
             via: String::new(),
             log_link: String::new(),
+            hub: Vec::new(),
         }));
         books.cluster = query::cluster(&books.view, "east").unwrap().unwrap().head.ordinal;
         books.contact(false);

@@ -34,8 +34,11 @@ fn whys(wish: &Wish<'_>, all: &[Candidate]) -> String {
     named.sort_by(|one, other| one.head.name.cmp(&other.head.name));
     let mut order = Vec::new();
     for cluster in named {
-        let mismatch =
-            (!placement.allows(cluster)).then_some(Cow::Borrowed("does not match clusterSelector"));
+        let is_named = placement.decision.as_ref().is_none_or(|decision| cluster.is_decided(decision));
+        let mismatch = match is_named {
+            false => Some(Cow::Borrowed("is not in the placement decision")),
+            true => (!placement.allows(cluster)).then_some(Cow::Borrowed("does not match clusterSelector")),
+        };
         let Some(why) = mismatch.or_else(|| wish.why_not(cluster)) else { continue };
         if !order.contains(&why) {
             order.push(why.clone());
