@@ -28,6 +28,8 @@ mod diagnoses;
 mod example;
 #[path = "realkube/failovers.rs"]
 mod failovers;
+#[path = "realkube/foreign.rs"]
+mod foreign;
 #[path = "realkube/front.rs"]
 mod front;
 #[path = "realkube/gone.rs"]

@@ -31,6 +31,8 @@ mod diagnoses;
 mod directories;
 #[path = "system/fan_out.rs"]
 mod fan_out;
+#[path = "system/foreign.rs"]
+mod foreign;
 #[path = "system/gate.rs"]
 mod gate;
 #[path = "system/history.rs"]

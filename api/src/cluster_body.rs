@@ -2,6 +2,7 @@
 
 mod credentials;
 mod hub;
+mod observe;
 
 use crate::global_head::{Faults, GlobalHead};
 use crate::noun::Noun;
@@ -9,7 +10,7 @@ use crate::status::Failure;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tallyman_model::limits::DATACENTER_BYTES_MAX;
-use tallyman_model::record::Credentials;
+use tallyman_model::record::{Credentials, ForeignSelector};
 use tallyman_model::{Revision, log_link};
 
 /// What of a cluster users set.
@@ -25,6 +26,7 @@ pub(crate) struct ClusterBody {
     pub(crate) via: String,
     pub(crate) log_link: String,
     pub(crate) hub: Vec<String>,
+    pub(crate) observe: Vec<ForeignSelector>,
 }
 
 impl ClusterBody {
@@ -74,6 +76,7 @@ impl ClusterBody {
             Some(_) => faults.add("spec.logLink", "must be a URL with places for names, as a string"),
         }
         self.hub = hub::read(spec.remove("hub"), faults);
+        self.observe = observe::read(spec.remove("observe"), faults);
         faults.rest("spec.", &spec);
     }
 }

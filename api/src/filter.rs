@@ -75,6 +75,11 @@ fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
                 "fieldSelector: write status.deadLetter=true, or status.deadLetter!=true for the others";
             Err(Failure::bad_request(words))
         }
+        (Noun::Runnables, "status.foreign") if value == "true" => Ok(FieldTest::Foreign),
+        (Noun::Runnables, "status.foreign") => {
+            let words = "fieldSelector: write status.foreign=true for what was not submitted here, or status.foreign!=true";
+            Err(Failure::bad_request(words))
+        }
         _ => Err(unsupported(noun, field)),
     }
 }
@@ -83,7 +88,7 @@ fn test(noun: Noun, field: &str, value: String) -> Result<FieldTest, Failure> {
 pub(crate) fn unsupported(noun: Noun, field: &str) -> Failure {
     let served = match noun {
         Noun::Runnables => {
-            "metadata.name, metadata.namespace, status.phase, status.reason, status.cluster, status.parent, status.deadLetter"
+            "metadata.name, metadata.namespace, status.phase, status.reason, status.cluster, status.parent, status.deadLetter, status.foreign"
         }
         Noun::Deployables | Noun::Pools | Noun::Allocations | Noun::Locks => {
             "metadata.name, metadata.namespace"
@@ -127,6 +132,7 @@ mod tests {
             "fieldSelector=status.phase",
             "fieldSelector=status.phase%3DSleeping",
             "fieldSelector=status.deadLetter%3Dfalse",
+            "fieldSelector=status.foreign%3Dfalse",
             "fieldSelector=spec.color%3Dred",
             "fieldSelector=,",
         ] {

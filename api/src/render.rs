@@ -8,6 +8,7 @@ mod conditions;
 mod deployable;
 mod diagnosis;
 mod diff;
+mod foreign;
 mod keeping;
 mod lock;
 mod pool;
@@ -150,6 +151,7 @@ pub(crate) fn record(
 ) -> Result<Vec<u8>, Damaged> {
     match record {
         Record::Runnable(run) => runnable::document(scene, run, manifests, revision),
+        Record::Foreign(one) => foreign::document(scene, one, revision),
         Record::Cluster(one) => cluster::document(scene, one, revision),
         Record::Member(member) => replica::document(scene, member),
         Record::Deployable(one) => deployable::document(scene, one, manifests, revision),
@@ -181,6 +183,8 @@ pub(crate) fn pictures(scene: &Scene<'_>, record: &Record) -> Result<(), Damaged
     let cluster = match record {
         Record::Runnable(run) if run.phase.is_terminal() => None,
         Record::Runnable(run) => run.attempt().map(|attempt| attempt.cluster),
+        Record::Foreign(foreign) if foreign.phase.is_terminal() => None,
+        Record::Foreign(foreign) => Some(foreign.cluster),
         Record::Cluster(cluster) => Some(cluster.head.ordinal),
         Record::Deployable(deployable) => {
             for installation in query::installations(scene.view, deployable.head.ordinal)? {
@@ -305,7 +309,6 @@ pub(crate) fn bytes(document: &impl Serialize) -> Vec<u8> {
 fn selector(selector: &tallyman_model::selector::Selector) -> Value {
     use tallyman_model::selector::Test;
     let mut labels = serde_json::Map::new();
-    let mut terms = Vec::new();
     for (key, test) in &selector.0 {
         if let Test::In(values) = test
             && let [value] = values.as_slice()
@@ -313,15 +316,9 @@ fn selector(selector: &tallyman_model::selector::Selector) -> Value {
         {
             labels.insert(key.clone(), Value::String(value.clone()));
         }
-        terms.push(match test {
-            Test::In(values) => format!("{key} in ({})", values.join(",")),
-            Test::NotIn(values) => format!("{key} notin ({})", values.join(",")),
-            Test::Exists => key.clone(),
-            Test::Absent => format!("!{key}"),
-        });
     }
     if labels.len() == selector.0.len() {
         return serde_json::json!({ "matchLabels": labels });
     }
-    Value::String(terms.join(","))
+    Value::String(selector.to_string())
 }

@@ -7,7 +7,7 @@ use crate::status::Failure;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tallyman_model::record::{Cluster, Member, MemberState, Record, Runnable, StatusRule};
+use tallyman_model::record::{Cluster, Foreign, Member, MemberState, Record, Runnable, StatusRule};
 use tallyman_model::{Damaged, Revision, query, time};
 
 pub(crate) const API_VERSION: &str = "meta.k8s.io/v1";
@@ -202,6 +202,7 @@ pub(crate) fn row(
     let Some(head) = record.head() else { return Ok(Vec::new()) };
     let cells = match record {
         Record::Runnable(run) => runnable(scene, run)?,
+        Record::Foreign(one) => foreign(scene, one)?,
         Record::Cluster(cluster) => cells_of_cluster(scene, cluster)?,
         Record::Member(member) => replica(scene, member),
         Record::StatusRule(rule) => status_rule(scene, rule),
@@ -268,6 +269,23 @@ fn runnable(scene: &Scene<'_>, run: &Runnable) -> Result<Vec<Value>, Damaged> {
         json!(scene.age(observed_ms)),
         json!(words(run.reason_word())),
         json!(words(&render::message(run))),
+    ])
+}
+
+/// The columns of a runnable, of what nobody submitted.
+fn foreign(scene: &Scene<'_>, one: &Foreign) -> Result<Vec<Value>, Damaged> {
+    let observed_ms =
+        if one.phase.is_terminal() { Some(one.seen_ms) } else { scene.observed_ms(one.cluster)? };
+    Ok(vec![
+        json!(one.head.name),
+        json!(one.phase.as_str()),
+        json!(one.cluster_name),
+        json!(0),
+        json!(scene.age(Some(one.head.created_ms))),
+        json!(NONE),
+        json!(scene.age(observed_ms)),
+        json!(words(one.reason_word())),
+        json!(words(&one.words())),
     ])
 }
 

@@ -80,6 +80,12 @@ pub fn hub_rights<'a>() -> [Right<'a>; 2] {
     })
 }
 
+/// The right to show what is of a resource and was not submitted here: it is read, and never written.
+#[must_use]
+pub fn right_to_observe<'a>(group: &'a str, resource: &'a str) -> Right<'a> {
+    Right { group, resource, scope: Scope::Cluster, verbs: WATCHED, is_optional: false }
+}
+
 fn on<'a>(group: &'a str, resource: &'a str, seen: &'static [&'static str]) -> [Right<'a>; 2] {
     let right = |scope, verbs| Right { group, resource, scope, verbs, is_optional: false };
     let named = if (group, resource) == DEFINITIONS { Scope::Cluster } else { Scope::Work };

@@ -111,3 +111,7 @@ pub const REST_MS: u64 = 1_000;
 pub const PROPOSE_DELAY_MS_MIN: u64 = 50;
 /// The longest such delay.
 pub const PROPOSE_DELAY_MS_MAX: u64 = 2_000;
+/// Selected objects of one kind on a cluster that are counted though they are not shown.
+pub const UNSHOWN_COUNTED_MAX: usize = 100_000;
+/// The shortest time between two listings for which nothing but room is the reason.
+pub const FOREIGN_LIST_MS_MIN: u64 = 60_000;

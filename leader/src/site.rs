@@ -2,6 +2,7 @@
 
 mod contact;
 mod diagnose;
+mod foreign;
 mod hub;
 mod ingest;
 mod lanes;

@@ -40,6 +40,7 @@ impl Fixture {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
+            observe: Vec::new(),
             via: String::new(),
             log_link: String::new(),
             hub: Vec::new(),

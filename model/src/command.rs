@@ -40,6 +40,7 @@ mod main_object;
 mod move_cursors;
 mod move_run;
 mod observe;
+mod observe_foreign;
 mod observe_sync;
 mod patch;
 mod pause;
@@ -113,6 +114,7 @@ pub use intend_sync::IntendSync;
 pub use move_cursors::{CursorMove, MoveCursors};
 pub use move_run::Move;
 pub use observe::{Observation, Observe};
+pub use observe_foreign::{ObserveForeign, Sighting};
 pub use observe_sync::{Looked, ObserveSync, Sight};
 pub use patch::Patch;
 pub use pause::Pause;
@@ -331,6 +333,8 @@ pub enum Command {
     FollowDecision(FollowDecision),
     /// Say what of a hub cannot be followed.
     TellHub(TellHub),
+    /// Record what a watch said of work that was not submitted here.
+    ObserveForeign(ObserveForeign),
     /// Leave a remark in the ledger.
     #[cfg(feature = "tomorrow")]
     Remark(Remark),
@@ -405,6 +409,7 @@ impl Command {
         "follow-profile",
         "follow-decision",
         "tell-hub",
+        "observe-foreign",
         #[cfg(feature = "tomorrow")]
         "remark",
     ];
@@ -479,6 +484,7 @@ impl Command {
             Command::FollowProfile(_) => "follow-profile",
             Command::FollowDecision(_) => "follow-decision",
             Command::TellHub(_) => "tell-hub",
+            Command::ObserveForeign(_) => "observe-foreign",
             #[cfg(feature = "tomorrow")]
             Command::Remark(_) => "remark",
         }
@@ -576,6 +582,7 @@ impl Command {
             Command::IntendSync(intend) => intend.apply(txn),
             Command::ConcludeSync(conclude) => conclude.apply(txn),
             Command::ObserveSync(observe) => observe.apply(txn),
+            Command::ObserveForeign(observe) => observe.apply(txn),
             Command::FanOut(fan_out) => fan_out.apply(txn),
             Command::AddPool(add) => add.apply(txn, by),
             Command::UpdatePool(update) => update.apply(txn),

@@ -6,7 +6,7 @@ mod posting;
 
 pub use memory::Index;
 
-use crate::record::{Installation, Kind, Object, ObjectState, Record, Resource, Runnable};
+use crate::record::{Foreign, Installation, Kind, Object, ObjectState, Record, Resource, Runnable};
 use crate::{Key, Lane, Ordinal, Tag, Uid, lookup};
 
 /// As many lookups as most records have.
@@ -38,10 +38,15 @@ pub fn index(record: &Record) -> Vec<Key> {
             keys.push(Key::lane(Lane::Expire, Ordinal(0), receipt.expires_ms, ordinal));
         }
         Record::Watch(watch) => {
-            keys.push(Key::lookup(Tag::Name, watch_hash(watch.cluster, &watch.kind), ordinal));
+            keys.push(Key::lookup(
+                Tag::Name,
+                watch_hash(watch.cluster, &watch.kind, watch.foreign.is_some()),
+                ordinal,
+            ));
             keys.push(Key::lookup(Tag::Watches, watch.cluster.0, ordinal));
         }
         Record::Installation(installation) => self::installation(installation, &mut keys),
+        Record::Foreign(foreign) => self::foreign(foreign, &mut keys),
         Record::Pool(pool) if pool.disjoint.is_empty() => {}
         Record::Pool(pool) => {
             keys.push(Key::lookup(Tag::Disjoint, lookup::disjoint_hash(&pool.disjoint), ordinal));
@@ -79,9 +84,10 @@ pub(crate) fn uid_hash(uid: Uid) -> u64 {
     uid.0.iter().take(8).fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
 }
 
-/// The lookup hash of a watch.
-pub(crate) fn watch_hash(cluster: Ordinal, kind: &Kind) -> u64 {
-    let kind = [kind.api_version(), kind.as_str()].join(" ");
+/// The lookup hash of a watch, of what the group made or of what was not submitted here.
+pub(crate) fn watch_hash(cluster: Ordinal, kind: &Kind, is_foreign: bool) -> u64 {
+    let whose = if is_foreign { " foreign" } else { "" };
+    let kind = [kind.api_version(), " ", kind.as_str(), whose].concat();
     lookup::name_hash(Resource::Watch, &cluster.0.to_string(), &kind)
 }
 
@@ -175,6 +181,19 @@ fn loss(run: &Runnable) -> [Option<Key>; 3] {
             let lost = key(Lane::Loss, run.spec.placement.loss_after_ms);
             [lost, drained.and_then(|due_ms| key(Lane::Drain, due_ms)), None]
         }
+    }
+}
+
+/// Nothing of it is ever due but its forgetting: it has no claim, and is not active.
+fn foreign(foreign: &Foreign, keys: &mut Vec<Key>) {
+    let (ordinal, cluster) = (foreign.head.ordinal, foreign.cluster);
+    keys.push(Key::lookup(Tag::Phase, foreign.phase as u64, ordinal));
+    keys.push(Key::lookup(Tag::Cluster, cluster.0, ordinal));
+    keys.push(Key::lookup(Tag::Foreign, lookup::tracked(cluster, foreign.kind.code()), ordinal));
+    keys.push(Key::lookup(Tag::Foreign, lookup::ANY_CLUSTER, ordinal));
+    if let Some(due_ms) = foreign.expires_ms() {
+        keys.push(Key::lookup(Tag::ForeignGone, cluster.0, ordinal));
+        keys.push(Key::lane(Lane::Expire, Ordinal(0), due_ms, ordinal));
     }
 }
 

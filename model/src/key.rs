@@ -57,6 +57,11 @@ pub enum Tag {
     /// `a` = hash of the names of a kind, `b` = ordinal of a runnable that has not ended and does when the status rule of
     /// that kind says so.
     Ruled,
+    /// `a` = ordinal of a cluster << 24 | code of a kind, `b` = ordinal of something of that kind there that was not
+    /// submitted here; all of them with `a` = 0, too.
+    Foreign,
+    /// `a` = ordinal of a cluster, `b` = ordinal of something that was not submitted here, has ended, and is gone.
+    ForeignGone,
     /// `a` = lane << 56 | ordinal of the cluster, `b` = due in ms since 1970, `c` = ordinal of the record.
     Lane,
 }

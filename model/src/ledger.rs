@@ -205,7 +205,7 @@ fn subject(
 ) -> Result<(), serde_json::Error> {
     json.open();
     let resource = match record {
-        Record::Runnable(_) => "runnables",
+        Record::Runnable(_) | Record::Foreign(_) => "runnables",
         Record::Cluster(_) => "clusters",
         Record::Deployable(_) => "deployables",
         Record::Pool(_) => "pools",
@@ -223,6 +223,12 @@ fn subject(
         json.text_if_any("reason", run.reason.as_str())?;
         json.text_if_any("message", &run.message)?;
         json.text_if_any("cluster", run.attempt().map_or("", |attempt| &attempt.cluster_name))?;
+    }
+    if let Record::Foreign(foreign) = record {
+        json.text("phase", foreign.phase.as_str())?;
+        json.text_if_any("reason", foreign.reason_word())?;
+        json.text_if_any("message", &foreign.words())?;
+        json.text_if_any("cluster", &foreign.cluster_name)?;
     }
     if is_observation && removed.is_none() {
         json.text_if_any("seen", &seen(record))?;

@@ -228,3 +228,11 @@ pub const PROFILE_LABELS_MAX: usize = 32;
 pub const DECISIONS_MAX: usize = 256;
 /// Bytes of a decision's namespace and name together.
 pub const DECISION_NAME_BYTES_MAX: usize = 128;
+/// Selectors of one cluster for what was not submitted here.
+pub const OBSERVE_MAX: usize = 32;
+/// Namespaces that one of them names.
+pub const OBSERVE_NAMESPACES_MAX: usize = 100;
+/// Objects of one cluster that are shown though they were not submitted here.
+pub const FOREIGN_OF_CLUSTER_MAX: usize = 5_000;
+/// How long what was not submitted here is shown after it has ended and is gone from its cluster.
+pub const FOREIGN_TTL_MS: u64 = 24 * 3_600_000;

@@ -26,6 +26,7 @@ pub use accept::accept;
 pub use compare::differences;
 pub use deployable::{Read, read};
 pub use duration::{parse as parse_duration, write as write_duration};
+pub use kinds::not_observed;
 pub use lock::{ReadAcquire, ReadLock, read_acquire, read_lock, read_token};
 pub use materialise::{Marks, as_sent, materialise};
 pub use pool::{ReadAllocation, ReadPool, Titled, read_allocation, read_pool};

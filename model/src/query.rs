@@ -3,6 +3,7 @@
 mod deployables;
 mod diff;
 mod due;
+mod foreign;
 mod list;
 mod pools;
 mod requires;
@@ -10,6 +11,8 @@ mod requires;
 pub use deployables::{bundle, bundle_manifests, deployable, deployables, installations, is_kept_in_sync};
 pub use diff::{ClusterDiff, Diff, FieldDiff, ObjectDiff, diff};
 pub use due::{due, next_due};
+pub(crate) use foreign::foreign_range;
+pub use foreign::{foreign, foreign_count, foreign_of_kind, foreign_room, foreign_watch};
 pub use list::{FieldTest, Filter, Page, list};
 pub use pools::allocated;
 pub use requires::{Required, lacks};
@@ -143,14 +146,23 @@ pub fn members(view: &dyn View) -> Result<Vec<Member>, Damaged> {
     all(view, Resource::Member, pick)
 }
 
-/// The cursor of one watch.
+/// The cursor of one watch of what the group made.
 ///
 /// # Errors
 /// [`Damaged`].
 pub fn watch(view: &dyn View, cluster: Ordinal, kind: &Kind) -> Result<Option<Watch>, Damaged> {
-    for ordinal in ordinals(view, Tag::Name, crate::index::watch_hash(cluster, kind))? {
+    watch_of(view, cluster, kind, false)
+}
+
+fn watch_of(
+    view: &dyn View,
+    cluster: Ordinal,
+    kind: &Kind,
+    is_foreign: bool,
+) -> Result<Option<Watch>, Damaged> {
+    for ordinal in ordinals(view, Tag::Name, crate::index::watch_hash(cluster, kind, is_foreign))? {
         if let Some(Record::Watch(watch)) = record(view, ordinal)?
-            && (watch.cluster, &watch.kind) == (cluster, kind)
+            && watch.is_of(cluster, kind, is_foreign)
         {
             return Ok(Some(watch));
         }
@@ -190,14 +202,16 @@ pub fn tracked(view: &dyn View, cluster: Ordinal) -> Result<Vec<Kind>, Damaged> 
     Ok(kinds)
 }
 
-/// The cursors of all kinds that are or were watched on a cluster.
+/// The cursors of all kinds of which something of the group is or was watched on a cluster.
 ///
 /// # Errors
 /// [`Damaged`].
 pub fn watches(view: &dyn View, cluster: Ordinal) -> Result<Vec<Watch>, Damaged> {
     let mut watches = Vec::new();
     for ordinal in ordinals(view, Tag::Watches, cluster.0)? {
-        if let Some(Record::Watch(watch)) = record(view, ordinal)? {
+        if let Some(Record::Watch(watch)) = record(view, ordinal)?
+            && watch.foreign.is_none()
+        {
             watches.push(watch);
         }
     }

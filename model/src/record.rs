@@ -7,6 +7,7 @@ mod credentials;
 mod deployable;
 mod diagnosis;
 mod fan_out;
+mod foreign;
 mod hanging;
 mod hub;
 mod installation;
@@ -36,6 +37,7 @@ pub use deployable::{
 };
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
 pub use fan_out::{Cascade, Cascaded, FanOut, Parent};
+pub use foreign::{Described, Foreign, ForeignSelector, Owner, Unshown};
 pub use hub::{HUB_GROUP, Hub, Profile};
 pub use installation::{
     Difference, Differences, Drifted, Health, Installation, SyncAction, SyncIntent, Synced,
@@ -116,13 +118,15 @@ pub enum Record {
     Lock(Lock),
     /// What the status of a kind means.
     StatusRule(StatusRule),
+    /// Work on a cluster that was not submitted here.
+    Foreign(Foreign),
 }
 
 /// The resources of the API, as codes of [`Tag::Resource`](crate::Tag::Resource).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Resource {
-    /// `runnables`
+    /// `runnables`: those that were submitted here, and those that are only shown.
     Runnable = 1,
     /// `clusters`
     Cluster = 2,
@@ -174,6 +178,7 @@ impl Record {
             Record::Allocation(allocation) => allocation.head.ordinal,
             Record::Lock(lock) => lock.head.ordinal,
             Record::StatusRule(rule) => rule.head.ordinal,
+            Record::Foreign(foreign) => foreign.head.ordinal,
         }
     }
 
@@ -193,6 +198,7 @@ impl Record {
             Record::Allocation(allocation) => allocation.head.revision,
             Record::Lock(lock) => lock.head.revision,
             Record::StatusRule(rule) => rule.head.revision,
+            Record::Foreign(foreign) => foreign.head.revision,
         }
     }
 
@@ -200,7 +206,7 @@ impl Record {
     #[must_use]
     pub fn resource(&self) -> Resource {
         match self {
-            Record::Runnable(_) => Resource::Runnable,
+            Record::Runnable(_) | Record::Foreign(_) => Resource::Runnable,
             Record::Cluster(_) => Resource::Cluster,
             Record::Receipt(_) => Resource::Receipt,
             Record::Watch(_) => Resource::Watch,
@@ -227,6 +233,7 @@ impl Record {
             Record::Allocation(allocation) => Some(&allocation.head),
             Record::Lock(lock) => Some(&lock.head),
             Record::StatusRule(rule) => Some(&rule.head),
+            Record::Foreign(foreign) => Some(&foreign.head),
             Record::Receipt(_) | Record::Watch(_) | Record::Bundle(_) | Record::Installation(_) => None,
         }
     }
@@ -251,6 +258,9 @@ impl Record {
             }
             Record::Lock(lock) => (&mut lock.head.revision, Some(&mut lock.head.created_revision)),
             Record::StatusRule(rule) => (&mut rule.head.revision, Some(&mut rule.head.created_revision)),
+            Record::Foreign(foreign) => {
+                (&mut foreign.head.revision, Some(&mut foreign.head.created_revision))
+            }
         };
         *slot = revision;
         if let Some(created) = created

@@ -21,7 +21,7 @@ pub use owned::Owned;
 
 use crate::command::Observation;
 use crate::manifest::marks;
-use crate::record::{Kind, Seen};
+use crate::record::{Described, Kind, Owner, Seen};
 use crate::{Uid, limits, time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -125,6 +125,7 @@ fn observation(kind: &Kind, object: &Value, judged: (Seen, Option<Verdict>)) -> 
         attempt: annotation(marks::ATTEMPT).and_then(|number| number.parse().ok()),
         digest: annotation(marks::DIGEST).map(str::to_owned),
         held: finalizers.is_some_and(|all| all.iter().any(|name| name == marks::HOLD)),
+        described: label(marks::GROUP).is_none().then(|| Box::new(described(metadata))),
         seen,
         verdict,
     })
@@ -132,8 +133,23 @@ fn observation(kind: &Kind, object: &Value, judged: (Seen, Option<Verdict>)) -> 
 
 /// Some other object of its cluster made it.
 fn is_controlled(metadata: &Value) -> bool {
-    let owners = metadata.get("ownerReferences").and_then(Value::as_array);
-    owners.is_some_and(|all| all.iter().any(|one| one.get("controller") == Some(&Value::Bool(true))))
+    controller(metadata).is_some()
+}
+
+fn controller(metadata: &Value) -> Option<&Value> {
+    let owners = metadata.get("ownerReferences").and_then(Value::as_array)?;
+    owners.iter().find(|one| one.get("controller") == Some(&Value::Bool(true)))
+}
+
+/// What is shown of it if it was not submitted here.
+fn described(metadata: &Value) -> Described {
+    let labels = metadata.get("labels").and_then(Value::as_object).into_iter().flatten();
+    let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    let owner = controller(metadata).map(|owner| {
+        let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Owner { api_version: text("apiVersion"), kind: text("kind"), name: text("name"), uid: text("uid") }
+    });
+    Described { labels: labels.take(limits::LABELS_MAX).collect(), owner }
 }
 
 /// Cuts a message that came from outside to what a record may hold, at a character.

@@ -176,7 +176,9 @@ impl<'a> Txn<'a> {
         let mut active = 0;
         for phase in ON_CLUSTER {
             let lookups = [(Tag::Tenant, lookup::tenant_hash(tenant)), (Tag::Phase, phase as u64)];
+            let foreign = [lookups[0], lookups[1], (Tag::Foreign, lookup::ANY_CLUSTER)];
             active += self.layer.meet(&lookups, Ordinal(0), usize::MAX)?.len();
+            active -= self.layer.meet(&foreign, Ordinal(0), usize::MAX)?.len();
         }
         Ok(active)
     }
@@ -349,9 +351,15 @@ impl Txn<'_> {
     /// The runnable that a user's command names, or why it is not there to be changed.
     pub(crate) fn runnable_named(&self, target: &Target) -> Result<Result<Runnable, Refusal>, Damaged> {
         let Target { namespace, name, uid, revision } = target;
-        let Some(Record::Runnable(run)) = self.named(Resource::Runnable, namespace, name)? else {
-            let message = format!("runnables.tallyman.dev {name:?} not found in namespace {namespace:?}");
-            return Ok(Err(Refusal::new(RefusalKind::NotFound, message)));
+        let run = match self.named(Resource::Runnable, namespace, name)? {
+            Some(Record::Runnable(run)) => run,
+            Some(Record::Foreign(foreign)) => {
+                return Ok(Err(Refusal::new(RefusalKind::Conflict, foreign.untouchable())));
+            }
+            _ => {
+                let message = format!("runnables.tallyman.dev {name:?} not found in namespace {namespace:?}");
+                return Ok(Err(Refusal::new(RefusalKind::NotFound, message)));
+            }
         };
         if uid.is_some_and(|uid| uid != run.head.uid) {
             let message = format!("{name:?} is another runnable now, with UID {}", run.head.uid);

@@ -53,6 +53,8 @@ impl Command {
                 3
             }
             Command::UpdateCluster(update) if update.hub.as_ref().is_some_and(|hub| !hub.is_empty()) => 3,
+            Command::AddCluster(add) if !add.observe.is_empty() => 3,
+            Command::UpdateCluster(update) if update.observe.as_ref().is_some_and(|all| !all.is_empty()) => 3,
             Command::UpdateCluster(update) if update.via.as_ref().is_some_and(|via| !via.is_empty()) => 3,
             Command::UpdateCluster(update)
                 if update.credentials.as_ref().is_some_and(|credentials| credentials.server.is_some()) =>
@@ -85,6 +87,7 @@ impl Command {
             | Command::ReleaseLock(_)
             | Command::Check(_)
             | Command::PutStatusRule(_)
+            | Command::ObserveForeign(_)
             | Command::RemoveStatusRule(_)
             | Command::FollowProfile(_)
             | Command::FollowDecision(_)

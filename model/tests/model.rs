@@ -25,6 +25,8 @@ mod drain;
 mod endowed;
 #[path = "model/fan_out.rs"]
 mod fan_out;
+#[path = "model/foreign.rs"]
+mod foreign;
 #[path = "model/hub.rs"]
 mod hub;
 #[path = "model/keeping.rs"]

@@ -237,6 +237,7 @@ fn short_log() -> Vec<Command> {
         credentials: Credentials::kubeconfig("/k", Some("c".to_owned())),
         cordoned: false,
         paused: false,
+        observe: Vec::new(),
         via: String::new(),
         log_link: String::new(),
         hub: Vec::new(),

@@ -1,6 +1,8 @@
 //! `Cluster`, field by field.
 
-use super::field::Kind::{Document, Flag, List, Metadata, Object, Strings, Text, Texts, Time, Whole};
+use super::field::Kind::{
+    Document, Flag, List, Metadata, Object, Selector, Strings, Text, Texts, Time, Whole,
+};
 use super::field::{Field, may, must};
 
 pub(super) const SAYS: &str = "Cluster is a Kubernetes cluster that takes work. Its identity is the UID of its \
@@ -61,6 +63,19 @@ pub(super) const FIELDS: &[Field] = &[
         "It tells of other clusters: each ClusterProfile (multicluster.x-k8s.io/v1alpha1) there is a cluster here, and each PlacementDecision may be named in placements.",
     ),
     must("spec.hub.namespaces", Texts, "The namespaces there that count, 1 to 32."),
+    may(
+        "spec.observe",
+        List,
+        "Which work there is shown that was not submitted here, as the Jobs of CronJobs: read-only, among the runnables. At most one of each kind.",
+    ),
+    must("spec.observe.apiVersion", Text, "The API version of the kind."),
+    must(
+        "spec.observe.kind",
+        Text,
+        "The kind: Job, Workflow, Pod, or any other that is in namespaces and is work.",
+    ),
+    may("spec.observe.namespaces", Texts, "In which namespaces. Default: in all."),
+    may("spec.observe.labelSelector", Selector, "With which labels. Default: with any."),
     may("status", Object, "What is known of it. Set by Tallyman; what is sent is dropped."),
     may(
         "status.timeline",
@@ -93,6 +108,16 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.draining.by", Text, "Who asked for it."),
     may("status.draining.at", Time, "When."),
     may("status.draining.reason", Text, "Why, in their words."),
+    may("status.foreign", List, "How much there is of what spec.observe selects, by kind."),
+    may("status.foreign.apiVersion", Text, "The API version of the kind."),
+    may("status.foreign.kind", Text, "The kind."),
+    may("status.foreign.shown", Whole, "How many are among the runnables; at most 5,000 of one cluster are."),
+    may("status.foreign.notShown", Whole, "How many are not, for want of room."),
+    may(
+        "status.foreign.observedAt",
+        Time,
+        "Up to when all that happened to them is known; absent: they were not listed yet.",
+    ),
     may("status.activeRuns", Whole, "Runs there that have not ended."),
     may("status.hub", Object, "How what it tells of other clusters is followed."),
     may("status.hub.message", Text, "What of it is not, in plain words; empty: all of it is."),

@@ -3,6 +3,7 @@
 mod credentials;
 mod hub;
 
+use super::foreign::{Selected, Selection, selected, selections};
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
 use tallyman_model::brake::Scope;
@@ -34,6 +35,7 @@ pub(super) fn document(
             paused: cluster.paused,
             log_link: &cluster.log_link,
             hub: cluster.hub.as_deref().map(hub::spec),
+            observe: selections(&cluster.observe),
         },
         status: State {
             timeline: cluster.timeline,
@@ -56,6 +58,7 @@ pub(super) fn document(
                 at: time::format(leaving.at_ms),
                 reason: &leaving.why,
             }),
+            foreign: selected(scene, cluster)?,
             active_runs: query::active(scene.view, cluster.head.ordinal, ACTIVE_MAX)?,
             hub: cluster.hub.as_deref().map(hub::state),
             profile: cluster.profile.as_deref().map(hub::profile),
@@ -88,6 +91,8 @@ struct Spec<'a> {
     log_link: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hub: Option<hub::Spec<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observe: Vec<Selection<'a>>,
 }
 
 #[derive(Serialize)]
@@ -117,6 +122,8 @@ struct State<'a> {
     swept_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     draining: Option<Draining<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    foreign: Vec<Selected<'a>>,
     active_runs: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     hub: Option<hub::State<'a>>,

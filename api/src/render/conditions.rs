@@ -5,7 +5,8 @@ use super::diagnosis;
 use serde::Serialize;
 use std::borrow::Cow;
 use tallyman_model::record::{
-    Attempt, Checked, Cluster, FanOut, Object, ObjectState, Preflight, PreflightVerdict, Record, Runnable,
+    Attempt, Checked, Cluster, FanOut, Foreign, Object, ObjectState, Preflight, PreflightVerdict, Record,
+    Runnable,
 };
 use tallyman_model::{Damaged, Ordinal, Phase, Reason, View, query, time};
 
@@ -60,6 +61,34 @@ pub(super) fn of<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Vec<Condit
     conditions.extend(preflight(run));
     conditions.extend(removal(run));
     conditions
+}
+
+/// Those of what was not submitted here: nothing but what its cluster says.
+pub(super) fn of_foreign<'a>(foreign: &'a Foreign, cluster: Option<&Cluster>) -> Vec<Condition<'a>> {
+    let (phase, words) = (foreign.phase, foreign.words());
+    let since_ms = foreign.finished_ms.unwrap_or(foreign.seen_ms);
+    let succeeded = match phase {
+        Phase::Succeeded => TRUE,
+        Phase::Failed => FALSE,
+        _ => UNKNOWN,
+    };
+    let reason = Some(foreign.reason_word()).filter(|word| !word.is_empty()).unwrap_or(phase.as_str());
+    let finished = if phase.is_terminal() { TRUE } else { FALSE };
+    vec![
+        condition("Observed", TRUE, "Observed", words.clone(), foreign.seen_ms),
+        match cluster {
+            Some(cluster) => reachable_cluster(cluster),
+            None => condition("ClusterReachable", UNKNOWN, "ClusterRemoved", "", foreign.seen_ms),
+        },
+        condition("Succeeded", succeeded, reason, words.clone(), since_ms),
+        condition(
+            "Finished",
+            finished,
+            phase.as_str(),
+            if finished == TRUE { words } else { String::new() },
+            since_ms,
+        ),
+    ]
 }
 
 /// What clusters said that were asked beforehand: the one that it is on, or else the last; the message is of all.
@@ -220,25 +249,27 @@ fn reachable<'a>(run: &'a Runnable, attempt: Option<&Attempt>, cluster: Option<&
             let message = format!("cluster {} is not registered any more", attempt.cluster_name);
             condition(TYPE, UNKNOWN, "ClusterRemoved", message, attempt.placed_ms)
         }
-        (Some(_), Some(cluster)) => {
-            let (status, reason) = match cluster.reachable {
-                Some(true) => (TRUE, "Reachable"),
-                Some(false) => (FALSE, "Unreachable"),
-                None => (UNKNOWN, "NotContactedYet"),
-            };
-            let since_ms = cluster.reachable_since_ms.max(cluster.head.created_ms);
-            let message = match cluster.reachable {
-                Some(false) => format!(
-                    "{} has been out of reach since {}, and this status is as old: {}",
-                    cluster.head.name,
-                    time::format(since_ms),
-                    cluster.message
-                ),
-                _ => cluster.message.clone(),
-            };
-            condition(TYPE, status, reason, message, since_ms)
-        }
+        (Some(_), Some(cluster)) => reachable_cluster(cluster),
     }
+}
+
+fn reachable_cluster<'a>(cluster: &Cluster) -> Condition<'a> {
+    let (status, reason) = match cluster.reachable {
+        Some(true) => (TRUE, "Reachable"),
+        Some(false) => (FALSE, "Unreachable"),
+        None => (UNKNOWN, "NotContactedYet"),
+    };
+    let since_ms = cluster.reachable_since_ms.max(cluster.head.created_ms);
+    let message = match cluster.reachable {
+        Some(false) => format!(
+            "{} has been out of reach since {}, and this status is as old: {}",
+            cluster.head.name,
+            time::format(since_ms),
+            cluster.message
+        ),
+        _ => cluster.message.clone(),
+    };
+    condition("ClusterReachable", status, reason, message, since_ms)
 }
 
 fn succeeded(run: &Runnable) -> Condition<'_> {

@@ -59,6 +59,7 @@ fn observe(memory: &Memory, name: &str, seen: Seen) {
         held: true,
         seen,
         verdict: Some(verdict),
+        described: None,
     };
     let (cluster, cursor) = (object.cluster, Some("8817".to_owned()));
     memory.run(Command::Observe(Observe {
@@ -346,6 +347,7 @@ fn gone(memory: &Memory, name: &str) {
         held: false,
         seen: Seen::default(),
         verdict: None,
+        described: None,
     };
     let cluster = object.cluster;
     memory.run(Command::Observe(Observe {

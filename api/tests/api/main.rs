@@ -13,6 +13,7 @@ mod discovery;
 mod dry_run;
 mod events;
 mod fan_out;
+mod foreign;
 mod hub;
 mod identity;
 mod k8s;

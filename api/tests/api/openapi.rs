@@ -119,6 +119,14 @@ async fn busy() -> Server {
     full["spec"]["placement"] = json!({"clusterSelector": "zone in (a,b)"});
     server.post(RUNNABLES, &full).await.done(201);
     server.send("DELETE", &path("running"), &[], "").await.done(200);
+    let observe =
+        json!([{"apiVersion": "batch/v1", "kind": "Job", "namespaces": ["risk"], "labelSelector": "team"}]);
+    let patch = json!({"spec": {"observe": observe}});
+    server.merge(&format!("{}/east", crate::samples::CLUSTERS), &patch).await.done(200);
+    let ended =
+        json!({"startTime": "2026-11-20T10:00:01Z", "conditions": [{"type": "Complete", "status": "True"}]});
+    server.foreign(ended.clone(), false);
+    server.foreign(ended, true);
     server
 }
 

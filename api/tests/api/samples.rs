@@ -46,6 +46,7 @@ impl Memory {
             credentials,
             cordoned: false,
             paused: false,
+            observe: Vec::new(),
             via: String::new(),
             log_link: String::new(),
             hub: Vec::new(),
@@ -101,6 +102,7 @@ impl Memory {
             held: false,
             seen: Seen { resource_version: "8817".to_owned(), ..Seen::default() },
             verdict: Some(verdict),
+            described: None,
         };
         self.run(Command::Observe(Observe {
             cluster: object.cluster,

@@ -38,7 +38,7 @@ impl Ingest {
         if !self.site.term.leads() {
             return Err(SinkError::Stopped);
         }
-        self.begin_timeline(batch.timeline).await?;
+        begin_timeline(&self.site, batch.timeline).await?;
         if batch.items.iter().chain(&batch.deleted).any(|item| sync::shows(&self.site, item)) {
             self.site.look_now.notify_one();
         }
@@ -84,7 +84,7 @@ impl Ingest {
                 let plural = self.api.plural(kind).await.unwrap_or_default();
                 let (kind, rule) = (kind.clone(), self.rule);
                 let observe = Observe { cluster, kind, plural, timeline, cursor, rule, items };
-                self.put(Command::Observe(observe)).await?;
+                put(&self.site, Command::Observe(observe)).await?;
                 if moves {
                     self.note_move();
                 }
@@ -105,7 +105,8 @@ impl Ingest {
     async fn move_on(&self, kind: &Kind, timeline: u32, cursor: String) -> Result<(), SinkError> {
         let plural = self.api.plural(kind).await.unwrap_or_default();
         let (cluster, kind, rule) = (self.site.cluster, kind.clone(), self.rule);
-        let moved = CursorMove { cluster, kind, plural, timeline, cursor: Some(cursor), rule };
+        let (cursor, foreign) = (Some(cursor), None);
+        let moved = CursorMove { cluster, kind, foreign, plural, timeline, cursor, rule };
         if !self.site.term.cursors.put(moved).await {
             let message = "the log did not take how far it has come".to_owned();
             return Err(SinkError::Refused { wait_ms: REST_MS, message });
@@ -116,34 +117,6 @@ impl Ingest {
 
     fn note_move(&self) {
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    async fn put(&self, command: Command) -> Result<(), SinkError> {
-        match self.site.term.propose(command).await {
-            Ok(_) => Ok(()),
-            Err(stuck) => {
-                let message = format!("the log did not take it: {stuck:?}");
-                Err(SinkError::Refused { wait_ms: REST_MS, message })
-            }
-        }
-    }
-
-    /// A watch that saw resourceVersions go backwards is ahead of the record: that is stepped first.
-    async fn begin_timeline(&self, timeline: u32) -> Result<(), SinkError> {
-        while let Some(record) = contact::current(&self.site).filter(|record| record.timeline < timeline) {
-            tracing::warn!(cluster = self.site.name, timeline, "the cluster's history went backwards");
-            let contact = Contact {
-                cluster: self.site.cluster,
-                reachable: true,
-                kube_system_uid: None,
-                version: String::new(),
-                rewound: true,
-                relayed_by: record.relayed_by,
-                message: record.message,
-            };
-            self.put(Command::Contact(contact)).await?;
-        }
-        Ok(())
     }
 
     fn moved_lately(&self) -> bool {
@@ -181,6 +154,34 @@ impl Ingest {
             }
         }
     }
+}
+
+pub(super) async fn put(site: &Site, command: Command) -> Result<(), SinkError> {
+    match site.term.propose(command).await {
+        Ok(_) => Ok(()),
+        Err(stuck) => {
+            let message = format!("the log did not take it: {stuck:?}");
+            Err(SinkError::Refused { wait_ms: REST_MS, message })
+        }
+    }
+}
+
+/// A watch that saw resourceVersions go backwards is ahead of the record: that is stepped first.
+pub(super) async fn begin_timeline(site: &Site, timeline: u32) -> Result<(), SinkError> {
+    while let Some(record) = contact::current(site).filter(|record| record.timeline < timeline) {
+        tracing::warn!(cluster = site.name, timeline, "the cluster's history went backwards");
+        let contact = Contact {
+            cluster: site.cluster,
+            reachable: true,
+            kube_system_uid: None,
+            version: String::new(),
+            rewound: true,
+            relayed_by: record.relayed_by,
+            message: record.message,
+        };
+        put(site, Command::Contact(contact)).await?;
+    }
+    Ok(())
 }
 
 /// The object of that UID, as the state has it.

@@ -1,7 +1,7 @@
 //! The watches and the sweeps of one cluster, as long as it is the cluster that it was.
 
 use super::ingest::Ingest;
-use super::{Site, sweep};
+use super::{Site, foreign, sweep};
 use crate::limits::{REST_MS, UNTRACKED_MS};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -47,7 +47,8 @@ async fn watch_and_sweep(site: &Arc<Site>, reader: Arc<Guarded>) {
     let (timeline, known) = watch::channel(site.record.borrow().timeline);
     tokio::join!(
         follow_timeline(site, timeline),
-        watch_tracked(site, reader.clone() as Arc<dyn ClusterApi>, known),
+        watch_tracked(site, reader.clone() as Arc<dyn ClusterApi>, known.clone()),
+        foreign::run(site, reader.clone() as Arc<dyn ClusterApi>, known),
         sweep::run(site, reader.as_ref())
     );
 }
@@ -125,7 +126,7 @@ async fn watch_kind(
 }
 
 /// Ends when the kind has another rule than that.
-async fn ruled_anew(site: &Site, kind: &Kind, rule: Option<Revision>) {
+pub(super) async fn ruled_anew(site: &Site, kind: &Kind, rule: Option<Revision>) {
     let mut rules = site.term.rules.subscribe();
     if rules.wait_for(|rules| rules.revision(kind) != rule).await.is_err() {
         std::future::pending().await

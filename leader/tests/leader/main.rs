@@ -10,6 +10,7 @@ mod diagnoses;
 mod failovers;
 mod fan_out;
 mod faults;
+mod foreign;
 mod forms;
 mod fuse;
 mod group;

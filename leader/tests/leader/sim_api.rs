@@ -22,6 +22,7 @@ use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
 use tallyman_model::rule::workload::Admission;
 use tallyman_model::rule::{self, Rules};
+use tallyman_model::selector::Selector;
 use tokio::sync::watch;
 
 /// As of a real one.
@@ -118,8 +119,9 @@ impl Api {
 }
 
 fn selects(selector: &str, object: &Value) -> bool {
-    let Some((key, value)) = selector.split_once('=') else { return true };
-    object["metadata"]["labels"][key] == value
+    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
+    let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    Selector::parse(selector).expect("a selector").matches(&labels.collect())
 }
 
 impl ClusterApi for Api {

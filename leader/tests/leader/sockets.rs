@@ -52,6 +52,7 @@ impl Wired {
                 credentials: Credentials::kubeconfig(path.display().to_string(), None),
                 cordoned: false,
                 paused: false,
+                observe: Vec::new(),
                 via: String::new(),
                 log_link: String::new(),
                 hub: Vec::new(),

@@ -4,7 +4,7 @@
 //! replica is in the datacenter that it is reached through (`Invalid`).
 
 use super::Principal;
-use crate::record::{Cluster, Credentials, Head, Hub, Record, Resource};
+use crate::record::{Cluster, Credentials, ForeignSelector, Head, Hub, Record, Resource};
 use crate::{Damaged, Done, Refusal, RefusalKind, Txn, Uid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub struct AddCluster {
     pub log_link: String,
     /// The namespaces in which it tells of other clusters, sorted; empty: it is no hub.
     pub hub: Vec<String>,
+    /// Which work is shown that was not submitted here.
+    pub observe: Vec<ForeignSelector>,
 }
 
 impl AddCluster {
@@ -60,6 +62,7 @@ impl AddCluster {
             paused: self.paused,
             log_link: self.log_link.clone(),
             hub: Hub::of(&self.hub),
+            observe: self.observe.clone(),
             timeline: 1,
             ..Cluster::default()
         };

@@ -1,7 +1,7 @@
 //! Let deadlines pass and old rows go.
 //!
-//! Reads the expire lane; writes or removes at most [`EXPIRE_MAX`](limits::EXPIRE_MAX) runnables, receipts, allocations
-//! and locks whose time has come; deployables whose rollout waited for time alone go on. Never refused; with nothing due it
+//! Reads the expire lane; writes or removes at most [`EXPIRE_MAX`](limits::EXPIRE_MAX) runnables, receipts, allocations,
+//! locks, and what is shown of others' work, whose time has come; deployables whose rollout waited for time alone go on. Never refused; with nothing due it
 //! changes nothing, nor while the lineage is not confirmed: what a
 //! backup says of a run may be older than what the run has done.
 
@@ -28,6 +28,7 @@ impl Expire {
                 Some(Record::Deployable(deployable)) => install::spread(txn, deployable).map(drop)?,
                 Some(Record::Receipt(receipt)) => txn.remove(receipt.ordinal, 0)?,
                 Some(Record::Allocation(one)) => txn.remove(one.head.ordinal, 0)?,
+                Some(Record::Foreign(foreign)) => txn.remove(foreign.head.ordinal, 0)?,
                 Some(Record::Lock(mut lock)) => {
                     lock.drop_expired(now);
                     keeping::wake(txn, &lock.head.namespace, &lock.head.name, lock.head.ordinal)?;

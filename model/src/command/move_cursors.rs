@@ -1,10 +1,9 @@
 //! Record how far watches have come that saw nothing that matters: those of many kinds and clusters in one entry.
 //!
-//! Reads the clusters; reads and writes the cursors. A move on a cluster that is gone, or of a timeline that is over,
+//! Reads the clusters; reads and writes the cursors. A move on a cluster that is gone, or of a timeline or a selection that is over,
 //! changes nothing: whoever resumes there begins anew anyway.
 
-use super::Observation;
-use crate::record::{Kind, Record, Watch, is_older};
+use crate::record::{ForeignSelector, Kind, Record, Watch, is_older};
 use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,8 @@ pub struct CursorMove {
     pub cluster: Ordinal,
     /// The kind that is watched.
     pub kind: Kind,
+    /// What it selects, if it is of what was not submitted here.
+    pub foreign: Option<ForeignSelector>,
     /// What the cluster calls it in paths; where it may not be known it is empty.
     pub plural: String,
     /// The cluster's timeline as the leader knew it.
@@ -39,8 +40,11 @@ impl MoveCursors {
     pub(crate) fn apply(&self, txn: &mut Txn<'_>) -> Result<Result<Done, Refusal>, Damaged> {
         for moved in &self.moves {
             let cluster = txn.cluster(moved.cluster)?;
-            if cluster.is_some_and(|cluster| cluster.timeline == moved.timeline) {
-                moved.take(txn, &[])?;
+            let is_watched =
+                |selector| cluster.as_ref().is_some_and(|cluster| cluster.observe.contains(selector));
+            let is_wanted = moved.foreign.as_ref().is_none_or(is_watched);
+            if cluster.as_ref().is_some_and(|cluster| cluster.timeline == moved.timeline) && is_wanted {
+                moved.take(txn, std::iter::empty())?;
             }
         }
         txn.say(format!("of {} watches", self.moves.len()));
@@ -54,14 +58,19 @@ impl CursorMove {
         if self.plural.is_empty() { self.kind.plural().unwrap_or(self.kind.as_str()) } else { &self.plural }
     }
 
-    /// Moves the cursor, with which `items` are known.
-    pub(super) fn take(&self, txn: &mut Txn<'_>, items: &[Observation]) -> Result<(), Damaged> {
-        let hash = crate::index::watch_hash(self.cluster, &self.kind);
+    /// Moves the cursor; `versions` are those of the objects that came with it.
+    pub(super) fn take<'v>(
+        &self,
+        txn: &mut Txn<'_>,
+        versions: impl Iterator<Item = &'v String>,
+    ) -> Result<(), Damaged> {
+        let is_foreign = self.foreign.is_some();
+        let hash = crate::index::watch_hash(self.cluster, &self.kind, is_foreign);
         let known = txn.find(Tag::Name, hash, |record| match record {
-            Record::Watch(watch) if watch.cluster == self.cluster && watch.kind == self.kind => Some(watch),
+            Record::Watch(watch) => watch.is_of(self.cluster, &self.kind, is_foreign).then_some(watch),
             _ => None,
         })?;
-        let reached = self.reached(known.as_ref(), items);
+        let reached = self.reached(known.as_ref(), versions);
         let is_further = known.as_ref().is_some_and(|known| known.reached != reached);
         if self.cursor.is_none() && !is_further {
             return Ok(());
@@ -70,7 +79,8 @@ impl CursorMove {
             Some(watch) => watch.ordinal,
             None => txn.new_ordinal(),
         };
-        let kept = known.filter(|known| known.timeline == self.timeline);
+        let is_same = |known: &Watch| known.timeline == self.timeline && known.foreign == self.foreign;
+        let kept = known.filter(is_same);
         let kept = kept.map(|known| (known.cursor, known.rule)).unwrap_or_default();
         // The rule belongs to the cursor.
         let (cursor, rule) = self.cursor.clone().map_or(kept, |cursor| (cursor, self.rule));
@@ -79,6 +89,7 @@ impl CursorMove {
             revision: Revision(0),
             cluster: self.cluster,
             kind: self.kind.clone(),
+            foreign: self.foreign.clone(),
             plural: self.called().to_owned(),
             cursor,
             reached,
@@ -91,12 +102,11 @@ impl CursorMove {
     }
 
     /// The newest version of all that is known with this.
-    fn reached(&self, known: Option<&Watch>, items: &[Observation]) -> String {
+    fn reached<'v>(&self, known: Option<&Watch>, versions: impl Iterator<Item = &'v String>) -> String {
         let known = known.filter(|known| known.timeline == self.timeline).map(|known| &known.reached);
-        let items = items.iter().map(|item| &item.resource_version);
         let newer = |one: String, other: &String| {
             if one.is_empty() || is_older(&one, other) { other.clone() } else { one }
         };
-        known.into_iter().chain(&self.cursor).chain(items).fold(String::new(), newer)
+        versions.fold(known.into_iter().chain(&self.cursor).fold(String::new(), newer), newer)
     }
 }

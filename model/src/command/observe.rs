@@ -6,7 +6,7 @@
 //! on.
 
 use super::{CursorMove, settle};
-use crate::record::{Kind, Object, ObjectState, Record, Runnable, Seen};
+use crate::record::{Described, Kind, Object, ObjectState, Record, Runnable, Seen};
 use crate::rule::Verdict;
 use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn, Uid};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,10 @@ pub struct Observation {
     pub seen: Seen,
     /// What its status means for a run; `None` for kinds without a rule.
     pub verdict: Option<Verdict>,
+    /// What is shown of it if it was not submitted here. Of what has a group's label it is not read; the log has it only
+    /// as [`Sighting`](super::Sighting).
+    #[serde(skip)]
+    pub described: Option<Box<Described>>,
 }
 
 impl Observation {
@@ -91,7 +95,7 @@ impl Observe {
             }
         }
         txn.say(words);
-        moved.take(txn, &self.items)?;
+        moved.take(txn, self.items.iter().map(|item| &item.resource_version))?;
         Ok(Ok(Done::at(txn)))
     }
 
@@ -143,6 +147,7 @@ impl Observe {
         CursorMove {
             cluster: self.cluster,
             kind: self.kind.clone(),
+            foreign: None,
             plural: self.plural.clone(),
             timeline: self.timeline,
             cursor: self.cursor.clone(),

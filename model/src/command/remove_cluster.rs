@@ -1,7 +1,8 @@
 //! Take a cluster out.
 //!
-//! Reads the cluster and the runs that have objects there; removes it with its watches' cursors. Refused when there
-//! is none of that name (`NotFound`), while its hub tells of it or it tells of others, while runs are active on it, or while ended runs have objects there that are not
+//! Reads the cluster and the runs that have objects there; removes it with its watches' cursors, and with what is
+//! shown of it and was not submitted here. Refused when there is none of that name (`NotFound`), while its hub tells
+//! of it or it tells of others, while runs are active on it, or while ended runs have objects there that are not
 //! to be orphaned (`Conflict`). Orphaned objects are written off: they stay on the cluster, and their runs forget them
 //! when they are next written.
 
@@ -84,6 +85,7 @@ pub(super) fn is_empty(txn: &Txn<'_>, cluster: Ordinal) -> Result<bool, Damaged>
 
 /// Removes a cluster's record with its watches' cursors.
 pub(super) fn take_out(txn: &mut Txn<'_>, cluster: Ordinal) -> Result<(), Damaged> {
+    txn.forget_foreign(cluster, &[])?;
     for watch in txn.ordinals(Tag::Watches, cluster.0, limits::WATCHES_MAX)? {
         txn.remove(watch, 0)?;
     }

@@ -48,6 +48,8 @@ impl WriteOffCluster {
             objects: 0,
             done: false,
         };
+        txn.forget_foreign(cluster.head.ordinal, &[])?;
+        cluster.unshown.clear();
         cluster.message = off.words(name);
         cluster.written_off = Some(off);
         cluster.quarantined = true;

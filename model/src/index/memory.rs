@@ -174,7 +174,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 23] = [
+const TAGS: [Tag; 25] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -197,6 +197,8 @@ const TAGS: [Tag; 23] = [
     Tag::Disjoint,
     Tag::Waits,
     Tag::Ruled,
+    Tag::Foreign,
+    Tag::ForeignGone,
     Tag::Lane,
 ];
 

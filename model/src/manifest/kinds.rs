@@ -45,6 +45,18 @@ const CLUSTER_SCOPED: [(&str, &str); 21] = [
     ("storage.k8s.io", "VolumeAttributesClass"),
 ];
 
+/// Why what was not submitted here is not shown of `kind`; `None`: it may be.
+///
+/// Whether a kind that is not known here is in namespaces is learnt from the cluster.
+#[must_use]
+pub fn not_observed(kind: &Kind) -> Option<String> {
+    if !kind.is_watched() {
+        return Some(format!("{kind} is not watched: it does not run to an end"));
+    }
+    refused(kind, Submission::Runnable)
+        .map(|_| format!("{} {kind} is not watched: it is no work", kind.api_version()))
+}
+
 /// Why a submission may not hold an object of `kind`, and what to do instead; `None`: it may. Definitions of kinds, which
 /// are in no namespace, are for deployables, and for clusters whose role for Tallyman has them.
 ///

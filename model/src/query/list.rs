@@ -21,6 +21,8 @@ pub enum FieldTest {
     Reason(String),
     /// `status.deadLetter`
     DeadLetter,
+    /// `status.foreign`: it was not submitted here.
+    Foreign,
     /// It has the claim on objects on that cluster; `None`: on any.
     Objects(Option<Ordinal>),
 }
@@ -84,6 +86,7 @@ impl Filter {
             match test {
                 FieldTest::Phase(phase) => lookups.push((Tag::Phase, *phase as u64)),
                 FieldTest::DeadLetter => lookups.push((Tag::DeadLetter, 0)),
+                FieldTest::Foreign => lookups.push((Tag::Foreign, lookup::ANY_CLUSTER)),
                 // Only the rows tell.
                 FieldTest::Reason(_) => {}
                 FieldTest::Namespace(namespace) => {
@@ -121,6 +124,11 @@ impl FieldTest {
             (FieldTest::Phase(phase), Record::Runnable(run)) => run.phase == *phase,
             (FieldTest::Reason(reason), Record::Runnable(run)) => run.reason_word() == reason,
             (FieldTest::DeadLetter, Record::Runnable(run)) => run.is_dead_letter(),
+            (FieldTest::Foreign, record) => matches!(record, Record::Foreign(_)),
+            (FieldTest::Phase(phase), Record::Foreign(foreign)) => foreign.phase == *phase,
+            (FieldTest::Reason(reason), Record::Foreign(foreign)) => foreign.reason_word() == reason,
+            (FieldTest::Cluster(name), Record::Foreign(foreign)) => foreign.cluster_name == *name,
+            (FieldTest::Parent(name), Record::Foreign(_)) => name.is_empty(),
             (FieldTest::Cluster(name), Record::Runnable(run)) => {
                 run.attempt().map_or("", |attempt| attempt.cluster_name.as_str()) == name
             }

@@ -1,6 +1,6 @@
 //! A workload cluster.
 
-use super::{Credentials, Head, Hub, Kind, Leaving, Miss, Profile};
+use super::{Credentials, ForeignSelector, Head, Hub, Kind, Leaving, Miss, Profile, Unshown};
 use crate::{Ordinal, ReplicaId, time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -62,6 +62,11 @@ pub struct Cluster {
     pub paused: bool,
     /// A template of links to the logs of its Pods, see [`log_link`](crate::log_link); empty: there are none.
     pub log_link: String,
+    /// Which work is shown that was not submitted here, at most one of each kind and
+    /// [`OBSERVE_MAX`](crate::limits::OBSERVE_MAX) in all.
+    pub observe: Vec<ForeignSelector>,
+    /// What of it is not shown.
+    pub unshown: Vec<Unshown>,
     /// Its identity: the UID of its kube-system namespace; `None` until first contact.
     pub kube_system_uid: Option<String>,
     /// The Kubernetes version that it reports.
@@ -139,6 +144,12 @@ impl Cluster {
     #[must_use]
     pub fn tells_of(&self, namespace: &str) -> bool {
         self.hub.as_ref().is_some_and(|hub| hub.namespaces.iter().any(|known| known == namespace))
+    }
+
+    /// How much of a kind is selected and not shown.
+    #[must_use]
+    pub fn unshown(&self, kind: &Kind) -> u64 {
+        self.unshown.iter().find(|unshown| unshown.kind == *kind).map_or(0, |unshown| unshown.count)
     }
 
     /// True if kube writes may be sent to it now.

@@ -1,6 +1,6 @@
 //! How far a watch has come.
 
-use super::Kind;
+use super::{ForeignSelector, Kind};
 use crate::{Ordinal, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ pub struct Watch {
     pub cluster: Ordinal,
     /// The kind that is watched.
     pub kind: Kind,
+    /// What it selects, if it is of what was not submitted here; `None`: it is of what the group made. What was read
+    /// under another selection is listed anew.
+    pub foreign: Option<ForeignSelector>,
     /// What the cluster calls the kind in paths.
     pub plural: String,
     /// The resourceVersion reached; empty: everything must be listed.
@@ -29,4 +32,12 @@ pub struct Watch {
     pub rule: Option<Revision>,
     /// When the cursor was committed, ms since 1970: how old the cluster's picture is at most.
     pub observed_ms: u64,
+}
+
+impl Watch {
+    /// True if it is that of a kind on a cluster, of what the group made or of what was not submitted here.
+    #[must_use]
+    pub fn is_of(&self, cluster: Ordinal, kind: &Kind, is_foreign: bool) -> bool {
+        (self.cluster, &self.kind, self.foreign.is_some()) == (cluster, kind, is_foreign)
+    }
 }

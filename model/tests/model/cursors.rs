@@ -11,6 +11,7 @@ impl World {
         CursorMove {
             cluster: cluster.head.ordinal,
             kind,
+            foreign: None,
             plural: String::new(),
             timeline: cluster.timeline,
             cursor: Some(cursor.to_owned()),

@@ -280,6 +280,7 @@ pub(crate) fn write(number: u64) -> Proposal {
         credentials: Credentials::default(),
         cordoned: true,
         paused: true,
+        observe: Vec::new(),
         via: String::new(),
         log_link: String::new(),
         hub: Vec::new(),

@@ -76,6 +76,7 @@ async fn register(cluster: &Cluster, via: &str) -> Ordinal {
         via: via.to_owned(),
         cordoned: false,
         paused: false,
+        observe: Vec::new(),
         log_link: String::new(),
         hub: Vec::new(),
     };

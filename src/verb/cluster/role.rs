@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use crate::output::yaml;
 use crate::screen::Screen;
 use serde_json::{Value, json};
-use tallyman_cluster::{Right, Scope, VERSION_PATH, hub_rights, rights, rights_of};
+use tallyman_cluster::{Right, Scope, VERSION_PATH, hub_rights, right_to_observe, rights, rights_of};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -31,6 +31,9 @@ pub(super) struct Role {
     /// It is a hub: its ClusterProfiles and PlacementDecisions are read
     #[arg(long)]
     hub: bool,
+    /// A resource that the cluster's `observe` selects and runs do not bring: it is only read
+    #[arg(long = "observe", value_name = "PLURAL.GROUP", value_parser = resource)]
+    observed: Vec<Resource>,
     /// The name of the account and its roles
     #[arg(long, value_name = "NAME", default_value = "tallyman")]
     account: String,
@@ -72,10 +75,12 @@ impl Role {
     fn documents(&self) -> Vec<Value> {
         let more = self.resources.iter().flat_map(|one| rights_of(&one.group, &one.plural));
         let hub = hub_rights().into_iter().filter(|_| self.hub);
+        let seen = self.observed.iter().map(|one| right_to_observe(&one.group, &one.plural));
         let (everywhere, work): (Vec<Right<'_>>, Vec<Right<'_>>) = self
             .rights()
             .chain(more)
             .chain(hub)
+            .chain(seen)
             .partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
         let mut rules: Vec<Value> = everywhere.iter().map(rule).collect();
         rules.push(json!({"nonResourceURLs": [VERSION_PATH], "verbs": ["get"]}));
@@ -139,6 +144,7 @@ mod tests {
             without_optional: false,
             resources: Vec::new(),
             hub: false,
+            observed: Vec::new(),
         }
     }
 
@@ -196,6 +202,18 @@ mod tests {
         let rules = role.documents().get(1).map(Value::to_string).unwrap_or_default();
         assert!(rules.contains(r#""apiGroups":["sparkoperator.k8s.io"],"resources":["sparkapplications"]"#));
         assert!(resource("*").is_err() && resource(".apps").is_err());
+    }
+
+    #[test]
+    fn a_resource_that_is_only_shown_is_never_written() {
+        let observed = resource("pipelineruns.tekton.dev").into_iter().collect();
+        let role = Role { observed, ..role(&["risk"]) };
+        let documents = role.documents();
+        let rules = documents.get(1).and_then(|role| role.pointer("/rules")?.as_array());
+        let rule =
+            rules.and_then(|rules| rules.iter().find(|rule| rule.to_string().contains("pipelineruns")));
+        assert_eq!(rule.and_then(|rule| rule.get("verbs")), Some(&json!(["list", "watch"])));
+        assert!(!documents.get(3).is_some_and(|role| role.to_string().contains("pipelineruns")));
     }
 
     #[test]

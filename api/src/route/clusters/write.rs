@@ -48,6 +48,7 @@ fn add(ask: &Ask, read: ClusterBody) -> Command {
         paused: read.paused,
         log_link: read.log_link,
         hub: read.hub,
+        observe: read.observe,
     })
 }
 
@@ -77,6 +78,7 @@ fn update(read: ClusterBody, revision: Option<Revision>) -> Command {
         paused: Some(read.paused),
         log_link: Some(read.log_link),
         hub: Some(read.hub),
+        observe: Some(read.observe),
         confirm_identity: None,
     })
 }

@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use tallyman_model::command::{Patch, Target};
-use tallyman_model::record::{Record, Runnable};
+use tallyman_model::record::{Record, Resource, Runnable};
 use tallyman_model::{Command, Revision, manifest, query};
 use tallyman_raft::ReadMode;
 
@@ -75,18 +75,26 @@ pub(super) struct Shown {
 
 impl Shown {
     /// The newest state of it; `None` if there is no such run.
+    ///
+    /// # Errors
+    /// 409: it was not submitted here.
     pub(super) async fn read(ask: &Ask, namespace: &str, name: &str) -> Result<Option<Self>, Failure> {
         ask.await_mode(ReadMode::Linearizable).await?;
         let status = ask.status();
         let now_ms = ask.api.now_ms();
         view::with(ask.api.backend(), None, |view, _| {
-            let Some(run) = query::runnable(view, namespace, name)? else { return Ok(None) };
+            let run = match query::named(view, Resource::Runnable, namespace, name)? {
+                Some(Record::Runnable(run)) => run,
+                Some(Record::Foreign(foreign)) => return Ok(Err(foreign.untouchable())),
+                _ => return Ok(Ok(None)),
+            };
             let manifests = query::manifests(view, &run)?;
             let record = Record::Runnable(run.clone());
             let bytes = render::record(&Scene::new(view, &status, now_ms), &record, Some(&manifests), None)?;
             let document = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-            Ok(Some(Self { run, document, manifests }))
-        })
+            Ok(Ok(Some(Self { run, document, manifests })))
+        })?
+        .map_err(|why| Failure::conflict(why).about(Noun::Runnables, name))
     }
 
     /// Judges a spec that is sent for the run. A run's spec never changes, so the answer stays right for its UID.

@@ -37,6 +37,7 @@ impl Books {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
+            observe: Vec::new(),
             via: String::new(),
             log_link: String::new(),
             hub: Vec::new(),

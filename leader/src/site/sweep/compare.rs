@@ -148,6 +148,7 @@ fn suspect(run: &Runnable, object: &Object, kind: &Kind) -> Option<Suspect> {
         held: false,
         seen: Seen::default(),
         verdict: None,
+        described: None,
     };
     Some(Suspect { gone, stripped: object.stripped })
 }

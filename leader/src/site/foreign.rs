@@ -1,0 +1,314 @@
+//! What a cluster runs that was not submitted here, and that its `observe` selects: watched, shown, never touched.
+
+use super::Site;
+use super::ingest::{begin_timeline, put};
+use crate::limits::{CURSOR_MS_MAX, FOREIGN_LIST_MS_MIN, OBSERVE_ITEMS_MAX, REST_MS, UNSHOWN_COUNTED_MAX};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tallyman_cluster::driver::{self, Batch, Sink, SinkError, WatchOptions};
+use tallyman_cluster::machine::Stored;
+use tallyman_cluster::{ClusterApi, ObjectKey};
+use tallyman_model::command::{CursorMove, Observation, ObserveForeign, Sighting};
+use tallyman_model::manifest::marks;
+use tallyman_model::record::{Cluster, Foreign, ForeignSelector, Record};
+use tallyman_model::{Command, GroupId, Revision, limits, query};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// Watches what the cluster's record selects, as long as it does.
+pub(super) async fn run(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
+    let mut record = site.record.clone();
+    let mut watches = FuturesUnordered::new();
+    let mut watched: Vec<ForeignSelector> = Vec::new();
+    loop {
+        let selected = record.borrow_and_update().observe.clone();
+        for selector in selected {
+            // One of a kind ends before another one of it begins.
+            if !watched.iter().any(|watched| watched.kind == selector.kind) {
+                watched.push(selector.clone());
+                watches.push(watch_while_selected(site, selector, &api, known.clone()));
+            }
+        }
+        tokio::select! {
+            changed = record.changed() => if changed.is_err() {
+                return std::future::pending().await;
+            },
+            Some(ended) = watches.next(), if !watches.is_empty() => {
+                watched.retain(|watched| *watched != ended);
+            }
+        }
+    }
+}
+
+/// Gives the selector back when it is not the cluster's any more, or all is to be listed anew.
+async fn watch_while_selected(
+    site: &Arc<Site>,
+    selector: ForeignSelector,
+    api: &Arc<dyn ClusterApi>,
+    known: watch::Receiver<u32>,
+) -> ForeignSelector {
+    let mut record = site.record.clone();
+    let rule = site.term.rules.borrow().revision(&selector.kind);
+    let lookout = Lookout::new(site, api, &selector, rule);
+    tokio::select! {
+        () = watch_kind(&lookout, known) => {}
+        () = unselected(&mut record, &selector) => {
+            if !site.tracked.borrow().contains(&selector.kind) {
+                site.denials.forget(&selector.kind);
+            }
+        }
+        () = super::watching::ruled_anew(site, &selector.kind, rule) => {}
+        () = lookout.has_room() => {}
+    }
+    selector
+}
+
+async fn unselected(record: &mut watch::Receiver<Cluster>, selector: &ForeignSelector) {
+    if record.wait_for(|record| !record.observe.contains(selector)).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn watch_kind(lookout: &Arc<Lookout>, known: watch::Receiver<u32>) {
+    let Lookout { site, selector, rule, .. } = lookout.as_ref();
+    let kind = &selector.kind;
+    let found = site
+        .term
+        .look(|view| Ok((query::foreign_watch(view, site.cluster, kind)?, query::meta(view)?.group)));
+    let Some((stored, group)) = found else {
+        return tokio::time::sleep(Duration::from_millis(REST_MS)).await;
+    };
+    // What was selected otherwise, or read by another rule, is listed anew; and so is what there was no room for.
+    let is_whole = site.record.borrow().unshown(kind) == 0;
+    let stored =
+        stored.filter(|watch| is_whole && watch.rule == *rule && watch.foreign.as_ref() == Some(selector));
+    let stored =
+        stored.map(|watch| Stored { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline });
+    let seed = site.term.options.env.number();
+    let options = WatchOptions {
+        tide: site.term.tide.clone(),
+        turns: site.turns.clone(),
+        beats_from: site.term.begun,
+        ..WatchOptions::new(kind.clone(), labels(selector, group), seed)
+    };
+    driver::run(Arc::clone(&lookout.api), Arc::clone(lookout) as Arc<dyn Sink>, options, stored, known).await;
+    // The leadership is over.
+    std::future::pending().await
+}
+
+/// What the cluster is asked for: nothing that the group has made.
+fn labels(selector: &ForeignSelector, group: GroupId) -> String {
+    let others = format!("{}!={group}", marks::GROUP);
+    if selector.labels.0.is_empty() { others } else { format!("{},{others}", selector.labels) }
+}
+
+/// Takes what one watch saw.
+struct Lookout {
+    site: Arc<Site>,
+    api: Arc<dyn ClusterApi>,
+    selector: ForeignSelector,
+    /// The revision of the status rule that was the kind's when the watch began.
+    rule: Option<Revision>,
+    began: Instant,
+    /// There is room for what was not shown.
+    room: Notify,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    /// When a cursor was committed last.
+    moved: Option<Instant>,
+    /// UIDs of what is selected and not shown, at most [`UNSHOWN_COUNTED_MAX`].
+    unshown: BTreeSet<String>,
+}
+
+impl Sink for Lookout {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SinkError>> {
+        Box::pin(self.take(batch))
+    }
+}
+
+impl Lookout {
+    fn new(
+        site: &Arc<Site>,
+        api: &Arc<dyn ClusterApi>,
+        selector: &ForeignSelector,
+        rule: Option<Revision>,
+    ) -> Arc<Self> {
+        let (site, api, selector) = (Arc::clone(site), Arc::clone(api), selector.clone());
+        let (began, room, memory) = (Instant::now(), Notify::new(), Mutex::default());
+        Arc::new(Self { site, api, selector, rule, began, room, memory })
+    }
+
+    async fn take(&self, batch: Batch) -> Result<(), SinkError> {
+        if !self.site.term.leads() {
+            return Err(SinkError::Stopped);
+        }
+        begin_timeline(&self.site, batch.timeline).await?;
+        let quiet = batch.items.is_empty() && batch.deleted.is_empty();
+        let mut items = self.missing(batch.listed.as_ref())?;
+        items.extend(batch.deleted.into_iter().map(|item| Sighting::of(item, true)));
+        items.extend(batch.items.into_iter().filter_map(|item| self.sighting(item)));
+        self.sift(&mut items, batch.timeline);
+        if let Some(listed) = &batch.listed {
+            let listed: BTreeSet<&str> = listed.iter().map(|key| key.uid.as_str()).collect();
+            self.memory().unshown.retain(|uid| listed.contains(uid.as_str()));
+        }
+        if items.is_empty() && batch.listed.is_none() {
+            if !quiet && self.moved_lately() {
+                return Ok(());
+            }
+            let cursor = batch.cursor.clone().filter(|cursor| !cursor.is_empty() && !self.counts_anew());
+            if let Some(cursor) = cursor {
+                return self.move_on(batch.timeline, cursor).await;
+            }
+        }
+        self.propose(batch.timeline, items, batch.cursor).await?;
+        self.look_for_room();
+        Ok(())
+    }
+
+    /// What is shown and was not listed: it is gone, or not selected any more.
+    fn missing(&self, listed: Option<&BTreeSet<ObjectKey>>) -> Result<Vec<Sighting>, SinkError> {
+        let Some(listed) = listed else { return Ok(Vec::new()) };
+        let Lookout { site, selector, .. } = self;
+        let known = site.term.look(|view| query::foreign_of_kind(view, site.cluster, &selector.kind));
+        let Some(known) = known.and_then(|ordinals| site.term.records(&ordinals)) else {
+            return Err(SinkError::Refused {
+                wait_ms: REST_MS,
+                message: "the state cannot be read".to_owned(),
+            });
+        };
+        let is_missing = |one: &Foreign| {
+            let (namespace, name, uid) =
+                (one.head.namespace.clone(), one.object.clone(), one.object_uid.clone());
+            let is_listed =
+                selector.is_in(&namespace) && listed.contains(&ObjectKey { namespace, name, uid });
+            one.kind == selector.kind && one.gone_ms.is_none() && !is_listed
+        };
+        let missing = known.iter().filter_map(|record| match record {
+            Record::Foreign(one) if is_missing(one) => Some(Sighting::missing(one)),
+            _ => None,
+        });
+        Ok(missing.collect())
+    }
+
+    fn sighting(&self, item: Observation) -> Option<Sighting> {
+        self.selector.is_in(&item.namespace).then(|| Sighting::of(item, false))
+    }
+
+    /// Leaves what the state does not say already, and has room for. What it has no room for is counted.
+    fn sift(&self, items: &mut Vec<Sighting>, timeline: u32) {
+        let (site, kind) = (&self.site, &self.selector.kind);
+        let (now_ms, mut memory, mut room) = (site.term.now_ms(), self.memory(), None);
+        let mut shown = |item: &Sighting| {
+            let known = site.term.look(|view| query::foreign(view, site.cluster, kind, &item.uid)).flatten();
+            if let Some(mut known) = known {
+                return if item.gone { known.gone_ms.is_none() } else { known.see(item, timeline, now_ms) };
+            }
+            if item.gone {
+                memory.unshown.remove(&item.uid);
+                return false;
+            }
+            let left = room.get_or_insert_with(|| {
+                site.term.look(|view| query::foreign_room(view, site.cluster)).unwrap_or(0)
+            });
+            if *left > 0 {
+                *left -= 1;
+                memory.unshown.remove(&item.uid);
+                return true;
+            }
+            if memory.unshown.len() < UNSHOWN_COUNTED_MAX {
+                memory.unshown.insert(item.uid.clone());
+            }
+            false
+        };
+        items.retain(|item| shown(item));
+    }
+
+    /// The cursor goes with the last items: it is never ahead of what it has passed.
+    async fn propose(
+        &self,
+        timeline: u32,
+        items: Vec<Sighting>,
+        cursor: Option<String>,
+    ) -> Result<(), SinkError> {
+        let (cluster, selector, rule) = (self.site.cluster, &self.selector, self.rule);
+        let count = u64::try_from(self.memory().unshown.len()).unwrap_or(u64::MAX);
+        let mut rest = items.into_iter().peekable();
+        loop {
+            let items: Vec<_> = rest.by_ref().take(OBSERVE_ITEMS_MAX).collect();
+            let last = rest.peek().is_none();
+            let cursor = cursor.clone().filter(|_| last);
+            if !items.is_empty() || cursor.is_some() {
+                let moves = cursor.is_some();
+                let plural = self.api.plural(&selector.kind).await.unwrap_or_default();
+                let (selector, unshown) = (selector.clone(), moves.then_some(count));
+                let observe =
+                    ObserveForeign { cluster, selector, plural, timeline, cursor, rule, items, unshown };
+                put(&self.site, Command::ObserveForeign(observe)).await?;
+                if moves {
+                    self.memory().moved = Some(Instant::now());
+                }
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves the cursor in one entry with those of others.
+    async fn move_on(&self, timeline: u32, cursor: String) -> Result<(), SinkError> {
+        let Self { site, selector, rule, .. } = self;
+        let plural = self.api.plural(&selector.kind).await.unwrap_or_default();
+        let (cluster, rule, cursor) = (site.cluster, *rule, Some(cursor));
+        let (kind, foreign) = (selector.kind.clone(), Some(selector.clone()));
+        let moved = CursorMove { cluster, kind, foreign, plural, timeline, cursor, rule };
+        if !site.term.cursors.put(moved).await {
+            let message = "the log did not take how far it has come".to_owned();
+            return Err(SinkError::Refused { wait_ms: REST_MS, message });
+        }
+        self.memory().moved = Some(Instant::now());
+        Ok(())
+    }
+
+    /// There is another number of what is not shown than the cluster's record says.
+    fn counts_anew(&self) -> bool {
+        let known = self.site.record.borrow().unshown(&self.selector.kind);
+        usize::try_from(known) != Ok(self.memory().unshown.len())
+    }
+
+    fn moved_lately(&self) -> bool {
+        self.memory().moved.is_some_and(|moved| moved.elapsed() < Duration::from_millis(CURSOR_MS_MAX))
+    }
+
+    /// What is not shown is known by its UID only: to be shown it is listed anew.
+    fn look_for_room(&self) {
+        let unshown = self.memory().unshown.len();
+        if unshown == 0 {
+            return;
+        }
+        let room = self.site.term.look(|view| query::foreign_room(view, self.site.cluster)).unwrap_or(0);
+        if room >= unshown.min(limits::FOREIGN_OF_CLUSTER_MAX / ROOM_SHARE) {
+            self.room.notify_one();
+        }
+    }
+
+    /// Ends when it is worth listing anew.
+    async fn has_room(&self) {
+        self.room.notified().await;
+        tokio::time::sleep_until(self.began + Duration::from_millis(FOREIGN_LIST_MS_MIN)).await;
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All is listed anew for this share of what a cluster may have.
+const ROOM_SHARE: usize = 10;
