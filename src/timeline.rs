@@ -44,8 +44,9 @@ pub(crate) enum Rank {
 /// The steps of the run of this UID, from ledger records about it, oldest first. `run` is its document as it is now,
 /// or null if it is gone.
 pub(crate) fn steps(uid: &str, run: &Value, records: &[LedgerRecord]) -> Vec<Step> {
-    let mut told = Told { run, phase: String::new(), attempt: 0 };
-    records.iter().filter_map(|record| Some(told.step(record, subject(record, uid)?))).collect()
+    let mut told = Told { run, phase: String::new(), attempt: 0, observed: String::new() };
+    let all = records.iter().filter_map(|record| Some((record, subject(record, uid)?)));
+    all.flat_map(|(record, subject)| told.steps(record, subject)).collect()
 }
 
 fn subject<'a>(record: &'a LedgerRecord, uid: &str) -> Option<&'a Subject> {
@@ -56,9 +57,34 @@ struct Told<'a> {
     run: &'a Value,
     phase: String,
     attempt: usize,
+    /// The object of which it was told that it was observed.
+    observed: String,
 }
 
 impl Told<'_> {
+    /// That a watch told of its object first is a step of its own: behind that it was created, before what it does.
+    fn steps(&mut self, record: &LedgerRecord, subject: &Subject) -> Vec<Step> {
+        let step = self.step(record, subject);
+        let object = subject.observed.split(" at ").next().unwrap_or_default();
+        // Two observations of one millisecond both say it.
+        if object.is_empty() || object == self.observed {
+            return vec![step];
+        }
+        object.clone_into(&mut self.observed);
+        let observed = Step {
+            word: "observed".to_owned(),
+            is_phase: false,
+            words: format!("its watch told of it: {}", subject.observed),
+            rank: Rank::Request,
+            ..step.clone()
+        };
+        match step.is_phase {
+            true if subject.phase == Phase::Pending.as_str() => vec![step, observed],
+            true => vec![observed, step],
+            false => vec![observed],
+        }
+    }
+
     fn step(&mut self, record: &LedgerRecord, subject: &Subject) -> Step {
         let is_phase = subject.phase != self.phase;
         if is_phase {

@@ -44,6 +44,8 @@ mod namespace;
 mod night;
 #[path = "realkube/quota.rs"]
 mod quota;
+#[path = "realkube/requests.rs"]
+mod requests;
 #[path = "realkube/rights.rs"]
 mod rights;
 #[path = "realkube/stage.rs"]

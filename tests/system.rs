@@ -47,6 +47,8 @@ mod kinds;
 mod kube_client;
 #[path = "system/loss.rs"]
 mod loss;
+#[path = "system/making.rs"]
+mod making;
 #[path = "system/members.rs"]
 mod members;
 #[path = "system/outages.rs"]

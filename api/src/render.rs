@@ -20,6 +20,7 @@ pub(crate) use age::age;
 pub(crate) use audit::audit;
 pub(crate) use cluster::ACTIVE_MAX;
 pub use conditions::CONDITIONS;
+pub(crate) use conditions::{cluster_of, making};
 pub(crate) use deployable::{Kept, cells as deployable_cells};
 pub(crate) use diagnosis::message;
 pub(crate) use diff::DiffDocument;

@@ -7,7 +7,7 @@ use crate::status::Failure;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tallyman_model::record::{Cluster, Foreign, Member, MemberState, Record, Runnable, StatusRule};
+use tallyman_model::record::{Cluster, Foreign, Making, Member, MemberState, Record, Runnable, StatusRule};
 use tallyman_model::{Damaged, Revision, query, time};
 
 pub(crate) const API_VERSION: &str = "meta.k8s.io/v1";
@@ -77,7 +77,7 @@ enum Shown {
 }
 use Shown::{Always, Wide};
 
-const RUNNABLES: [Column; 9] = [
+const RUNNABLES: [Column; 10] = [
     ("Name", "string", Always, "The runnable's name."),
     ("Phase", "string", Always, "Where the run is."),
     (
@@ -89,6 +89,12 @@ const RUNNABLES: [Column; 9] = [
     ("Attempt", "integer", Always, "The number of its last attempt; 0: it was not placed yet."),
     ("Age", "string", Always, "How long ago it was accepted."),
     ("Digest", "string", Wide, "The first digits of the digest of its manifests and placement."),
+    (
+        "Object",
+        "string",
+        Wide,
+        "How far the making of its main object has come: Planned, Sent, Created (the cluster's answer), Observed (its watch has told of it), or Unwatched (created, and it may not be watched).",
+    ),
     (
         "Observed",
         "string",
@@ -257,6 +263,10 @@ fn runnable(scene: &Scene<'_>, run: &Runnable) -> Result<Vec<Value>, Damaged> {
         (Some(fan_out), _) => format!("{} clusters", fan_out.clusters()),
         (None, attempt) => attempt.map_or(NONE, |attempt| &attempt.cluster_name).to_owned(),
     };
+    let on = match attempt {
+        Some(attempt) => render::cluster_of(scene.view, attempt.cluster)?,
+        None => None,
+    };
     let digest = run.digest.to_string();
     let digest = digest.strip_prefix("sha256:").unwrap_or(&digest);
     Ok(vec![
@@ -266,6 +276,7 @@ fn runnable(scene: &Scene<'_>, run: &Runnable) -> Result<Vec<Value>, Damaged> {
         json!(attempt.map_or(0, |attempt| attempt.number)),
         json!(scene.age(Some(run.head.created_ms))),
         json!(digest.get(..DIGEST_DIGITS).unwrap_or(digest)),
+        json!(render::making(run, on.as_ref())),
         json!(scene.age(observed_ms)),
         json!(words(run.reason_word())),
         json!(words(&render::message(run))),
@@ -283,6 +294,7 @@ fn foreign(scene: &Scene<'_>, one: &Foreign) -> Result<Vec<Value>, Damaged> {
         json!(0),
         json!(scene.age(Some(one.head.created_ms))),
         json!(NONE),
+        json!(Making::Observed.as_str()),
         json!(scene.age(observed_ms)),
         json!(words(one.reason_word())),
         json!(words(&one.words())),

@@ -25,6 +25,16 @@ impl Denials {
         words
     }
 
+    /// The kinds whose listing or watching is refused, as [`resource`] calls them, sorted.
+    #[must_use]
+    pub fn unwatched(&self) -> Vec<String> {
+        let words = self.words.borrow();
+        let of_kinds = words.keys().map(|(resource, _)| resource).filter(|resource| !resource.contains(' '));
+        let mut kinds: Vec<String> = of_kinds.cloned().collect();
+        kinds.dedup();
+        kinds
+    }
+
     /// Changes when the words do.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<BTreeMap<(String, &'static str), String>> {
@@ -89,6 +99,9 @@ mod tests {
         denials.note("jobs", "list", &Ok(()));
         assert_eq!(denials.words(), "the cluster answered 403 Forbidden: cannot watch jobs");
         assert!(changes.has_changed().is_ok_and(|changed| changed));
+        denials.note("pods of risk", "list", &refused);
+        assert_eq!(denials.unwatched(), ["jobs"], "Pods are looked at, not watched");
+        denials.note("pods of risk", "list", &Ok(()));
         changes.mark_unchanged();
         denials.note("jobs", "watch", &refused);
         denials.note::<()>("jobs", "watch", &Err(classify(500, None, b"")));

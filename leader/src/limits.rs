@@ -10,7 +10,7 @@ pub const LANE_PAGE_MAX: usize = 512;
 pub const LANE_PAGES_MAX: usize = 64;
 /// How long after its intent was committed a kube write may still be sent; later it counts as not sent.
 pub const SEND_WITHIN_MS: u64 = 2_000;
-/// Rounds of reading and patching in one release, when others change the object in between.
+/// Rounds of patching in one release, each but the first after a read, when others change the object in between.
 pub const RELEASE_ROUNDS_MAX: u32 = 3;
 /// Reads after an accepted delete of an object that no watch follows.
 pub const GONE_READS_MAX: u32 = 4;

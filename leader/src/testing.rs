@@ -53,6 +53,7 @@ impl Fixture {
             version: String::new(),
             rewound: false,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: String::new(),
         }));
         let spec = json!({"apiVersion": "tallyman.dev/v1", "kind": "Runnable", "metadata": {"name": "report"},

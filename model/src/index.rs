@@ -230,7 +230,10 @@ fn lane(run: &Runnable, object: &Object) -> Option<(Lane, u64)> {
     if object.is_in_doubt() {
         return Some((Lane::Resolve, object.doubt_until_ms));
     }
-    match run.next_action(object)? {
+    let Some(action) = run.next_action(object) else {
+        return run.read_due_ms(object).map(|due_ms| (Lane::Resolve, due_ms));
+    };
+    match action {
         // Members are made first; the main object's turn comes when all of them exist.
         Action::Create if !run.is_turn(object) => None,
         Action::Create => Some((Lane::Send, object.due_ms)),

@@ -96,6 +96,9 @@ pub struct Subject {
     /// What was seen of a run's main object, where the command is an observation.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub seen: String,
+    /// The run's main object as a watch told of it first, where the command says that.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub observed: String,
     /// The record has left the inventory; what is said of it is what was known last.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub removed: bool,
@@ -133,7 +136,7 @@ pub(crate) fn chain(
     json.text_if_any("through", by.through.as_deref().unwrap_or_default())?;
     json.text("verb", command.verb())?;
     json.text("detail", changed.detail)?;
-    let count = subjects(&mut json, command, changed)?;
+    let count = subjects(&mut json, meta.clock_ms, command, changed)?;
     json.number("subjectsCount", count)?;
     json.text("digest", &command.digest()?.to_string())?;
     json.number("revisionBefore", changed.before.0)?;
@@ -145,8 +148,13 @@ pub(crate) fn chain(
 }
 
 /// Writes the subjects, and counts also those that are too many to be written.
-fn subjects(json: &mut Json, command: &Command, changed: &Changed<'_>) -> Result<u64, serde_json::Error> {
-    let is_observation = matches!(command, Command::Observe(_) | Command::Sweep(_));
+fn subjects(
+    json: &mut Json,
+    now_ms: u64,
+    command: &Command,
+    changed: &Changed<'_>,
+) -> Result<u64, serde_json::Error> {
+    let observed_ms = matches!(command, Command::Observe(_) | Command::Sweep(_)).then_some(now_ms);
     let records = changed.writes.range(..Key { tag: crate::Tag::Name, a: 0, b: 0, c: 0 });
     let written = records.filter_map(|(_, write)| match &write.row {
         Some(Row::Record(record)) => Some((None, record)),
@@ -172,7 +180,7 @@ fn subjects(json: &mut Json, command: &Command, changed: &Changed<'_>) -> Result
             _ => {
                 let Some(head) = record.head() else { continue };
                 if count < SUBJECTS_MAX {
-                    subject(json, record, head, *removed, is_observation)?;
+                    subject(json, record, head, *removed, observed_ms)?;
                 }
             }
         }
@@ -195,13 +203,13 @@ fn on_cluster(json: &mut Json, installation: &Installation) -> Result<(), serde_
     Ok(())
 }
 
-/// Writes a record as the ledger names it, the [`Subject`].
+/// Writes a record as the ledger names it, the [`Subject`]. `observed_ms`: when, if the command is an observation.
 fn subject(
     json: &mut Json,
     record: &Record,
     head: &Head,
     removed: Option<Revision>,
-    is_observation: bool,
+    observed_ms: Option<u64>,
 ) -> Result<(), serde_json::Error> {
     json.open();
     let resource = match record {
@@ -230,8 +238,9 @@ fn subject(
         json.text_if_any("message", &foreign.words())?;
         json.text_if_any("cluster", &foreign.cluster_name)?;
     }
-    if is_observation && removed.is_none() {
+    if let Some(observed_ms) = observed_ms.filter(|_| removed.is_none()) {
         json.text_if_any("seen", &seen(record))?;
+        json.text_if_any("observed", &observed(record, observed_ms))?;
     }
     if removed.is_some() {
         json.flag("removed");
@@ -266,6 +275,18 @@ fn seen(record: &Record) -> String {
         words.push("nothing active".to_owned());
     }
     format!("{kind} {}", words.join(", "))
+}
+
+/// The run's main object, if a watch told of it first at `now_ms`.
+fn observed(record: &Record, now_ms: u64) -> String {
+    let Record::Runnable(run) = record else { return String::new() };
+    let object = run.main_object().filter(|object| object.observed_ms == Some(now_ms));
+    let Some((object, plan)) = object.and_then(|object| Some((object, run.plan(object)?))) else {
+        return String::new();
+    };
+    let uid = object.uid.as_deref().unwrap_or_default();
+    let version = object.seen.as_ref().map_or("", |seen| seen.resource_version.as_str());
+    format!("{} uid {uid} at resourceVersion {version}", plan.kind)
 }
 
 #[cfg(test)]

@@ -73,8 +73,12 @@ pub const DIAGNOSIS_DELAY_MS_MIN: u64 = 10_000;
 pub const DIAGNOSIS_CHANGED_DELAY_MS_MAX: u64 = 60_000;
 /// The longest, where nothing is seen to change.
 pub const DIAGNOSIS_DELAY_MS_MAX: u64 = 900_000;
+/// How long after it was created a watch may take to tell of an object; then it is read by its name, once.
+pub const OBSERVED_WITHIN_MS: u64 = 30_000;
 /// Finalizers of others that are kept of one object. One that has as many or more cannot be released by us.
 pub const FINALIZERS_MAX: usize = 64;
+/// Kinds of which it is kept that a cluster does not let them be watched.
+pub const UNWATCHED_MAX: usize = 32;
 /// Strays shown on a cluster.
 pub const STRAYS_MAX: usize = 100;
 /// How long an answer is kept under its idempotency key.

@@ -14,6 +14,7 @@ mod installation;
 mod kind;
 mod lock;
 mod loss;
+mod making;
 mod member;
 mod meta;
 mod object;
@@ -45,6 +46,7 @@ pub use installation::{
 pub use kind::{Kind, OtherKind};
 pub use lock::{Hold, Lock};
 pub use loss::{Leaving, Loss, Miss, OnLoss};
+pub use making::{Making, ReadBack};
 pub use member::{Expected, JoinAs, Member, MemberState};
 pub use meta::{Lineage, Meta, Origin, Pace};
 pub(crate) use object::is_older;

@@ -41,6 +41,8 @@ mod lineage;
 mod locks;
 #[path = "model/loss.rs"]
 mod loss;
+#[path = "model/making.rs"]
+mod making;
 #[path = "model/members.rs"]
 mod members;
 #[path = "model/moving.rs"]

@@ -13,6 +13,7 @@ fn record(seq: u64, verb: &str, phase: &str, detail: &str) -> LedgerRecord {
         message: String::new(),
         cluster: "east".to_owned(),
         seen: String::new(),
+        observed: String::new(),
         removed: false,
         revision: 10 + seq,
     };
@@ -73,6 +74,22 @@ fn a_run_is_told_as_on_the_front_page() {
 }
 
 #[test]
+fn that_its_watch_told_of_it_is_a_step_of_its_own_beside_what_came_of_it() {
+    let words = |verb: &str, phase: &str| {
+        let mut told = record(5, verb, phase, "");
+        told.subjects[0].observed = "Job uid 7c1e at resourceVersion 8817".to_owned();
+        let records = [record(4, "conclude", "Sent", ""), told];
+        let steps = steps("u1", &run(), &records).into_iter().skip(1);
+        steps.map(|step| (step.word, step.is_phase, step.rank)).collect::<Vec<_>>()
+    };
+    let observed = ("observed".to_owned(), false, Rank::Request);
+    let phase = |word: &str| (word.to_owned(), true, Rank::Main);
+    assert_eq!(words("observe", "Sent"), std::slice::from_ref(&observed));
+    assert_eq!(words("observe", "Pending"), [phase("created"), observed.clone()]);
+    assert_eq!(words("observe", "Running"), [observed, phase("running")]);
+}
+
+#[test]
 fn a_run_that_is_gone_is_told_from_the_ledger_alone() {
     let mut records = life();
     let mut removal = record(7, "conclude", "Succeeded", "delete Job risk/a on east: gone");
@@ -83,6 +100,27 @@ fn a_run_that_is_gone_is_told_from_the_ledger_alone() {
     assert_eq!(told[4], ("created".to_owned(), "create Job risk/a on east: done, UID 7c1e".to_owned()));
     let last = "its record left the inventory: delete Job risk/a on east: gone".to_owned();
     assert_eq!(told[7], ("removed".to_owned(), last));
+}
+
+#[test]
+fn the_main_object_is_named_whatever_its_kind_and_in_later_attempts() {
+    let mut now = run();
+    now["spec"]["main"]["kind"] = json!("SparkApplication");
+    now["status"]["attempts"][0]["objects"][1] =
+        json!({"kind": "SparkApplication", "name": "a", "uid": "s1"});
+    let second = json!({"number": 2, "cluster": "west", "objects": [
+        {"kind": "Job", "name": "a-a2", "uid": "j"}, {"kind": "SparkApplication", "name": "a-a2", "uid": "s2"}]});
+    now["status"]["attempts"] = json!([now["status"]["attempts"][0], second]);
+    let mut records = life();
+    records.truncate(5);
+    records.extend([record(5, "observe", "Accepted", ""), record(6, "place", "Placed", "")]);
+    records.push(record(7, "conclude", "Pending", ""));
+    let created: Vec<String> = steps("u1", &now, &records)
+        .into_iter()
+        .filter(|step| step.word == "created")
+        .map(|step| step.words)
+        .collect();
+    assert_eq!(created, ["SparkApplication uid s1", "SparkApplication uid s2"]);
 }
 
 #[test]
@@ -108,27 +146,6 @@ fn an_end_is_told_as_it_was_also_after_a_retry() {
     assert_eq!(told[1], "attempt 1 of 1; the Job failed: exit code 3");
     assert_eq!(told[2], "again, by dev: why");
     assert_eq!(told[3], "attempt 1 of 1; Cancelled");
-}
-
-#[test]
-fn the_main_object_is_named_whatever_its_kind_and_in_later_attempts() {
-    let mut now = run();
-    now["spec"]["main"]["kind"] = json!("SparkApplication");
-    now["status"]["attempts"][0]["objects"][1] =
-        json!({"kind": "SparkApplication", "name": "a", "uid": "s1"});
-    let second = json!({"number": 2, "cluster": "west", "objects": [
-        {"kind": "Job", "name": "a-a2", "uid": "j"}, {"kind": "SparkApplication", "name": "a-a2", "uid": "s2"}]});
-    now["status"]["attempts"] = json!([now["status"]["attempts"][0], second]);
-    let mut records = life();
-    records.truncate(5);
-    records.extend([record(5, "observe", "Accepted", ""), record(6, "place", "Placed", "")]);
-    records.push(record(7, "conclude", "Pending", ""));
-    let created: Vec<String> = steps("u1", &now, &records)
-        .into_iter()
-        .filter(|step| step.word == "created")
-        .map(|step| step.words)
-        .collect();
-    assert_eq!(created, ["SparkApplication uid s1", "SparkApplication uid s2"]);
 }
 
 #[test]

@@ -57,6 +57,10 @@ pub(crate) fn down(dir: &Path) {
     let _ = std::process::Command::new(script()).arg("down").arg(dir).status();
 }
 
+fn is_by(line: &Value, agent: &str) -> bool {
+    line["userAgent"].as_str().is_some_and(|known| known.starts_with(agent))
+}
+
 fn is_audit_log(name: &std::ffi::OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with("audit") && name.ends_with(".jsonl"))
 }
@@ -204,14 +208,22 @@ impl Cluster {
 
     /// Requests in the audit log of clients that call themselves so, by verb and resource.
     pub(crate) fn requests_by(&self, agent: &str) -> BTreeMap<String, u64> {
+        self.audited(|line| is_by(line, agent))
+    }
+
+    /// The same of requests in one namespace.
+    pub(crate) fn requests_in(&self, namespace: &str, agent: &str) -> BTreeMap<String, u64> {
+        self.audited(|line| is_by(line, agent) && line["objectRef"]["namespace"] == namespace)
+    }
+
+    fn audited(&self, is_one: impl Fn(&Value) -> bool) -> BTreeMap<String, u64> {
         let (mut seen, mut counts) = (BTreeSet::new(), BTreeMap::new());
         let files = std::fs::read_dir(self.home()).unwrap().map(|entry| entry.unwrap().path());
         for file in files.filter(|file| file.file_name().is_some_and(is_audit_log)) {
             let lines = std::fs::read_to_string(file).unwrap();
             for line in lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-                let by_them = line["userAgent"].as_str().is_some_and(|known| known.starts_with(agent));
                 // A watch has two lines.
-                if by_them && seen.insert(line["auditID"].as_str().unwrap_or_default().to_owned()) {
+                if is_one(&line) && seen.insert(line["auditID"].as_str().unwrap_or_default().to_owned()) {
                     let text = |value: &Value| value.as_str().unwrap_or("other").to_owned();
                     let what = format!("{} {}", text(&line["verb"]), text(&line["objectRef"]["resource"]));
                     *counts.entry(what).or_insert(0) += 1;

@@ -35,6 +35,7 @@ pub(super) const FIELDS: &[Field] = &[
     may("spec.subjects.message", Text, "Why, in plain words."),
     may("spec.subjects.cluster", Text, "Where a run's last attempt is or was."),
     may("spec.subjects.seen", Text, "What the cluster said of its object."),
+    may("spec.subjects.observed", Text, "Of a run: its object, where a watch told of it for the first time."),
     may(
         "spec.subjects.removed",
         Flag,

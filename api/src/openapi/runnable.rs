@@ -194,7 +194,7 @@ pub(super) const FIELDS: &[Field] = &[
     may(
         "status.conditions",
         List,
-        "What is known, one thing each: Accepted, Approved, Placed, Created, Observed, ClusterReachable, Succeeded, Finished, and with a preflight Preflight. All are there from the start. Finished becomes True at every end, Succeeded only at a good one.",
+        "What is known, one thing each: Accepted, Approved, Placed, Created, Observed, ClusterReachable, Succeeded, Finished, and with a preflight Preflight. All are there from the start. Created is the cluster's answer with a UID, Observed that its watch has told of that UID. Finished becomes True at every end, Succeeded only at a good one.",
     ),
     may("status.conditions.type", Text, "Its name."),
     may("status.conditions.status", Word(&["True", "False", "Unknown"]), "Whether it holds."),
@@ -333,6 +333,26 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     may("status.attempts.objects.uid", Text, "Its UID there, once it is there."),
     may("status.attempts.objects.resourceVersion", Text, "Its resourceVersion there when it was last seen."),
+    may(
+        "status.attempts.objects.sentAt",
+        Time,
+        "When its create was last sent: what was decided is on a quorum before that. Absent: none has left.",
+    ),
+    may(
+        "status.attempts.objects.createdAt",
+        Time,
+        "From when its UID is known: by the cluster's answer to the create, or by its watch where that was faster.",
+    ),
+    may(
+        "status.attempts.objects.observedAt",
+        Time,
+        "When a watch first told of that UID. Absent of kinds that are not watched, as ConfigMaps.",
+    ),
+    may(
+        "status.attempts.objects.readAt",
+        Time,
+        "When it was read by its name, once, since no watch had told of it 30 s after it was created.",
+    ),
     may("status.attempts.objects.message", Text, "What went wrong with it last."),
     may(
         "status.foreign",
@@ -358,7 +378,7 @@ pub(super) const FIELDS: &[Field] = &[
     may("status.foreign.selectedBy", Object, "What its cluster selects of its kind."),
     may("status.foreign.selectedBy.namespaces", Texts, "In which namespaces; absent: in all."),
     may("status.foreign.selectedBy.labelSelector", Selector, "With which labels; absent: with any."),
-    may("status.observed", Object, "What was seen of its main object last."),
+    may("status.observed", Object, "What is known of its main object, once a watch has told of it."),
     may("status.observed.at", Time, "When."),
     may("status.observed.resourceVersion", Text, "Its resourceVersion there."),
 ];

@@ -5,8 +5,8 @@ use super::diagnosis;
 use serde::Serialize;
 use std::borrow::Cow;
 use tallyman_model::record::{
-    Attempt, Checked, Cluster, FanOut, Foreign, Object, ObjectState, Preflight, PreflightVerdict, Record,
-    Runnable,
+    Attempt, Checked, Cluster, FanOut, Foreign, Making, Object, ObjectState, Preflight, PreflightVerdict,
+    Record, Runnable,
 };
 use tallyman_model::{Damaged, Ordinal, Phase, Reason, View, query, time};
 
@@ -23,7 +23,7 @@ pub(super) struct Condition<'a> {
 }
 
 /// The cluster's record, if it is still registered.
-pub(super) fn cluster_of(view: &dyn View, ordinal: Ordinal) -> Result<Option<Cluster>, Damaged> {
+pub(crate) fn cluster_of(view: &dyn View, ordinal: Ordinal) -> Result<Option<Cluster>, Damaged> {
     Ok(match query::record(view, ordinal)? {
         Some(Record::Cluster(cluster)) => Some(cluster),
         _ => None,
@@ -50,7 +50,7 @@ pub(super) fn of<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Vec<Condit
         approved(run),
         placed(run, attempt),
         created(run, attempt),
-        observed(run),
+        observed(run, cluster),
         reachable(run, attempt, cluster),
         succeeded(run),
         finished(run),
@@ -188,10 +188,7 @@ fn created<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a>
         return condition("Created", UNKNOWN, "NotPlaced", "", run.head.created_ms);
     };
     if let Some(uid) = &object.uid {
-        let at_ms = match run.phase {
-            Phase::Pending => run.phase_since_ms,
-            _ => attempt.started_ms.unwrap_or(attempt.placed_ms),
-        };
+        let at_ms = object.created_ms.unwrap_or(attempt.placed_ms);
         return condition("Created", TRUE, "Created", format!("UID {uid}"), at_ms);
     }
     // What holds the run up may be a member: they are made first.
@@ -221,23 +218,78 @@ fn created<'a>(run: &'a Runnable, attempt: Option<&'a Attempt>) -> Condition<'a>
             Some(object) => {
                 condition("Created", FALSE, "Retrying", object.message.as_str(), attempt.placed_ms)
             }
-            None => condition("Created", UNKNOWN, "NotCreatedYet", "", attempt.placed_ms),
+            None => match object.sent_ms {
+                Some(at_ms) => condition(
+                    "Created",
+                    UNKNOWN,
+                    "Sent",
+                    "it was sent, and the cluster has not answered yet",
+                    at_ms,
+                ),
+                None => condition("Created", UNKNOWN, "NotCreatedYet", "", attempt.placed_ms),
+            },
         },
     }
 }
 
-fn observed(run: &Runnable) -> Condition<'_> {
-    match run.main_object().and_then(|object| object.seen.as_ref()) {
-        Some(seen) => match run.diagnosis().filter(|_| !run.phase.is_terminal()) {
-            Some(found) => {
-                let words = diagnosis::words(run).unwrap_or_default();
-                let said = [seen.message.as_str(), words.as_str()].into_iter().filter(|it| !it.is_empty());
-                let message = said.collect::<Vec<_>>().join("; ");
-                condition("Observed", TRUE, &found.finding.reason, message, seen.at_ms)
-            }
-            None => condition("Observed", TRUE, "Observed", seen.message.as_str(), seen.at_ms),
-        },
-        None => condition("Observed", UNKNOWN, "NotObservedYet", "", run.head.created_ms),
+/// Whether a watch has told of the main object; that the cluster answered the create is another condition.
+fn observed<'a>(run: &'a Runnable, cluster: Option<&Cluster>) -> Condition<'a> {
+    const TYPE: &str = "Observed";
+    let Some(object) = run.main_object() else {
+        return condition(TYPE, UNKNOWN, "NotObservedYet", "", run.head.created_ms);
+    };
+    let (said, found) = (object.seen.as_ref(), run.diagnosis().filter(|_| !run.phase.is_terminal()));
+    let words = found.and_then(|_| diagnosis::words(run)).unwrap_or_default();
+    let said = said.map_or("", |seen| seen.message.as_str());
+    match (object.observed_ms, object.created_ms) {
+        (Some(at_ms), _) => {
+            let reason = found.map_or("Observed", |found| found.finding.reason.as_str());
+            condition(TYPE, TRUE, reason, joined([said.to_owned(), words]), at_ms)
+        }
+        (None, Some(created_ms)) => {
+            let (status, reason, why) = unobserved(run, object, cluster);
+            condition(TYPE, status, reason, joined([why, said.to_owned(), words]), created_ms)
+        }
+        (None, None) => condition(TYPE, UNKNOWN, "NotObservedYet", "", run.head.created_ms),
+    }
+}
+
+/// Why no watch has told of an object that was created, and what a read found instead.
+fn unobserved(
+    run: &Runnable,
+    object: &Object,
+    cluster: Option<&Cluster>,
+) -> (&'static str, &'static str, String) {
+    let found = object.read.as_ref().map_or_else(String::new, |read| {
+        let at = time::format(read.at_ms);
+        match read.message.as_str() {
+            "" => format!("it was there when it was read at {at}"),
+            message => format!("it could not be read at {at}: {message}"),
+        }
+    });
+    let lets_watch = |cluster: &Cluster| run.plan(object).is_none_or(|plan| cluster.lets_watch(&plan.kind));
+    if let Some(cluster) = cluster.filter(|cluster| !lets_watch(cluster)) {
+        let why = joined(["created, not watched".to_owned(), cluster.message.clone()]);
+        return (FALSE, "NotWatched", joined([why, found]));
+    }
+    let why = "created; its watch has not told of it".to_owned();
+    let status = if object.read.is_some() { FALSE } else { UNKNOWN };
+    (status, "NotObservedYet", joined([why, found]))
+}
+
+/// What there is of these, behind each other.
+fn joined<const N: usize>(words: [String; N]) -> String {
+    words.into_iter().filter(|one| !one.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// How far the making of the main object has come, for a column.
+pub(crate) fn making(run: &Runnable, cluster: Option<&Cluster>) -> &'static str {
+    let Some(object) = run.main_object() else { return Making::Planned.as_str() };
+    let is_unwatched =
+        |cluster: &Cluster| run.plan(object).is_some_and(|plan| !cluster.lets_watch(&plan.kind));
+    match object.making() {
+        Making::Created if cluster.is_some_and(is_unwatched) => "Unwatched",
+        making => making.as_str(),
     }
 }
 

@@ -273,6 +273,14 @@ struct ObjectState<'a> {
     uid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sent_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_at: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
 }
@@ -297,7 +305,8 @@ impl<'a> State<'a> {
             }
             None => None,
         };
-        let seen = run.main_object().and_then(|object| object.seen.as_ref());
+        let observed = run.main_object().filter(|object| object.observed_ms.is_some());
+        let seen = observed.and_then(|object| object.seen.as_ref());
         let meta = scene.meta()?;
         Ok(Self {
             phase: run.phase.as_str(),
@@ -371,6 +380,10 @@ fn objects(run: &Runnable, attempt: u32) -> Vec<ObjectState<'_>> {
             state: state(object),
             uid: object.uid.as_deref(),
             resource_version: object.seen.as_ref().map(|seen| seen.resource_version.as_str()),
+            sent_at: object.sent_ms.map(time::format),
+            created_at: object.created_ms.map(time::format),
+            observed_at: object.observed_ms.map(time::format),
+            read_at: object.read.as_ref().map(|read| time::format(read.at_ms)),
             message: &object.message,
         })
     };

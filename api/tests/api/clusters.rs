@@ -138,6 +138,7 @@ async fn a_quarantine_ends_when_the_identity_is_confirmed() {
         version: String::new(),
         rewound: false,
         relayed_by: None,
+        unwatched: Vec::new(),
         message: String::new(),
     }));
     let east = format!("{CLUSTERS}/east");
@@ -173,6 +174,7 @@ async fn a_cluster_is_reached_through_a_datacenter_and_says_who_relays() {
         version: String::new(),
         rewound: false,
         relayed_by: Some(ReplicaId(2)),
+        unwatched: Vec::new(),
         message: String::new(),
     }));
     let plant = format!("{CLUSTERS}/plant");

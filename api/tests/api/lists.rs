@@ -139,15 +139,18 @@ async fn people_get_rows() {
             table["columnDefinitions"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
         assert_eq!(
             columns,
-            ["Name", "Phase", "Cluster", "Attempt", "Age", "Digest", "Observed", "Reason", "Message"]
+            [
+                "Name", "Phase", "Cluster", "Attempt", "Age", "Digest", "Object", "Observed", "Reason",
+                "Message"
+            ]
         );
         let wide = |one: &&Value| one["priority"] == 1;
         let definitions = table["columnDefinitions"].as_array().unwrap();
-        assert_eq!(definitions.iter().filter(wide).count(), 4);
+        assert_eq!(definitions.iter().filter(wide).count(), 5);
         let cells = table["rows"][0]["cells"].as_array().unwrap();
         assert_eq!(cells[..5], json!(["a", "Running", "east", 1, "0s"]).as_array().unwrap()[..]);
         assert_eq!(cells[5].as_str().unwrap().len(), 12);
-        assert_eq!(cells[6..], json!(["0s", "<none>", "<none>"]).as_array().unwrap()[..]);
+        assert_eq!(cells[6..], json!(["Observed", "0s", "<none>", "<none>"]).as_array().unwrap()[..]);
         assert_eq!(table["rows"][0]["object"]["metadata"]["name"], "a");
     }
     for (path, first) in [("clusters", "east"), ("replicas", "r1"), ("auditrecords", "1")] {

@@ -28,6 +28,7 @@ async fn a_lost_run_says_so_is_moved_by_a_persons_word_and_shows_both_attempts()
             version: String::new(),
             rewound: false,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: "connection refused".to_owned(),
         }));
         server.memory.env.now_ms.fetch_add(10_000, Relaxed);
@@ -39,6 +40,7 @@ async fn a_lost_run_says_so_is_moved_by_a_persons_word_and_shows_both_attempts()
         version: String::new(),
         rewound: false,
         relayed_by: None,
+        unwatched: Vec::new(),
         message: "connection refused".to_owned(),
     }));
     server.memory.run(Command::Assess(Assess { cluster: east }));

@@ -20,6 +20,7 @@ mod k8s;
 mod lists;
 mod locks;
 mod loss;
+mod making;
 mod many;
 mod memory;
 mod openapi;

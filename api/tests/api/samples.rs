@@ -60,6 +60,7 @@ impl Memory {
             version: "v1.36.0".to_owned(),
             rewound: false,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: String::new(),
         }));
         ordinal
@@ -109,6 +110,7 @@ impl Memory {
             kind: Kind::Job,
             plural: String::new(),
             timeline: 1,
+            is_watch: true,
             cursor: Some("8817".to_owned()),
             rule: None,
             items: vec![item],

@@ -39,6 +39,7 @@ async fn a_cluster_out_of_reach_is_told_at_once_and_only_where_it_is_shown() {
         version: String::new(),
         rewound: false,
         relayed_by: None,
+        unwatched: Vec::new(),
         message: "connection refused".to_owned(),
     }));
     server.memory.env.now_ms.fetch_add(4_000, Relaxed);

@@ -75,6 +75,7 @@ async fn a_cluster_that_does_not_answer_is_written_off_with_a_reason_and_says_wh
         version: String::new(),
         rewound: false,
         relayed_by: None,
+        unwatched: Vec::new(),
         message: "no connection".to_owned(),
     }));
     server.post(&write_off, &json!({})).await.refused(422, "Invalid");

@@ -144,11 +144,12 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
         site.confirmed.send_replace(false);
     }
     // There, but not all of it may be read.
-    let message = site.denials.words();
+    let (message, unwatched) = (site.denials.words(), site.denials.unwatched());
     let relayed_by = site.client.borrow().as_ref().and_then(|client| client.relayed_by());
     let news = record.reachable != Some(true)
         || record.relayed_by != relayed_by
         || record.version != identity.version
+        || record.unwatched != unwatched
         || (!record.quarantined && (other || record.message != message));
     let record = if news {
         let contact = Contact {
@@ -158,6 +159,7 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
             version: identity.version.clone(),
             rewound: false,
             relayed_by,
+            unwatched,
             message,
         };
         match site.term.propose(Command::Contact(contact)).await?.record.map(Arc::unwrap_or_clone) {
@@ -202,6 +204,7 @@ async fn missed(site: &Site, failures: u32, error: &NoContact) {
         version: String::new(),
         rewound: false,
         relayed_by: None,
+        unwatched: Vec::new(),
         message,
     };
     // Not taken: the next failure says it again.

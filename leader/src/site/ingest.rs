@@ -83,7 +83,8 @@ impl Ingest {
                 // Whoever listed it has learnt that.
                 let plural = self.api.plural(kind).await.unwrap_or_default();
                 let (kind, rule) = (kind.clone(), self.rule);
-                let observe = Observe { cluster, kind, plural, timeline, cursor, rule, items };
+                let observe =
+                    Observe { cluster, kind, plural, timeline, is_watch: true, cursor, rule, items };
                 put(&self.site, Command::Observe(observe)).await?;
                 if moves {
                     self.note_move();
@@ -177,6 +178,7 @@ pub(super) async fn begin_timeline(site: &Site, timeline: u32) -> Result<(), Sin
             version: String::new(),
             rewound: true,
             relayed_by: record.relayed_by,
+            unwatched: record.unwatched,
             message: record.message,
         };
         put(site, Command::Contact(contact)).await?;
@@ -200,7 +202,9 @@ fn is_news(site: &Site, timeline: u32, item: &Observation) -> bool {
     if sync::shows(site, item) {
         return false;
     }
-    let Some(seen) = known(site, item).and_then(|object| object.seen) else { return true };
+    let Some(object) = known(site, item) else { return true };
+    // The answer to the create said all of it, but that a watch tells of it, too, is news.
+    let Some(seen) = object.seen.filter(|_| object.observed_ms.is_some()) else { return true };
     let known = (seen.timeline, &seen.resource_version, seen.rule);
     let same = (timeline, &item.resource_version, item.seen.rule) == known;
     item.gone || !(same || seen.is_after(timeline, &item.resource_version))

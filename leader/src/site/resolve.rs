@@ -1,4 +1,4 @@
-//! Reads what came of intents without an outcome, and of creates in doubt.
+//! Reads what came of intents without an outcome, of creates in doubt, and of creates of which no watch has told.
 
 use super::work::{Desk, conclude};
 use super::{Site, proof, write};
@@ -67,6 +67,19 @@ pub(super) async fn doubt(site: &Site, desk: &Desk, position: u16) -> bool {
             Outcome::Done(Box::new(item))
         }
         Ok(Some(item)) => Outcome::Taken { uid: item.uid },
+    };
+    conclude(site, desk.run.head.ordinal, position, 0, outcome).await;
+    true
+}
+
+/// An object that was created and of which no watch has told in time. It is read once, whatever comes of that.
+pub(super) async fn untold(site: &Site, desk: &Desk, position: u16) -> bool {
+    let Some(object) = desk.run.objects.get(usize::from(position)) else { return false };
+    let outcome = match read(site, desk, object).await {
+        Err(CallError::NotSent { .. }) => return false,
+        Err(error) => Outcome::Unknown { message: words(&error) },
+        Ok(Some(item)) if object.uid.as_ref() == Some(&item.uid) => Outcome::Done(Box::new(item)),
+        Ok(_) => Outcome::Gone,
     };
     conclude(site, desk.run.head.ordinal, position, 0, outcome).await;
     true

@@ -14,6 +14,8 @@ pub(super) enum Step {
     Lost(Intent),
     /// Nothing is wanted any more, and an old create may have taken effect since: read.
     Doubt,
+    /// It was created, and no watch has told of it for too long: read.
+    Untold,
 }
 
 /// What is due of `run` on `cluster`, by the position of the object.
@@ -39,7 +41,9 @@ fn of(run: &Runnable, position: u16, cluster: Ordinal, now_ms: u64, permit: &Per
     if object.is_in_doubt() {
         return (object.doubt_until_ms <= now_ms).then_some(Step::Doubt);
     }
-    let action = run.next_action(object)?;
+    let Some(action) = run.next_action(object) else {
+        return (run.read_due_ms(object)? <= now_ms).then_some(Step::Untold);
+    };
     let turn = action != Action::Create || run.is_turn(object);
     (turn && object.due_ms <= now_ms).then_some(Step::Write(action))
 }

@@ -200,7 +200,8 @@ async fn tell(site: &Site, record: &Cluster, kind: &Kind, findings: Findings, st
     let rest = items.split_off(items.len().min(OBSERVE_ITEMS_MAX));
     for items in rest.chunks(OBSERVE_ITEMS_MAX).map(<[Observation]>::to_vec) {
         let (kind, plural) = (kind.clone(), String::new());
-        let observe = Observe { cluster, kind, plural, timeline, cursor: None, rule: None, items };
+        let observe =
+            Observe { cluster, kind, plural, timeline, is_watch: false, cursor: None, rule: None, items };
         // Not taken: the next sweep finds it again.
         let _ = site.term.propose(Command::Observe(observe)).await;
     }

@@ -62,6 +62,7 @@ async fn take(site: &Site, desk: &Desk, position: u16, step: Step) -> bool {
         Step::Write(action) => write::write(site, desk, position, action).await,
         Step::Resolve(intent) => resolve::intent(site, desk, position, intent).await,
         Step::Doubt => resolve::doubt(site, desk, position).await,
+        Step::Untold => resolve::untold(site, desk, position).await,
         Step::Lost(intent) => {
             let message = "its decision was recorded, what came of it was not".to_owned();
             conclude(site, desk.run.head.ordinal, position, intent.index, Outcome::Unknown { message }).await;
@@ -70,7 +71,7 @@ async fn take(site: &Site, desk: &Desk, position: u16, step: Step) -> bool {
     }
 }
 
-/// Says what came of an intent (0: of a doubt). If the log calls that outdated, others have moved the object.
+/// Says what came of an intent (0: of a read). If the log calls that outdated, others have moved the object.
 pub(super) async fn conclude(site: &Site, run: Ordinal, object: u16, intent: u64, outcome: Outcome) {
     // Twice is as good as once: the second is outdated.
     let _ = site.term.insist(Command::Conclude(Conclude { run, object, intent, outcome })).await;

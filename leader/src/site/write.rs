@@ -32,7 +32,7 @@ pub(super) async fn write(site: &Site, desk: &Desk, position: u16, action: Actio
         Some(writer) => match action {
             Action::Create => create(site, desk, &writer, &job).await,
             Action::Delete => delete(&writer, &job).await,
-            Action::Release => release(&writer, &job).await,
+            Action::Release => release(&writer, desk, &job).await,
             Action::Relabel => relabel(&writer, desk, &job).await,
             Action::Stop => stop(&writer, &job).await,
         },
@@ -132,21 +132,23 @@ async fn read(api: &Guarded, job: &Job, uid: &str) -> Result<Option<Observation>
     Ok(item.filter(|item| item.uid == uid))
 }
 
-/// Others may hold the object too, so its finalizers are read first, and the patch holds only for what was read.
-async fn release(writer: &Guarded, job: &Job) -> Outcome {
+/// Others may hold the object too, so the patch has their finalizers as they were at one resourceVersion, and holds only
+/// for that one and this UID: what was observed last, or where it has changed since what is read then.
+async fn release(writer: &Guarded, desk: &Desk, job: &Job) -> Outcome {
     let Some(uid) = job.object.uid.as_deref() else { return Outcome::Gone };
+    let mut known = observed(desk, job);
     let mut rounds = 0;
     loop {
         rounds += 1;
-        let item = match read(writer, job, uid).await {
-            Ok(Some(item)) => item,
-            Ok(None) => return Outcome::Gone,
-            Err(error) => return outcome::of_read_before(&error),
+        let (version, others) = match known.take() {
+            Some(known) => known,
+            None => match read(writer, job, uid).await {
+                Ok(Some(item)) if item.held => (item.resource_version, item.seen.finalizers),
+                Ok(Some(item)) => return Outcome::Done(Box::new(item)),
+                Ok(None) => return Outcome::Gone,
+                Err(error) => return outcome::of_read_before(&error),
+            },
         };
-        if !item.held {
-            return Outcome::Done(Box::new(item));
-        }
-        let others = &item.seen.finalizers;
         if others.len() >= FINALIZERS_MAX {
             let message =
                 format!("it has {FINALIZERS_MAX} finalizers or more beside the hold: release it by hand");
@@ -158,7 +160,7 @@ async fn release(writer: &Guarded, job: &Job) -> Outcome {
             };
         }
         let patch = json!({"metadata": {"finalizers": others}});
-        let version = Some(item.resource_version.as_str());
+        let version = Some(version.as_str());
         match writer.patch(&job.kind, &job.namespace, &job.object.name, uid, version, &patch).await {
             Ok(item) => return Outcome::Done(Box::new(item)),
             Err(error) if error.refused_kind() == Some(RefusedKind::NotFound) => return Outcome::Gone,
@@ -168,6 +170,14 @@ async fn release(writer: &Guarded, job: &Job) -> Outcome {
             Err(error) => return outcome::of_write(&error),
         }
     }
+}
+
+/// The version at which the held object was observed last, and the finalizers of others at that; `None` if that is of an
+/// earlier timeline, in which the same version may have been another state.
+fn observed(desk: &Desk, job: &Job) -> Option<(String, Vec<String>)> {
+    let seen = job.object.seen.as_ref().filter(|_| job.object.held)?;
+    let is_known = seen.timeline == desk.cluster.timeline && !seen.resource_version.is_empty();
+    is_known.then(|| (seen.resource_version.clone(), seen.finalizers.clone()))
 }
 
 /// Its controller lets what runs end, and then says so.

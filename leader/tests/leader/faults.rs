@@ -15,6 +15,10 @@ pub(crate) enum Fault {
     Stolen,
     /// It takes effect this many ms later; nobody knows.
     Late(u64),
+    /// Right before it somebody adds a finalizer to the object.
+    Meddled,
+    /// Right before it somebody puts another object in its place.
+    Replaced,
     /// It is refused.
     Refused(u16, RefusedKind),
 }

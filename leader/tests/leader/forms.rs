@@ -66,9 +66,10 @@ impl Wired {
     }
 }
 
-fn rule(uid: tallyman_model::Uid, size: u32) -> Command {
+/// `uid`: the rule is to be made; `None`: it is to be changed.
+fn rule(uid: Option<tallyman_model::Uid>, size: u32) -> Command {
     Command::PutStatusRule(Box::new(PutStatusRule {
-        uid: Some(uid),
+        uid,
         name: "widgets".to_owned(),
         group: GROUP.to_owned(),
         kind: "Widget".to_owned(),
@@ -93,14 +94,14 @@ async fn objects_are_asked_for_whole_only_while_a_rule_reads_them() {
     wired.until("its kind is watched by metadata", |wired| wired.forms()[0].1 > 0).await;
     let [watches, lists] = wired.forms();
     assert_eq!((watches.0, lists.0), (0, 0), "nobody reads a status");
-    wired.ok(rule(wired.state.env.uid(), 4));
+    wired.ok(rule(Some(wired.state.env.uid()), 4));
     wired.submit_widget("alone", false);
     wired.until("a watch of whole objects", |wired| wired.forms()[0].0 > 0).await;
     wired.until("it runs by the rule", |wired| wired.get("alone").phase == Phase::Running).await;
+    wired.ok(rule(None, 3));
+    wired.until("it ends by the rule", |wired| wired.get("alone").phase.is_terminal()).await;
+    assert_eq!(wired.get("alone").phase, Phase::Succeeded, "metadata alone was never judged");
     let before = wired.forms();
     wired.ok(Command::RemoveStatusRule(RemoveStatusRule { name: "widgets".to_owned(), revision: None }));
     wired.until("a watch of metadata again", |wired| wired.forms()[0].1 > before[0].1).await;
-    wired.ok(rule(wired.state.env.uid(), 3));
-    wired.until("it ends by the rule", |wired| wired.get("alone").phase.is_terminal()).await;
-    assert_eq!(wired.get("alone").phase, Phase::Succeeded, "metadata alone was never judged");
 }

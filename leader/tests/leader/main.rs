@@ -18,6 +18,7 @@ mod hub;
 mod keeping;
 mod lineage;
 mod loss;
+mod making;
 mod memory_log;
 mod oracle;
 mod order;

@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) created: Vec<(Kind, String, String)>,
     /// Every kube write that arrived, as `verb kind name`.
     pub(crate) writes: Vec<String>,
+    /// Every read of one object, as `kind name`.
+    pub(crate) gets: Vec<String>,
     /// Dry runs of creates.
     pub(crate) rehearsed: Vec<String>,
     pub(crate) faults: BTreeMap<String, Vec<Fault>>,

@@ -95,6 +95,21 @@ impl Api {
                 }
                 Err(lost())
             }
+            Some(Fault::Meddled) => {
+                let key = (kind, namespace, name);
+                if let Some(mut object) = self.sim.get(key.0.clone(), &key.1, &key.2) {
+                    let finalizers = object["metadata"]["finalizers"].as_array_mut();
+                    finalizers.expect("it has some").push(json!("a.example/meddler"));
+                    self.sim.put(&key, Some(object));
+                }
+                effect()
+            }
+            Some(Fault::Replaced) => {
+                let theirs = json!({"metadata": {"name": name, "namespace": namespace, "uid": "theirs",
+                    "finalizers": ["a.example/theirs"]}});
+                self.sim.put(&(kind, namespace, name), Some(theirs));
+                effect()
+            }
             Some(Fault::Refused(status, kind)) => Err(refused(status, kind)),
             Some(Fault::LostAfter) => {
                 let _ = effect();
@@ -219,6 +234,7 @@ impl ClusterApi for Api {
 
     fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {
         Box::pin(self.read(move |sim| {
+            sim.with(|inner| inner.gets.push(format!("{kind} {name}")));
             Ok(sim
                 .get(kind.clone(), namespace, name)
                 .and_then(|object| self.rules.borrow().project(kind, &object)))

@@ -57,7 +57,9 @@ impl Adopt {
         let (cluster, timeline) = (self.cluster, self.timeline);
         let said = format!("{kind} {}/{}", self.item.namespace, self.item.name);
         let plural = String::new();
-        let seen = Observe { cluster, kind, plural, timeline, cursor: None, rule: None, items }.apply(txn)?;
+        let seen =
+            Observe { cluster, kind, plural, timeline, is_watch: false, cursor: None, rule: None, items }
+                .apply(txn)?;
         txn.say(format!("attempt {number} was sent after the backup: {said}"));
         Ok(seen)
     }

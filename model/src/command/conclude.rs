@@ -4,7 +4,7 @@
 //! it, or the watch was faster.
 
 use super::{Observation, settle};
-use crate::record::{Action, Intent, Object, ObjectState, Runnable, Seen};
+use crate::record::{Action, Intent, Object, ObjectState, ReadBack, Runnable, Seen};
 use crate::{Damaged, Done, Ordinal, Phase, Reason, Refusal, Txn, limits, retry, rule};
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,8 @@ pub struct Conclude {
     pub run: Ordinal,
     /// Which of its objects.
     pub object: u16,
-    /// The intent's log index; 0: none was open, the object was read because an old create was in doubt.
+    /// The intent's log index; 0: none was open, the object was read because an old create was in doubt, or because no
+    /// watch had told of it.
     pub intent: u64,
     /// What came of it.
     pub outcome: Outcome,
@@ -79,6 +80,7 @@ impl Conclude {
         };
         let now = txn.now_ms();
         let position = usize::from(self.object);
+        let is_untold = run.objects.get(position).is_some_and(|object| run.read_due_ms(object).is_some());
         let Some(object) = run.objects.get_mut(position) else {
             return Ok(Err(Refusal::outdated("there is no such object")));
         };
@@ -86,8 +88,11 @@ impl Conclude {
         if pending.map_or(0, |intent| intent.index) != self.intent {
             return Ok(Err(Refusal::outdated("that intent is not open")));
         }
-        if pending.is_none() && !object.is_in_doubt() {
-            return Ok(Err(Refusal::outdated("the object is not in doubt any more")));
+        if pending.is_none() && !object.is_in_doubt() && !is_untold {
+            return Ok(Err(Refusal::outdated("nothing is to be found out of the object any more")));
+        }
+        if is_untold {
+            object.read = Some(Box::new(read_back(&self.outcome, now)));
         }
         if let Outcome::Done(item) = &self.outcome
             && object.state == ObjectState::Gone
@@ -130,7 +135,10 @@ impl Conclude {
             (Outcome::Gone, _) => gone(&mut run, position, timeline, now),
             (Outcome::Absent, _) => absent(object, pending, now),
             (Outcome::Taken { uid }, _) => taken(&mut run, position, uid),
-            (Outcome::NotSent { message }, _) => again(object, now + delay_ms, message),
+            (Outcome::NotSent { message }, _) => {
+                unsent(object, pending);
+                again(object, now + delay_ms, message);
+            }
             (Outcome::Refused { reason, message, permanent, retry_after_ms }, _) => {
                 let after_ms = retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX);
                 again(object, now + after_ms + delay_ms, message);
@@ -139,7 +147,11 @@ impl Conclude {
             (Outcome::Unknown { message }, Some(intent)) => unknown(object, intent, (now, delay_ms), message),
             (Outcome::Unknown { .. }, None) => {}
         }
-        let action = pending.map_or_else(|| "look for".to_owned(), |intent| intent.action.to_string());
+        let action = match pending {
+            Some(intent) => intent.action.to_string(),
+            None if is_untold => "no watch has told of it, so read".to_owned(),
+            None => "look for".to_owned(),
+        };
         let mut words = format!("{action} {}: {}", run.describe(position), self.outcome);
         if let Some(overlap) = settle::overlap_words(&run, now) {
             words.push_str("; ");
@@ -231,6 +243,26 @@ fn again(object: &mut Object, due_ms: u64, message: &str) {
     object.due_ms = due_ms;
     object.message = message.to_owned();
     rule::truncate(&mut object.message);
+}
+
+/// No create has left, unless it was an earlier one of which nobody knows.
+fn unsent(object: &mut Object, pending: Option<Intent>) {
+    let is_create = pending.is_some_and(|intent| intent.action == Action::Create);
+    if is_create && object.doubt_until_ms == 0 {
+        object.sent_ms = None;
+    }
+}
+
+/// What a read found of an object of which no watch had told.
+fn read_back(outcome: &Outcome, now: u64) -> ReadBack {
+    let mut message = match outcome {
+        Outcome::Unknown { message } | Outcome::NotSent { message } | Outcome::Refused { message, .. } => {
+            message.clone()
+        }
+        Outcome::Done(_) | Outcome::Gone | Outcome::Absent | Outcome::Taken { .. } => String::new(),
+    };
+    rule::truncate(&mut message);
+    ReadBack { at_ms: now, message }
 }
 
 /// The longest a cluster may ask to wait.

@@ -22,6 +22,8 @@ pub struct Contact {
     pub rewound: bool,
     /// The replica that relayed, if one did.
     pub relayed_by: Option<ReplicaId>,
+    /// Of which kinds it refuses our watches: see [`Cluster::unwatched`].
+    pub unwatched: Vec<String>,
     /// The words of a failure.
     pub message: String,
 }
@@ -38,6 +40,10 @@ impl Contact {
             cluster.reachable_since_ms = txn.now_ms();
         }
         cluster.relayed_by = self.relayed_by;
+        if self.reachable {
+            cluster.unwatched.clone_from(&self.unwatched);
+            cluster.unwatched.truncate(limits::UNWATCHED_MAX);
+        }
         cluster.message.clone_from(&self.message);
         rule::truncate(&mut cluster.message);
         if !self.version.is_empty() {

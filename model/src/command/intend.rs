@@ -75,7 +75,10 @@ impl Intend {
                 let until_ms = earlier.at_ms + limits::CALL_DEADLINE_MS + limits::CALL_DRAIN_MS;
                 object.doubt_until_ms = object.doubt_until_ms.max(until_ms);
             }
-            object.create_intended |= self.action == Action::Create;
+            if self.action == Action::Create {
+                object.create_intended = true;
+                object.sent_ms = Some(now);
+            }
             object.pending = Some(intent);
             object.due_ms = now + limits::CALL_DEADLINE_MS;
         }

@@ -68,7 +68,9 @@ pub struct Observe {
     pub plural: String,
     /// The cluster's timeline as the leader knew it.
     pub timeline: u32,
-    /// The resourceVersion that the watch has reached with these; `None`: not from a watch.
+    /// A watch told of these; else they were read.
+    pub is_watch: bool,
+    /// The resourceVersion that the watch has reached with these; `None`: not from a watch, or there is more to come.
     pub cursor: Option<String>,
     /// The revision of the status rule that was the kind's when the watch began.
     pub rule: Option<Revision>,
@@ -109,11 +111,18 @@ impl Observe {
         };
         let before = run.clone();
         let Some(object) = run.objects.get_mut(position) else { return Ok(None) };
-        if !see(object, item, self.timeline, now) {
+        let is_news = see(object, item, self.timeline, now);
+        let is_first =
+            self.is_watch && object.observed_ms.is_none() && object.uid.as_ref() == Some(&item.uid);
+        if is_first {
+            object.observed_ms = Some(now);
+        }
+        if is_news {
+            settle::observed(&mut run, position, item, now);
+            settle::check_marks(&mut run, position, item, txn.meta.group);
+        } else if !is_first {
             return Ok(None);
         }
-        settle::observed(&mut run, position, item, now);
-        settle::check_marks(&mut run, position, item, txn.meta.group);
         settle::settle(&mut run, now);
         let overlap = settle::overlap_words(&run, now).map(str::to_owned);
         if meaningful(&before, &run) {

@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// The object exists as `item` says.
 pub(super) fn live(object: &mut Object, item: &Observation, timeline: u32, now: u64) {
+    if object.uid.as_ref() != Some(&item.uid) {
+        (object.created_ms, object.observed_ms, object.read) = (Some(now), None, None);
+    }
     object.state = ObjectState::Live;
     object.uid = Some(item.uid.clone());
     object.held = item.held;

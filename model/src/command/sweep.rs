@@ -32,6 +32,7 @@ impl Sweep {
             kind: self.kind.clone(),
             plural: String::new(),
             timeline: self.timeline,
+            is_watch: false,
             cursor: None,
             rule: None,
             items: self.items.clone(),

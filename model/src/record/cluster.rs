@@ -88,6 +88,9 @@ pub struct Cluster {
     pub relayed_by: Option<ReplicaId>,
     /// The words of the last failure.
     pub message: String,
+    /// Of which kinds it refuses our watches, or has none: the plural where it is known here, else the kind; sorted, at
+    /// most [`UNWATCHED_MAX`](crate::limits::UNWATCHED_MAX).
+    pub unwatched: Vec<String>,
     /// The last finished sweep, ms since 1970; 0: none yet.
     pub swept_ms: u64,
     /// What sweeps found that is not proven ours, sorted, at most

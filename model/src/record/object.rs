@@ -1,5 +1,6 @@
 //! One object on one cluster that a runnable asked for.
 
+use super::ReadBack;
 use crate::{Ordinal, ReplicaId, Revision};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -190,7 +191,15 @@ pub struct Object {
     /// Until when a create that was sent may still take effect though its outcome was never known, ms since 1970;
     /// 0: none is in doubt. Also while the object lives or is gone: there may have been several requests.
     pub doubt_until_ms: u64,
-    /// Its last observed status.
+    /// When its create was last sent: right after the intent was committed. `None`: none has left.
+    pub sent_ms: Option<u64>,
+    /// From when its UID is known: by the answer to the create, or by a watch that was faster.
+    pub created_ms: Option<u64>,
+    /// When a watch first told of that UID.
+    pub observed_ms: Option<u64>,
+    /// That it was read by its name, since no watch had told of it.
+    pub read: Option<Box<ReadBack>>,
+    /// Its last known status.
     pub seen: Option<Seen>,
     /// The words of the last refusal or failure.
     pub message: String,
@@ -217,6 +226,10 @@ impl Object {
             stop_counted: false,
             create_intended: false,
             doubt_until_ms: 0,
+            sent_ms: None,
+            created_ms: None,
+            observed_ms: None,
+            read: None,
             seen: None,
             message: String::new(),
         }

@@ -53,6 +53,7 @@ fn a_move_of_a_timeline_that_is_over_or_of_a_cluster_that_is_gone_changes_nothin
         version: String::new(),
         rewound: true,
         relayed_by: None,
+        unwatched: Vec::new(),
         message: String::new(),
     }));
     let gone = CursorMove { cluster: Ordinal(1_000_000), ..stray.clone() };

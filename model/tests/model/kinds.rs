@@ -83,6 +83,7 @@ fn the_cursors_of_a_cluster_go_with_it() {
         kind,
         plural,
         timeline,
+        is_watch: true,
         cursor,
         rule: None,
         items: Vec::new(),

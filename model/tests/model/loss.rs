@@ -21,6 +21,7 @@ impl World {
             version: String::new(),
             rewound: false,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: "failed to connect".to_owned(),
         }));
     }

@@ -139,6 +139,7 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
                 cluster,
                 kind: item.kind.clone(),
                 timeline,
+                is_watch: true,
                 cursor,
                 rule: None,
                 items: vec![item],
@@ -238,6 +239,7 @@ fn of_cluster(world: &World, step: &Step) -> Command {
             version: String::new(),
             rewound: false,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: String::new(),
         }),
         Step::WriteOff { west } => {

@@ -139,6 +139,7 @@ fn lose(world: &mut World, cluster: &str) {
         version: String::new(),
         rewound: false,
         relayed_by: None,
+        unwatched: Vec::new(),
         message: "nobody answers".to_owned(),
     };
     world.ok(Command::Contact(contact));

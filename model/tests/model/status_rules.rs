@@ -57,7 +57,16 @@ fn observe(world: &mut World, items: Vec<Observation>) {
     let (cluster, timeline) = (east.head.ordinal, east.timeline);
     let (plural, cursor) = ("sparkapplications".to_owned(), Some("200".to_owned()));
     let rule = world.rules().revision(&kind);
-    world.ok(Command::Observe(Observe { cluster, kind, plural, timeline, cursor, rule, items }));
+    world.ok(Command::Observe(Observe {
+        cluster,
+        kind,
+        plural,
+        timeline,
+        is_watch: true,
+        cursor,
+        rule,
+        items,
+    }));
 }
 
 fn seen(world: &World, status: Value, version: u32) -> Observation {

@@ -55,6 +55,7 @@ fn a_cluster_says_through_whom_it_was_reached_last_and_nobody_while_it_is_not() 
             version: String::new(),
             rewound: false,
             relayed_by,
+            unwatched: Vec::new(),
             message: String::new(),
         })
     };

@@ -39,6 +39,7 @@ fn say(world: &mut World, version: &str, status: Value) {
         kind,
         plural: String::new(),
         timeline,
+        is_watch: true,
         cursor,
         rule: None,
         items: vec![item],

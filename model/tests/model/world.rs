@@ -78,6 +78,7 @@ impl World {
             version: "v1.36.3".to_owned(),
             rewound: false,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: String::new(),
         }));
     }
@@ -232,6 +233,7 @@ impl World {
             kind: Kind::Job,
             plural,
             timeline,
+            is_watch: true,
             cursor,
             rule: None,
             items,

@@ -24,6 +24,7 @@ pub(crate) fn lost(world: &mut World) {
         version: String::new(),
         rewound: false,
         relayed_by: None,
+        unwatched: Vec::new(),
         message: "no connection".to_owned(),
     }));
 }

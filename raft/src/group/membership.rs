@@ -97,7 +97,7 @@ impl Inner {
         }
         let (records, meta) = self.state()?;
         next_step(&records, &meta.preferred_datacenter, view)
-            .or_else(|| self.raise(&records, meta.version).map(Step::Propose))
+            .or_else(|| self.raise(&records, meta.version).map(|command| Step::Propose(Box::new(command))))
     }
 
     fn founding_step(&self, metrics: &Metrics) -> Option<Found> {
@@ -136,7 +136,7 @@ impl Inner {
         let unchanged = Precondition::<Types>::LastMembershipLogId { last_membership_log_id: seen };
         let change = match step {
             Step::Found(found) => return self.record(member, Command::Found(found)).await,
-            Step::Propose(command) => return self.record(member, command).await,
+            Step::Propose(command) => return self.record(member, *command).await,
             Step::HandOver(to) => {
                 let handed = self.transfer_here(member, Some(to)).await;
                 return handed.map(drop).map_err(|error| error.to_string());

@@ -133,6 +133,7 @@ mod tests {
             version: format!("v{index}"),
             rewound: false,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: String::new(),
         };
         entry(index, Command::Contact(contact))

@@ -102,13 +102,23 @@ impl Books {
             version: "v1.36.3".to_owned(),
             rewound,
             relayed_by: None,
+            unwatched: Vec::new(),
             message: String::new(),
         }));
     }
 
     pub(super) fn observe(&self, timeline: u32, cursor: Option<String>, items: Vec<Observation>) -> Command {
         let (cluster, plural) = (self.cluster, "jobs".to_owned());
-        Command::Observe(Observe { cluster, kind: Kind::Job, plural, timeline, cursor, rule: None, items })
+        Command::Observe(Observe {
+            cluster,
+            kind: Kind::Job,
+            plural,
+            timeline,
+            is_watch: true,
+            cursor,
+            rule: None,
+            items,
+        })
     }
 
     pub(super) fn timeline(&self) -> u32 {

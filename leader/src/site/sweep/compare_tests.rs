@@ -75,6 +75,7 @@ fn a_second_object_beside_a_living_one_is_a_stray_and_after_a_gone_one_is_news()
         kind,
         plural: String::new(),
         timeline: 1,
+        is_watch: true,
         cursor: None,
         rule: None,
         items,

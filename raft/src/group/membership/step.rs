@@ -27,7 +27,7 @@ pub(super) enum Step {
     /// Take it out of the learners: it is no member, and has stopped or is out of reach.
     Forget(u64),
     /// Propose that it is recorded.
-    Propose(Command),
+    Propose(Box<Command>),
 }
 
 impl Step {
@@ -121,7 +121,7 @@ fn step_for(member: &Member, all: &[Member], preferred: &str, view: &View) -> Op
     if leaves(member, all, view) {
         let rest: BTreeSet<u64> = view.voters.iter().copied().filter(|other| *other != id).collect();
         return match votes {
-            false => Some(Step::Propose(Command::RemoveMember(RemoveMember { id: member.id }))),
+            false => Some(Step::Propose(Box::new(Command::RemoveMember(RemoveMember { id: member.id })))),
             true if !view.is_quorum(&rest) => None,
             true if id == view.leader => heir(all, preferred, view).map(Step::HandOver),
             true => Some(Step::Demote(id)),
@@ -134,7 +134,7 @@ fn step_for(member: &Member, all: &[Member], preferred: &str, view: &View) -> Op
     let old = replaces.filter(|old| all.iter().any(|other| other.id == *old)).map(|old| old.0);
     if votes {
         // First the one that it replaces goes.
-        return old.is_none().then(|| Step::Propose(vote_recorded(member.id)));
+        return old.is_none().then(|| Step::Propose(Box::new(vote_recorded(member.id))));
     }
     let instead_of = old.filter(|old| view.voters.contains(old));
     let mut after = view.voters.clone();
