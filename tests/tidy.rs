@@ -5,6 +5,8 @@
 mod crates;
 #[path = "tidy/docs.rs"]
 mod docs;
+#[path = "tidy/faults.rs"]
+mod faults;
 #[path = "tidy/sizes.rs"]
 mod sizes;
 #[path = "tidy/sources.rs"]
