@@ -1,6 +1,6 @@
 //! Clusters that nobody registers here: a hub tells of them by its objects.
 
-use crate::dev::{answer, path, runnable, until};
+use crate::dev::{answer, client, path, runnable, until};
 use crate::sources::{Guarded, Stage};
 use serde_json::{Value, json};
 use tallyman_chaos::{SimulatedCluster, SimulatedClusterOptions};
@@ -16,7 +16,7 @@ struct Hub {
 impl Hub {
     async fn start() -> Self {
         let cluster = SimulatedCluster::start(SimulatedClusterOptions::named("hub")).await.unwrap();
-        let hub = Self { cluster, http: reqwest::Client::new() };
+        let hub = Self { cluster, http: client() };
         for (plural, kind) in
             [("clusterprofiles", "ClusterProfile"), ("placementdecisions", "PlacementDecision")]
         {
@@ -66,19 +66,28 @@ impl Hub {
     }
 
     async fn slice(&self, index: usize, profiles: &[&str]) {
-        let decisions: Vec<Value> =
-            profiles.iter().map(|name| json!({"clusterProfileRef": {"name": name}})).collect();
         let labels = json!({format!("{GROUP}/decision-key"): "gpu",
             format!("{GROUP}/decision-index"): index.to_string()});
-        let object =
-            json!({"metadata": {"name": format!("gpu-{index}"), "labels": labels}, "decisions": decisions});
+        let object = json!({"metadata": {"name": format!("gpu-{index}"), "labels": labels}, "decisions": decisions(profiles)});
         self.make("placementdecisions", "PlacementDecision", object).await;
+    }
+
+    /// Has a slice name others.
+    async fn change(&self, index: usize, profiles: &[&str]) {
+        let body = json!({"decisions": decisions(profiles)}).to_string();
+        let request = self.http.patch(format!("{}/gpu-{index}", self.url("placementdecisions")));
+        let request = request.header("Content-Type", "application/merge-patch+json").body(body);
+        assert_eq!(answer(request).await.unwrap().status, 200);
     }
 
     async fn remove(&self, plural: &str, name: &str) {
         let url = format!("{}/{name}", self.url(plural));
         assert_eq!(answer(self.http.delete(url)).await.unwrap().status, 200);
     }
+}
+
+fn decisions(profiles: &[&str]) -> Vec<Value> {
+    profiles.iter().map(|name| json!({"clusterProfileRef": {"name": name}})).collect()
 }
 
 /// Replicas that know the hub.
@@ -114,8 +123,7 @@ async fn clusters_of_a_hub_come_rotate_and_go_as_its_profiles_say_over_leaders()
     // What the hub says is not for users to change, and all else is.
     let url = format!("{}{}", stage.url(), path("clusters/spoke"));
     let patch = async |body: Value| {
-        let request =
-            reqwest::Client::new().patch(&url).header("Content-Type", "application/merge-patch+json");
+        let request = client().patch(&url).header("Content-Type", "application/merge-patch+json");
         answer(request.body(body.to_string())).await.unwrap()
     };
     let refused = patch(json!({"spec": {"server": {"url": "https://mine"}}})).await;
@@ -124,7 +132,7 @@ async fn clusters_of_a_hub_come_rotate_and_go_as_its_profiles_say_over_leaders()
         (422, Some("spec.server"))
     );
     assert_eq!(patch(json!({"spec": {"logLink": "https://logs.example.com/{pod}"}})).await.status, 200);
-    assert_eq!(answer(reqwest::Client::new().delete(&url)).await.unwrap().status, 409);
+    assert_eq!(answer(client().delete(&url)).await.unwrap().status, 409);
     // Another leader goes on, and the program gives other credentials.
     let leader = stage.servers.leader().await;
     stage.servers.kill(leader).await;
@@ -193,4 +201,77 @@ async fn runs_go_to_the_clusters_of_all_slices_of_a_placement_decision() {
     submit(&stage, "everywhere", "100ms", json!({"decision": "fleet/gpu", "fanOut": true})).await;
     // With its parent and its two runs.
     stage.until_all_succeed(4).await;
+}
+
+fn settings(level: &str) -> Value {
+    json!({
+        "apiVersion": "tallyman.dev/v1", "kind": "Deployable", "metadata": {"name": "settings"},
+        "spec": {"placement": {"decision": "fleet/gpu"}, "manifests": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"level": level}}]},
+    })
+}
+
+/// What of it is on a cluster.
+async fn level_on(spoke: &Guarded) -> Value {
+    let url = format!("{}/api/v1/namespaces/risk/configmaps/settings", spoke.cluster.server());
+    let found = answer(client().get(url).bearer_auth("s3cr3t-spoke")).await.unwrap();
+    found.body["data"]["level"].clone()
+}
+
+/// Waits until it is on these clusters and on no others.
+async fn until_on(stage: &Stage, expected: &[(&str, u64)]) {
+    until(&format!("it is on {expected:?}"), async || {
+        let read = stage.servers.get(0, &path("namespaces/risk/deployables/settings")).await?;
+        let on: Vec<Value> = read.body["status"]["clusters"].as_array()?.clone();
+        let is_it = |(one, (name, revision)): (&Value, &(&str, u64))| {
+            one["cluster"] == *name && one["state"] == "Synced" && one["appliedRevision"] == *revision
+        };
+        (on.len() == expected.len() && on.iter().zip(expected).all(is_it)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployable_is_where_a_placement_decision_says_over_leaders() {
+    let hub = Hub::start().await;
+    let mut stage = follow(&hub).await;
+    let mut spokes = Vec::new();
+    for name in ["one", "two", "three"] {
+        let spoke = Guarded::start(name, "s3cr3t-spoke").await;
+        hub.profile(name, &spoke.cluster.server()).await;
+        stage.until_reachable(name).await;
+        spokes.push(spoke);
+    }
+    let taken = stage.post("namespaces/risk/deployables", &settings("info")).await;
+    assert_eq!(taken.status, 201, "{taken:?}");
+    assert_eq!(taken.body["status"]["clusters"], json!([]), "nobody has decided yet: {taken:?}");
+    hub.slice(0, &["one"]).await;
+    hub.slice(1, &["two"]).await;
+    until_on(&stage, &[("one", 1), ("two", 1)]).await;
+    assert_eq!((level_on(&spokes[0]).await, level_on(&spokes[2]).await), (json!("info"), Value::Null));
+
+    // Another leader has it follow what is decided meanwhile: it leaves one cluster and comes to another.
+    let leader = stage.servers.leader().await;
+    stage.servers.kill(leader).await;
+    hub.change(1, &["three"]).await;
+    stage.servers.start(leader);
+    until_on(&stage, &[("one", 1), ("three", 1)]).await;
+    assert_eq!((level_on(&spokes[1]).await, level_on(&spokes[2]).await), (Value::Null, json!("info")));
+
+    // What is there stays and is kept in sync where the profile is gone, and only the decision takes it off.
+    hub.remove("clusterprofiles", "three").await;
+    until("its profile is gone", async || {
+        stage.cluster("three").await?["status"]["profile"]["goneAt"].is_string().then_some(())
+    })
+    .await;
+    let url = format!("{}{}", stage.url(), path("namespaces/risk/deployables/settings"));
+    until("there is another revision", async || {
+        let put = answer(client().put(&url).json(&settings("debug"))).await?;
+        (put.status == 200).then_some(())
+    })
+    .await;
+    until_on(&stage, &[("one", 2), ("three", 2)]).await;
+    hub.change(1, &[]).await;
+    until_on(&stage, &[("one", 2)]).await;
+    assert_eq!(level_on(&spokes[2]).await, Value::Null);
 }

@@ -176,6 +176,11 @@ async fn a_decision_counts_as_a_whole_when_its_slices_have_settled() {
     slice(&hub, "gpu-1", json!({KEY: "gpu", INDEX: "1"}), &["one", "two"]);
     world.until("it is taken", |world| decided(world) != ["one", "three"]).await;
     assert_eq!(decided(&world), ["one", "two"]);
+    // A profile that is gone may come back; only the decision takes its cluster out.
+    remove(&hub, Kind::cluster_profile(), "two");
+    let not_followed = "decision fleet/gpu names fleet/two, which is not followed";
+    world.until("it is said", |world| message(world) == not_followed).await;
+    assert_eq!(decided(&world), ["one", "two"]);
     remove(&hub, Kind::placement_decision(), "gpu-0");
     remove(&hub, Kind::placement_decision(), "gpu-1");
     world.until("it is gone", |world| decided(world).is_empty()).await;

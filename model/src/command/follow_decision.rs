@@ -30,7 +30,7 @@ impl FollowDecision {
         let name = format!("{}/{}", self.namespace, self.name);
         let (mut entered, mut left) = (Vec::new(), Vec::new());
         for mut cluster in txn.clusters()? {
-            let is_named = self.clusters.contains(&cluster.head.ordinal);
+            let is_named = self.names(&cluster, &name);
             let Some(profile) = cluster.profile.as_mut().filter(|profile| profile.hub == self.hub) else {
                 continue;
             };
@@ -42,7 +42,7 @@ impl FollowDecision {
                     format!("cluster {:?} is in {} decisions", cluster.head.name, limits::DECISIONS_MAX);
                 return Ok(Err(Refusal::new(RefusalKind::TooMany, message)));
             }
-            let is_changed = match is_named && profile.gone_ms.is_none() {
+            let is_changed = match is_named {
                 true => profile.decisions.insert(name.clone()),
                 false => profile.decisions.remove(&name),
             };
@@ -71,12 +71,14 @@ impl FollowDecision {
     #[must_use]
     pub fn changes(&self, clusters: &[Cluster]) -> bool {
         let name = format!("{}/{}", self.namespace, self.name);
-        clusters.iter().any(|cluster| {
-            let followed = cluster.profile.as_ref().filter(|profile| profile.hub == self.hub);
-            followed.is_some_and(|profile| {
-                let is_named = self.clusters.contains(&cluster.head.ordinal) && profile.gone_ms.is_none();
-                profile.decisions.contains(&name) != is_named
-            })
-        })
+        let is_other = |cluster: &Cluster| cluster.is_decided(&name) != self.names(cluster, &name);
+        clusters.iter().any(|cluster| cluster.follows(self.hub) && is_other(cluster))
+    }
+
+    /// True if it has the cluster, as it is. One whose profile is gone comes into no decision anew, and stays in those
+    /// that still name it: profiles come back.
+    fn names(&self, cluster: &Cluster, name: &str) -> bool {
+        let is_gone = cluster.profile.as_ref().is_none_or(|profile| profile.gone_ms.is_some());
+        self.clusters.contains(&cluster.head.ordinal) && (!is_gone || cluster.is_decided(name))
     }
 }

@@ -1,7 +1,7 @@
 //! Have a cluster's record follow a `ClusterProfile` of a hub.
 //!
 //! Reads the hub and all clusters; writes the cluster that follows the profile, or a new one of the profile's name. When
-//! the profile is gone the cluster gets nothing new; after
+//! the profile is gone the cluster gets nothing new, and stays in the decisions that it was in; after
 //! [`PROFILE_GONE_MS`](crate::limits::PROFILE_GONE_MS) the record is removed, unless there is something of ours on the
 //! cluster. Refused when the hub does not tell of that namespace any more (`Outdated`), or the name is another cluster's
 //! (`AlreadyExists`).
@@ -120,7 +120,6 @@ impl FollowProfile {
         let Some(says) = &self.says else {
             profile.gone_ms = profile.gone_ms.or(Some(now_ms));
             profile.hindrance = Some(format!("{} is gone", profile.words()));
-            profile.decisions.clear();
             return;
         };
         profile.gone_ms = None;

@@ -194,10 +194,31 @@ fn a_decision_is_a_set_of_clusters_that_placements_name() {
     assert_eq!(allowed(&world), ["one", "two"]);
     decide(&mut world, &["three", "two"]);
     assert_eq!(allowed(&world), ["two", "three"]);
-    follow(&mut world, "two", None).unwrap();
-    assert_eq!(allowed(&world), ["three"]);
     decide(&mut world, &[]);
     assert!(allowed(&world).is_empty());
+}
+
+#[test]
+fn a_cluster_whose_profile_is_gone_stays_in_its_decisions_and_comes_into_no_other() {
+    let mut world = hubbed();
+    for name in ["one", "two", "three"] {
+        followed(&mut world, name);
+    }
+    decide(&mut world, &["one", "two"]);
+    for name in ["two", "three"] {
+        follow(&mut world, name, None).unwrap();
+    }
+    let decided = |world: &World| -> Vec<&str> {
+        let is_decided = |name: &&str| world.cluster(name).is_decided("fleet/gpu");
+        ["one", "two", "three"].into_iter().filter(is_decided).collect()
+    };
+    decide(&mut world, &["two", "three"]);
+    assert_eq!(decided(&world), ["two"], "what is there is not taken off by a profile that is missing");
+    decide(&mut world, &["one", "three"]);
+    assert_eq!(decided(&world), ["one"]);
+    follow(&mut world, "three", Some(says("https://three"))).unwrap();
+    decide(&mut world, &["one", "three"]);
+    assert_eq!(decided(&world), ["one", "three"], "it is back");
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Settling {
 pub(super) async fn follow(site: &Site, objects: &[Value], settling: &mut Settling, seen: &mut Seen) {
     let Some(mut clusters) = sites::clusters(&site.term) else { return };
     clusters.retain(|cluster| cluster.follows(site.cluster));
-    let known: BTreeMap<Name, Ordinal> = clusters.iter().filter_map(place).collect();
+    let known: BTreeMap<Name, &Cluster> = clusters.iter().filter_map(place).collect();
     let all = followed(together(objects), &clusters, &mut seen.wrong);
     settling.0.retain(|name, _| all.contains_key(name));
     for (name, sliced) in &all {
@@ -101,22 +101,25 @@ fn followed(
     there
 }
 
-/// The profile that a cluster follows.
-fn place(cluster: &Cluster) -> Option<(Name, Ordinal)> {
-    let profile = cluster.profile.as_ref().filter(|profile| profile.gone_ms.is_none())?;
-    Some(((profile.namespace.clone(), profile.name.clone()), cluster.head.ordinal))
+/// The profile that a cluster follows, also one that is gone.
+fn place(cluster: &Cluster) -> Option<(Name, &Cluster)> {
+    let profile = cluster.profile.as_ref()?;
+    Some(((profile.namespace.clone(), profile.name.clone()), cluster))
 }
 
 fn decision(
     site: &Site,
     name: &Name,
     sliced: &Sliced,
-    known: &BTreeMap<Name, Ordinal>,
+    known: &BTreeMap<Name, &Cluster>,
     wrong: &mut Vec<String>,
 ) -> FollowDecision {
     let named: BTreeSet<Ordinal> =
-        sliced.profiles.iter().filter_map(|profile| known.get(profile).copied()).collect();
-    if let Some((namespace, profile)) = sliced.profiles.iter().find(|profile| !known.contains_key(*profile)) {
+        sliced.profiles.iter().filter_map(|profile| Some(known.get(profile)?.head.ordinal)).collect();
+    let is_there = |profile: &Name| {
+        known.get(profile).and_then(|it| it.profile.as_ref()).is_some_and(|it| it.gone_ms.is_none())
+    };
+    if let Some((namespace, profile)) = sliced.profiles.iter().find(|profile| !is_there(profile)) {
         wrong.push(format!(
             "decision {}/{} names {namespace}/{profile}, which is not followed",
             name.0, name.1
