@@ -54,6 +54,7 @@ enum Command {
     Operator(verb::operator::Operator),
     Audit(verb::audit::Audit),
     Bench(verb::bench::Bench),
+    Drill(verb::drill::Drill),
     Config(verb::config::ConfigCommand),
     Completion(verb::completion::Completion),
     Man(verb::man::Man),
@@ -101,6 +102,7 @@ impl Cli {
             Command::Operator(operator) => operator.run(&client).await,
             Command::Audit(audit) => audit.run(&client).await,
             Command::Bench(bench) => Box::pin(bench.run(&client)).await,
+            Command::Drill(drill) => Box::pin(drill.run(&client)).await,
             Command::Version(version) => version.run(&client).await,
         }
     }

@@ -7,6 +7,7 @@
 mod answer;
 mod curl;
 mod lost;
+mod once;
 mod options;
 mod refused;
 mod stream;

@@ -4,6 +4,7 @@
 mod board;
 mod boot;
 mod clusters;
+pub(crate) mod control;
 mod kubeconfig;
 mod layout;
 mod leadership;
@@ -22,6 +23,7 @@ use crate::verb::submit;
 use board::Board;
 use boot::Started;
 use clusters::Clusters;
+use control::Wishes;
 use layout::Layout;
 use replica::{Event, Replica};
 use state::State;
@@ -85,6 +87,8 @@ struct World {
     client: Client,
     /// The URL of each replica's API, by slot.
     urls: Vec<String>,
+    /// What a drill wants of the replicas.
+    wishes: Wishes,
 }
 
 impl Dev {
@@ -102,8 +106,10 @@ impl Dev {
             state: State::new(&layout, &clusters)?,
             clusters,
             client: Client::plain(urls.clone())?,
+            wishes: Wishes::new(urls.len()),
             urls,
         });
+        let control = control::open(&layout::control_path(&dir), &world);
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         let mut held = std::mem::take(&mut layout.held).into_iter();
         let mut replicas = Vec::new();
@@ -115,6 +121,7 @@ impl Dev {
             () = end.wait() => Ok(()),
         };
         world.board.transient("");
+        drop(control);
         let stopping = replicas.into_iter().map(Replica::stop);
         futures::future::join_all(stopping).await;
         if let Ok(world) = Arc::try_unwrap(world).map_err(|_| ()) {

@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod config;
 mod dev;
+mod drill;
 mod env;
 mod environment;
 mod exit;

@@ -10,7 +10,7 @@ use crate::telemetry;
 pub(crate) use end::input_ended;
 use end::{End, Ending};
 use std::path::PathBuf;
-use wiring::Replica;
+use wiring::{Options, Replica};
 
 /// Exit words of a replica that found something it cannot live with.
 const FATAL_HINT: &str = "look at the lines above; if its disk is well and its data is not, start it once with \
@@ -41,6 +41,9 @@ pub(crate) struct Server {
     /// Stop when standard input ends: it is a pipe from whoever started this
     #[arg(long, hide = true)]
     parent_pipe: bool,
+    /// Where the `tallyman dev` that runs this takes what drills do
+    #[arg(long, hide = true, value_name = "SOCKET")]
+    dev_control: Option<PathBuf>,
 }
 
 impl Server {
@@ -53,8 +56,12 @@ impl Server {
         telemetry::start();
         abort_on_panic();
         let mut end = End::watch(self.parent_pipe)?;
+        if self.parent_pipe {
+            thaw_without_parent();
+        }
+        let options = Options { replace_damaged: self.replace_damaged, dev_control: self.dev_control };
         let replica = tokio::select! {
-            replica = Replica::start(&config, end.on_fatal(), self.replace_damaged) => replica?,
+            replica = Replica::start(&config, end.on_fatal(), options) => replica?,
             ending = end.wait() => return stopped_early(ending),
         };
         tracing::info!(group = config.group, api = %config.api_listen, peer = %config.peer_listen, "started");
@@ -80,6 +87,14 @@ impl Server {
                 Err(Failure::new(Exit::Failed, format!("the replica cannot go on: {why}"), FATAL_HINT))
             }
         }
+    }
+}
+
+/// A replica that a drill froze goes on when its parent is gone, and so sees that it is, and ends.
+fn thaw_without_parent() {
+    if let Err(error) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::CONT))
+    {
+        tracing::warn!(%error, "nobody thaws this replica if its parent ends while it is frozen");
     }
 }
 

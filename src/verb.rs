@@ -9,6 +9,7 @@ pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod deployable;
+pub(crate) mod drill;
 pub(crate) mod get;
 pub(crate) mod history;
 mod kept;

@@ -29,6 +29,8 @@ mod dev;
 mod diagnoses;
 #[path = "system/directories.rs"]
 mod directories;
+#[path = "system/drill.rs"]
+mod drill;
 #[path = "system/fan_out.rs"]
 mod fan_out;
 #[path = "system/foreign.rs"]

@@ -33,6 +33,10 @@ pub struct ApiOptions {
     pub bounds: Bounds,
     /// `/readyz` is not ready with a lag above this.
     pub ready_lag_ms_max: u64,
+    /// The group's name, for operators.
+    pub group: String,
+    /// Where the `tallyman dev` that runs this replica takes what drills do; `None`: it is no replica of one.
+    pub dev_control: Option<String>,
 }
 
 impl ApiOptions {
@@ -54,6 +58,8 @@ impl ApiOptions {
             heartbeat_every: Duration::from_secs(15),
             bounds: Bounds::default(),
             ready_lag_ms_max: 5_000,
+            group: String::new(),
+            dev_control: None,
         }
     }
 }

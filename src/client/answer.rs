@@ -70,7 +70,7 @@ impl Answer {
     }
 
     /// What the server said, in one line.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self.text("/message") {
             "" => format!("{}: HTTP {}", self.header("x-server"), self.status),
             message => message.to_owned(),
@@ -96,7 +96,7 @@ impl Answer {
     }
 
     /// The asked revision has not come to the server yet.
-    pub(super) fn is_too_new(&self) -> bool {
+    pub(crate) fn is_too_new(&self) -> bool {
         let causes = self.body.pointer("/details/causes").and_then(Value::as_array);
         causes.is_some_and(|causes| {
             causes.iter().any(|cause| text(cause, "/reason") == "ResourceVersionTooLarge")

@@ -90,6 +90,11 @@ impl Clusters {
         if parts.is_empty() { "none".to_owned() } else { parts.join("   ") }
     }
 
+    /// The simulated one of that name.
+    pub(super) fn simulated(&self, name: &str) -> Option<&SimulatedCluster> {
+        self.0.iter().find(|cluster| cluster.name == name)?.simulated.as_ref()
+    }
+
     /// Stops the simulated ones; what they kept is on file.
     pub(super) async fn stop(self) {
         for cluster in self.0 {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  DIR/dev.json, kubeconfig        for scripts, and for kubectl
+//!  DIR/control                     a socket that takes what `tallyman drill` does
 //!  DIR/rN/config.toml, server.log  what a replica is told, and what it logs
 //!  DIR/rN/data/                    all that the replica keeps; may be removed to lose it
 //!  DIR/clusters/NAME/              a simulated cluster: kubeconfig and objects
@@ -54,6 +55,11 @@ impl Slot {
         self.home.join("server.log")
     }
 
+    /// Where `dev` takes what drills do.
+    pub(super) fn control_path(&self) -> PathBuf {
+        control_path(self.home.parent().unwrap_or(&self.home))
+    }
+
     /// Makes what is missing: a drill may have removed the whole directory.
     pub(super) fn prepare(&self) -> std::io::Result<()> {
         fs::create_dir_all(&self.home)?;
@@ -88,6 +94,11 @@ impl Layout {
         }
         Ok(Self { dir: dir.to_owned(), slots, held, is_resumed, _lock: lock })
     }
+}
+
+/// Where `dev` takes what drills do.
+pub(super) fn control_path(dir: &Path) -> PathBuf {
+    dir.join("control")
 }
 
 fn lock(dir: &Path) -> Result<File, Failure> {

@@ -1,14 +1,16 @@
 //! One replica's process: started, and started again when it ends.
 
 use super::World;
+use super::control::Wish;
 use super::layout::Slot;
 use super::ports::Held;
+use rustix::process::{Pid, Signal, kill_process};
 use std::net::UdpSocket;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -85,7 +87,12 @@ async fn supervise(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let (mut delay_ms, mut before, mut is_repeated) = (0, How::default(), false);
+    let mut wish = world.wishes.of(number);
     loop {
+        tokio::select! {
+            () = may_run(&mut wish) => {}
+            _ = &mut stopped => return,
+        }
         let started = Instant::now();
         let how = match spawn(&slot) {
             Ok(mut child) => {
@@ -96,8 +103,11 @@ async fn supervise(
                 // Nobody waits for news for ever: a full queue loses some.
                 let _ = events.try_send(Event::Started { slot: number, pid, is_repeated, at: started });
                 let how = tokio::select! {
-                    status = child.wait() => in_words(status, &slot),
-                    _ = &mut stopped => return end(child, input).await,
+                    status = live(&mut child, &mut wish) => in_words(status, &slot),
+                    _ = &mut stopped => {
+                        obey(&child, Wish::Run);
+                        return end(child, input).await;
+                    }
                 };
                 world.state.set_down(number);
                 is_repeated = started.elapsed() < Duration::from_millis(LIFE_MS_MIN) && how == before;
@@ -120,6 +130,37 @@ async fn supervise(
     }
 }
 
+/// Waits until no drill wants it down.
+async fn may_run(wish: &mut watch::Receiver<Wish>) {
+    let _ = wish.wait_for(|wish| matches!(wish, Wish::Run | Wish::Frozen)).await.is_ok();
+}
+
+/// Waits for its end, and does meanwhile what a drill wants of it.
+async fn live(child: &mut Child, wish: &mut watch::Receiver<Wish>) -> std::io::Result<ExitStatus> {
+    loop {
+        let wanted = *wish.borrow_and_update();
+        obey(child, wanted);
+        tokio::select! {
+            status = child.wait() => return status,
+            Ok(()) = wish.changed() => {}
+        }
+    }
+}
+
+/// Whoever has ended already has nothing to obey.
+fn obey(child: &Child, wish: Wish) {
+    let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    let signal = match wish {
+        Wish::Run => Signal::CONT,
+        Wish::Frozen => Signal::STOP,
+        Wish::Stopped => Signal::TERM,
+        Wish::Killed => Signal::KILL,
+    };
+    if let Some(pid) = pid {
+        let _ = kill_process(pid, signal);
+    }
+}
+
 /// The delay before the next start, from the one before the last; 0 before the first.
 fn next_delay_ms(delay_ms: u64) -> u64 {
     (delay_ms * 2).clamp(RESTART_DELAY_MS_MIN, RESTART_DELAY_MS_MAX)
@@ -132,6 +173,8 @@ fn spawn(slot: &Slot) -> std::io::Result<Child> {
     Command::new(std::env::current_exe()?)
         .args(["server", "--parent-pipe", "--config"])
         .arg(slot.config_path())
+        .arg("--dev-control")
+        .arg(slot.control_path())
         .env_remove(crate::environment::ADVERTISE)
         .env_remove(crate::environment::DATACENTER)
         .stdin(Stdio::piped())

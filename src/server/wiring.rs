@@ -42,16 +42,21 @@ pub(super) struct Replica {
     close: watch::Sender<bool>,
 }
 
+/// What the command line says beside the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    /// A damaged data directory is moved aside.
+    pub(super) replace_damaged: bool,
+    /// Where the `tallyman dev` that runs it takes what drills do.
+    pub(super) dev_control: Option<PathBuf>,
+}
+
 impl Replica {
     /// Starts all parts.
     ///
     /// # Errors
     /// What could not be used. Nothing runs.
-    pub(super) async fn start(
-        config: &Config,
-        on_fatal: OnFatal,
-        replace_damaged: bool,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn start(config: &Config, on_fatal: OnFatal, asked: Options) -> Result<Self, Failure> {
         let env: Arc<dyn Env> = Arc::new(Machine);
         let identity = identity(config)?;
         let tls = config.tls.as_ref().map(|tls| Tls::load(&tls.cert, &tls.key)).transpose();
@@ -63,7 +68,7 @@ impl Replica {
         })?;
         let options = group_options(config, Arc::clone(&env), Some(on_fatal));
         let group = match Group::start(options.clone()).await {
-            Err(error) if replace_damaged && error.is_damage() => {
+            Err(error) if asked.replace_damaged && error.is_damage() => {
                 set_aside(&error, &config.data_dir)?;
                 Group::start(options).await
             }
@@ -79,7 +84,8 @@ impl Replica {
         let leader = Leader::start(Arc::new(group.clone()), sockets, options);
         let (drain, close) = (watch::Sender::new(false), watch::Sender::new(false));
         let options = ApiOptions::new(Arc::new(group.clone()), env, identity, drain.subscribe());
-        let api = router(ApiOptions { bounds, ..options });
+        let dev_control = asked.dev_control.map(|path| path.display().to_string());
+        let api = router(ApiOptions { bounds, group: config.group.clone(), dev_control, ..options });
         let api = serve(listener, api, ServeOptions { tls, limits }, close.subscribe());
         Ok(Self { group, leader, api, drain, close })
     }

@@ -25,7 +25,7 @@ pub(crate) const STATUS: &str = "/operator/status";
 /// Makes a group of blank replicas.
 pub(crate) const INIT: &str = "/operator/init";
 /// Hands the leadership over.
-const TRANSFER: &str = "/operator/transfer-leader";
+pub(crate) const TRANSFER: &str = "/operator/transfer-leader";
 /// How long a replica is given to say how it is.
 const STATUS_S_MAX: u64 = 2;
 

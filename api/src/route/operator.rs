@@ -79,6 +79,8 @@ pub(super) async fn status(State(api): State<Shared>, request: Request) -> Resul
         }
     };
     let document = json!({
+        "group": {"name": api.options.group, "id": meta.group.to_string()},
+        "devControl": api.options.dev_control,
         "id": status.id.map(|id| id.to_string()),
         "role": status.role.to_string(),
         "term": status.term,

@@ -188,6 +188,11 @@ async fn a_replica_whose_disk_is_nearly_full_stays_ready_and_says_so_everywhere(
     let told = json!({"availableBytes": 5 << 20, "reserveBytes": 7, "pressed": true, "flushMs": 9});
     assert_eq!((&status["disk"], &status["refusesSubmissions"]), (&told, &json!("disks are full")));
     assert_eq!(status["version"], json!({"group": 1, "understands": 7}));
+    assert_eq!(
+        status["devControl"],
+        json!(null),
+        "who is no replica of a `tallyman dev` is not taken for one"
+    );
     let metrics = server.get("/metrics").await.text();
     for line in [
         "tallyman_group_version 1",
