@@ -101,8 +101,8 @@ impl Group {
     }
 
     /// Whether something may be done to the outside under `permit`, to be asked right before it is sent: this process
-    /// still leads the same term, and a quorum has confirmed that within the lease less a margin, on a clock that
-    /// counts suspension. It is no fence at the far side.
+    /// still leads the same term, has not begun to hand it over, and a quorum has confirmed that within the lease less a
+    /// margin, on a clock that counts suspension. It is no fence at the far side.
     #[must_use]
     pub fn may_act(&self, permit: &Permit) -> bool {
         self.inner.may_act(permit)

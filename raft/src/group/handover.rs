@@ -5,6 +5,7 @@ use crate::TransferError;
 use crate::transport::{Request, Response};
 use crate::types::{heard_within, matched};
 use openraft::async_runtime::watch::WatchReceiver as _;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tallyman_model::ReplicaId;
 use tokio::time::{Instant, timeout_at};
@@ -30,6 +31,9 @@ impl Inner {
         let deadline = Instant::now() + Duration::from_millis(self.timing().handover_ms_max);
         let mut metrics = member.raft.metrics();
         let now = metrics.borrow_and_update().clone();
+        if now.current_leader != Some(member.id) {
+            return Err(TransferError::NoLeader);
+        }
         let answers = |id: &u64| heard_within(&now, *id, self.lease());
         let others = now.membership_config.membership().voter_ids().filter(|id| *id != member.id);
         let target = match to {
@@ -37,6 +41,9 @@ impl Inner {
             None => others.max_by_key(|id| (answers(id), matched(&now, *id))),
         };
         let target = target.ok_or(TransferError::NoTarget)?;
+        // The others are asked to elect somebody before this lease is over: from here on it is good for nothing, and this
+        // leader proposes nothing more in its term either.
+        self.handed_over_term.fetch_max(now.current_term, Ordering::SeqCst);
         member.raft.trigger().transfer_leader(target).await.map_err(|_| TransferError::NoLeader)?;
         loop {
             let leader = metrics.borrow_and_update().current_leader;

@@ -17,7 +17,7 @@ use crate::types::{Metrics, Raft};
 use crate::{GroupOptions, Permit, Published, ReadError, Reader, Status};
 use openraft::async_runtime::watch::WatchReceiver as _;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tallyman_store::identity::Home;
@@ -79,6 +79,8 @@ pub(crate) struct Inner {
     /// The founding entry is applied.
     pub(crate) founded: AtomicBool,
     pub(crate) leadership: watch::Sender<Option<Permit>>,
+    /// The last term whose leadership this replica has handed over, whether or not somebody took it.
+    pub(crate) handed_over_term: AtomicU64,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) clock: SuspendClock,
     pub(crate) disk: Disk,

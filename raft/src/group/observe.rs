@@ -156,7 +156,8 @@ impl Inner {
 
     /// See [`Group::may_act`](crate::Group::may_act).
     pub(crate) fn may_act(&self, permit: &Permit) -> bool {
-        if self.leadership.borrow().as_ref() != Some(permit) {
+        let is_handed_over = permit.term <= self.handed_over_term.load(Ordering::SeqCst);
+        if is_handed_over || self.leadership.borrow().as_ref() != Some(permit) {
             return false;
         }
         let Some(member) = self.member() else { return false };

@@ -84,6 +84,7 @@ pub(crate) async fn start(options: GroupOptions) -> Result<Arc<Inner>, StartErro
         backup: Arc::default(),
         founded: false.into(),
         leadership: watch::Sender::new(None),
+        handed_over_term: 0.into(),
         status: watch::Sender::new(Status::default()),
         clock: SuspendClock::default(),
         disk: Disk::default(),

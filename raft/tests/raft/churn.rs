@@ -20,14 +20,14 @@ fn rounds() -> u64 {
 }
 
 /// One writer, and what was acknowledged to it.
-struct Writer {
+pub(crate) struct Writer {
     groups: Arc<Mutex<Vec<Group>>>,
     stop: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<BTreeSet<u64>>,
 }
 
 impl Writer {
-    fn start(cluster: &Cluster) -> Self {
+    pub(crate) fn start(cluster: &Cluster) -> Self {
         let (groups, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let task = tokio::spawn(write_on(Arc::clone(&groups), Arc::clone(&stop)));
         let writer = Self { groups, stop, task };
@@ -41,7 +41,7 @@ impl Writer {
             cluster.running().into_iter().map(|i| cluster.group(i).clone()).collect();
     }
 
-    async fn finish(self) -> BTreeSet<u64> {
+    pub(crate) async fn finish(self) -> BTreeSet<u64> {
         self.stop.store(true, Ordering::SeqCst);
         self.groups.lock().unwrap().clear();
         self.task.await.unwrap()

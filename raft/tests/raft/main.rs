@@ -9,6 +9,7 @@ mod cluster;
 mod disk;
 mod format;
 mod founding;
+mod handovers;
 mod later;
 mod leases;
 mod lineage;
