@@ -11,6 +11,8 @@ mod approvers;
 mod blocks;
 #[path = "model/brakes.rs"]
 mod brakes;
+#[path = "model/clocks.rs"]
+mod clocks;
 #[path = "model/cursors.rs"]
 mod cursors;
 #[path = "model/dead_letters.rs"]

@@ -114,3 +114,19 @@ fn what_a_run_may_not_bring_is_refused_with_what_to_do() {
         assert!(said.contains(words), "{kind}: {said}");
     }
 }
+
+#[test]
+fn objects_that_would_go_with_others_or_could_not_go_are_refused() {
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "theirs", "uid": "u"}]);
+    for (field, value, words) in [
+        ("ownerReferences", owner, "would go with its owner"),
+        ("finalizers", json!(["example.com/keep"]), "could not be removed"),
+        ("labels", json!({"tallyman.dev/group": "theirs"}), "is set by Tallyman only"),
+        ("annotations", json!({"tallyman.dev/attempt": "9"}), "is set by Tallyman only"),
+    ] {
+        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "a"}, "spec": {}});
+        job["metadata"][field] = value;
+        let said = said(job);
+        assert!(said.contains(words), "{field}: {said}");
+    }
+}

@@ -38,7 +38,7 @@ pub(crate) fn acquire(
     Ok(lock.holders.iter().find(|hold| hold.owner == owner).unwrap().token)
 }
 
-fn renew(world: &mut World, token: Revision, ttl_s: u64) -> Result<Done, Refusal> {
+pub(crate) fn renew(world: &mut World, token: Revision, ttl_s: u64) -> Result<Done, Refusal> {
     let target = Target::named("risk", "lock");
     world.run(Command::RenewLock(RenewLock { target, token, ttl_ms: ttl_s * 1_000 }))
 }

@@ -26,13 +26,18 @@ impl World {
 
     /// It is made there, and was seen to start.
     fn started(&mut self) {
+        self.started_at("2027-01-15T08:00:00Z");
+    }
+
+    /// The same, by the clock of its cluster.
+    fn started_at(&mut self, start: &str) {
         self.create("report", 1);
-        let item =
-            self.item("report", 1, json!({"startTime": "2027-01-15T08:00:00Z", "active": 1}), |item| {
-                item.verdict = Some(Verdict::Running);
-                item.resource_version = "110".to_owned();
-                item.seen.resource_version = "110".to_owned();
-            });
+        let item = self.item("report", 1, json!({"startTime": start, "active": 1}), |item| {
+            item.verdict = Some(Verdict::Running);
+            item.resource_version = "110".to_owned();
+            item.seen.resource_version = "110".to_owned();
+            item.seen.created_ms = time::parse(start);
+        });
         self.observe("east", vec![item]);
     }
 
@@ -84,6 +89,28 @@ fn a_run_that_may_run_there_is_moved_when_its_deadline_and_a_grace_are_over_and_
     world.now_ms = due_ms;
     world.assess("east").unwrap();
     assert_eq!(world.where_it_is(), (Phase::Accepted, vec![AttemptPhase::Moved]));
+}
+
+#[test]
+fn a_run_is_moved_and_ends_by_our_clock_whatever_that_of_its_cluster_says() {
+    // A day behind, a day ahead, never set, and as far ahead as can be written.
+    for start in
+        ["2027-01-14T08:00:00Z", "2027-01-16T08:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+    {
+        let mut world = World::bounded();
+        world.started_at(start);
+        let seen_ms = world.now_ms;
+        world.lose();
+        let due_ms = seen_ms + DEADLINE_MS + limits::TERMINATION_GRACE_MS + limits::DEADLINE_GRACE_MS;
+        assert_eq!(world.get("report").attempts[0].lost.unwrap().give_up_ms, Some(due_ms), "{start}");
+
+        let mut world = World::bounded();
+        world.started_at(start);
+        world.now_ms += 1_000;
+        world.observe_verdict("report", 1, Verdict::Succeeded, 120);
+        let run = world.get("report");
+        assert_eq!((run.phase, run.finished_ms), (Phase::Succeeded, Some(world.now_ms)), "{start}");
+    }
 }
 
 #[test]
