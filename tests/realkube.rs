@@ -34,6 +34,10 @@ mod foreign;
 mod front;
 #[path = "realkube/gone.rs"]
 mod gone;
+#[path = "realkube/hub.rs"]
+mod hub;
+#[path = "realkube/inventory.rs"]
+mod inventory;
 #[path = "bench/machine.rs"]
 mod machine;
 #[path = "realkube/marks.rs"]
@@ -48,6 +52,8 @@ mod quota;
 mod requests;
 #[path = "realkube/rights.rs"]
 mod rights;
+#[path = "system/servers.rs"]
+mod servers;
 #[path = "realkube/stage.rs"]
 mod stage;
 #[path = "realkube/strays.rs"]

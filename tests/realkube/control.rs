@@ -247,19 +247,34 @@ impl Cluster {
 
     /// A kubeconfig for a service account that may do what `tallyman cluster role` prints, and nothing else.
     pub(crate) async fn account(&self) -> PathBuf {
-        let role = ["cluster", "role", "--account-namespace", "kube-system"];
-        let printed = Command::new(crate::dev::binary()).args(role).output().await.unwrap();
+        self.allow_account("tallyman", &[]).await;
+        let path = self.home().join("tallyman.kubeconfig");
+        std::fs::write(&path, self.kubeconfig_with(&self.token("tallyman").await)).unwrap();
+        path
+    }
+
+    /// Makes a service account, or has it be as it was made, that may do what `tallyman cluster role` prints with these
+    /// options.
+    pub(crate) async fn allow_account(&self, account: &str, options: &[&str]) {
+        let role = ["cluster", "role", "--account-namespace", "kube-system", "--account", account];
+        let printed = Command::new(crate::dev::binary()).args(role).args(options).output().await.unwrap();
         assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), printed.stdout).unwrap();
         self.kubectl(&["apply", "-f", file.path().to_str().unwrap()]).await;
-        let token =
-            self.kubectl(&["create", "token", "tallyman", "-n", "kube-system", "--duration=24h"]).await;
+    }
+
+    /// A token of that account.
+    pub(crate) async fn token(&self, account: &str) -> String {
+        let token = self.kubectl(&["create", "token", account, "-n", "kube-system", "--duration=24h"]).await;
+        token.trim().to_owned()
+    }
+
+    /// The admin's kubeconfig with another token.
+    pub(crate) fn kubeconfig_with(&self, token: &str) -> String {
         let admin = std::fs::read_to_string(self.kubeconfig()).unwrap();
         let (head, _) = admin.rsplit_once("{token: ").unwrap();
-        let path = self.home().join("tallyman.kubeconfig");
-        std::fs::write(&path, format!("{head}{{token: {}}}\n", token.trim())).unwrap();
-        path
+        format!("{head}{{token: {token}}}\n")
     }
 
     /// What that account may do now.

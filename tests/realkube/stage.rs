@@ -182,7 +182,7 @@ fn runnables(namespace: &str, name: &str) -> String {
 }
 
 /// Prints what was seen last when a wait was in vain.
-struct Told<'a>(&'a std::cell::RefCell<Value>);
+pub(crate) struct Told<'a>(pub(crate) &'a std::cell::RefCell<Value>);
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {

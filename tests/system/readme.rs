@@ -77,7 +77,7 @@ async fn the_first_command_shows_a_job_from_accepted_to_succeeded_and_read_back(
         vec!["placed", "rev", "fewest running of east, west"],
         vec!["sent", "rev", "intent committed first"],
         vec!["created", "rev", "Job uid"],
-        vec!["running", "rev"],
+        vec!["running", "rev", "Job 1 active"],
         vec!["succeeded", "rev", "attempt 1 of 1"],
         vec!["read back", "follower", "Succeeded", "ms"],
         vec!["kube-apiserver requests for this read: 0"],
