@@ -20,6 +20,7 @@ mod placement;
 pub mod pods;
 mod pool;
 mod requires;
+mod slice;
 mod sync;
 
 pub use accept::accept;
@@ -30,4 +31,5 @@ pub use kinds::not_observed;
 pub use lock::{ReadAcquire, ReadLock, read_acquire, read_lock, read_token};
 pub use materialise::{Marks, as_sent, materialise};
 pub use pool::{ReadAllocation, ReadPool, Titled, read_allocation, read_pool};
+pub(crate) use slice::slice;
 pub use sync::{as_applied, in_bundle, to_sync};

@@ -167,8 +167,7 @@ impl<'a> Spec<'a> {
 
 /// A manifest as it was kept. A name that was made for it is in `main` and in the status.
 pub(super) fn manifest<'a>(plan: &Planned, kept: &'a [u8]) -> Option<&'a RawValue> {
-    let from = usize::try_from(plan.offset).ok()?;
-    serde_json::from_slice(kept.get(from..from + usize::try_from(plan.length).ok()?)?).ok()
+    serde_json::from_slice(plan.json(kept)?).ok()
 }
 
 #[derive(Serialize)]

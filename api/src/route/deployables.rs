@@ -115,11 +115,8 @@ fn manifests(command: &Command) -> Option<Vec<Value>> {
         Command::Redeploy(redeploy) => &redeploy.asked,
         _ => return None,
     };
-    let manifest = |plan: &tallyman_model::record::Planned| {
-        let from = usize::try_from(plan.offset).ok()?;
-        let bytes = asked.manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
-        serde_json::from_slice(bytes).ok()
-    };
+    let manifest =
+        |plan: &tallyman_model::record::Planned| serde_json::from_slice(plan.json(&asked.manifests)?).ok();
     asked.planned.iter().map(manifest).collect()
 }
 

@@ -116,9 +116,7 @@ pub(super) fn resolve(
     let mut all = digest.0.to_vec();
     let mut digests = Vec::with_capacity(planned.len());
     for (i, plan) in planned.iter().enumerate() {
-        let [from, length] =
-            [plan.offset, plan.length].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-        let kept = manifests.get(from..from.saturating_add(length)).unwrap_or_default();
+        let kept = plan.json(manifests).unwrap_or_default();
         let resolved = placeholder::resolve(kept, |name| Given::value(values, name)).map_err(|why| {
             let field = format!("spec.manifests[{i}]");
             at_fault(Refusal::new(RefusalKind::Invalid, why), field)

@@ -5,7 +5,7 @@
 //! its objects says when it has ended (`Invalid`).
 
 use super::{Principal, keeping, main_object, settle};
-use crate::manifest::generated;
+use crate::manifest::{self, generated};
 use crate::record::{Approvals, FanOut, Head, Person, Planned, Resource, RunSpec, Runnable};
 use crate::{Cause, Damaged, Digest, Done, Phase, Reason, Refusal, RefusalKind, Txn, Uid, limits};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,14 @@ pub struct SubmitManifest {
     pub offset: u32,
     /// How long its JSON is, in bytes.
     pub length: u32,
+}
+
+impl SubmitManifest {
+    /// Its JSON in the joined manifests; `None` if they are not those that it was read from.
+    #[must_use]
+    pub fn json<'a>(&self, manifests: &'a [u8]) -> Option<&'a [u8]> {
+        manifest::slice(manifests, self.offset, self.length)
+    }
 }
 
 /// A runnable as it was asked for, checked by [`manifest`](crate::manifest) before it was proposed.

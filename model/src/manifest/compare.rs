@@ -29,12 +29,10 @@ pub fn differences(run: &Runnable, kept: &[u8], asked: &Submit) -> Vec<Cause> {
         differing.push(immutable("spec"));
     }
     for (i, (plan, manifest)) in run.planned.iter().zip(&asked.planned).enumerate() {
-        let of =
-            |bytes: &[u8], offset, length, name: &str| resolved(piece(bytes, offset, length)?, name, plan);
         // Names are made from the UID, so those of this run are.
         let name = manifest.name(run.head.uid, i);
-        let has = of(kept, plan.offset, plan.length, &plan.name);
-        let wants = of(&asked.manifests, manifest.offset, manifest.length, &name);
+        let has = plan.json(kept).and_then(|json| resolved(json, &plan.name, plan));
+        let wants = manifest.json(&asked.manifests).and_then(|json| resolved(json, &name, plan));
         if has.is_none() || has != wants {
             differing.push(immutable(&format!("spec.manifests[{i}]")));
         }
@@ -45,11 +43,6 @@ pub fn differences(run: &Runnable, kept: &[u8], asked: &Submit) -> Vec<Cause> {
 fn immutable(field: &str) -> Cause {
     let message = "is immutable: submit changed work under another name".to_owned();
     Cause { field: field.to_owned(), message }
-}
-
-fn piece(bytes: &[u8], offset: u32, length: u32) -> Option<&[u8]> {
-    let from = usize::try_from(offset).ok()?;
-    bytes.get(from..from + usize::try_from(length).ok()?)
 }
 
 /// A manifest with its name and namespace written out.

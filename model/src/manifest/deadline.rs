@@ -52,9 +52,7 @@ pub(super) fn runs_ms(plan: &SubmitManifest, manifests: &[u8]) -> Option<u64> {
     if plan.kind != Kind::Job {
         return None;
     }
-    let from = usize::try_from(plan.offset).ok()?;
-    let bytes = manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
-    let job: Job = serde_json::from_slice(bytes).ok()?;
+    let job: Job = serde_json::from_slice(plan.json(manifests)?).ok()?;
     let resumed = job.spec.suspend == Some(true) || job.metadata.labels.contains_key(QUEUE_LABEL);
     let active_ms = job.spec.active_deadline_seconds.filter(|_| !resumed)?.checked_mul(1_000)?;
     let stop_ms = match job.spec.template.spec.termination_grace_period_seconds {

@@ -110,10 +110,7 @@ pub(super) fn check_places(
 ) {
     let declared: Vec<&str> = allocations.iter().map(|wanted| wanted.name.as_str()).collect();
     for (i, plan) in planned.iter().enumerate() {
-        let [from, length] =
-            [plan.offset, plan.length].map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-        let own = bytes.get(from..from.saturating_add(length)).unwrap_or_default();
-        if let Err(why) = placeholder::check(own, &declared) {
+        if let Err(why) = placeholder::check(plan.json(bytes).unwrap_or_default(), &declared) {
             faults.add(format!("spec.manifests[{i}]"), why);
         }
     }

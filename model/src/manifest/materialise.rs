@@ -1,6 +1,7 @@
 //! From a kept manifest to the object that is sent.
 
-use super::{marks, placeholder, pods};
+use super::slice::accepted;
+use super::{marks, pods};
 use crate::record::{Object, Runnable};
 use crate::{GroupId, limits, time};
 use serde_json::{Map, Value};
@@ -28,17 +29,7 @@ pub fn materialise(run: &Runnable, object: &Object, manifests: &[u8], marks: &Ma
 #[must_use]
 pub fn as_sent(run: &Runnable, object: &Object, manifests: &[u8], marks: &Marks) -> Option<Value> {
     let plan = run.plan(object)?;
-    let from = usize::try_from(plan.offset).ok()?;
-    let bytes = manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
-    let resolved = match placeholder::is_in(bytes) {
-        true => Some(placeholder::resolve(bytes, |name| run.value(name)).ok()?),
-        false => None,
-    };
-    let bytes = resolved.as_deref().unwrap_or(bytes);
-    if crate::Digest::of(bytes) != plan.digest {
-        return None;
-    }
-    let mut value: Value = serde_json::from_slice(bytes).ok()?;
+    let mut value = accepted(plan, manifests, |name| run.value(name))?;
     let metadata = value.get_mut("metadata")?.as_object_mut()?;
     let text = |text: &str| Value::String(text.to_owned());
     metadata.remove("generateName");

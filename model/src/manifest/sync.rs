@@ -1,6 +1,7 @@
 //! From a kept manifest of a deployable to what is created and applied.
 
-use super::{Marks, marks, materialise, placeholder, pods};
+use super::slice::accepted;
+use super::{Marks, marks, materialise, pods};
 use crate::Uid;
 use crate::record::{Bundle, Planned, Synced};
 use serde_json::Value;
@@ -77,19 +78,9 @@ pub fn in_bundle(bundle: &Bundle, plan: &Planned, manifests: &[u8]) -> Option<Va
 
 /// A manifest as it was accepted, with the values that it names.
 fn kept(bundle: &Bundle, plan: &Planned, manifests: &[u8]) -> Option<Value> {
-    let from = usize::try_from(plan.offset).ok()?;
-    let bytes = manifests.get(from..from + usize::try_from(plan.length).ok()?)?;
     let value =
         |name: &str| bundle.values.iter().find(|(its, _)| its == name).map(|(_, value)| value.as_str());
-    let resolved = match placeholder::is_in(bytes) {
-        true => Some(placeholder::resolve(bytes, value).ok()?),
-        false => None,
-    };
-    let bytes = resolved.as_deref().unwrap_or(bytes);
-    if crate::Digest::of(bytes) != plan.digest {
-        return None;
-    }
-    serde_json::from_slice(bytes).ok()
+    accepted(plan, manifests, value)
 }
 
 /// Removes what a JSON pointer leads to, if it is there.

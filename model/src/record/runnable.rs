@@ -4,6 +4,7 @@ use super::{
     Action, ApprovalRule, Approvals, Checked, Diagnosis, FanOut, Head, Kind, Leaving, Loss, Object,
     ObjectState, OnLoss, Parent, Preflight, Requirement, Seen, WantedValue,
 };
+use crate::manifest;
 use crate::selector::Selector;
 use crate::{Digest, Ordinal, Phase, Reason, Revision};
 use serde::{Deserialize, Serialize};
@@ -181,6 +182,14 @@ pub struct Planned {
     pub offset: u32,
     /// How long its JSON is, in bytes.
     pub length: u32,
+}
+
+impl Planned {
+    /// Its JSON in the joined manifests; `None` if they are not those that it was read from.
+    #[must_use]
+    pub fn json<'a>(&self, manifests: &'a [u8]) -> Option<&'a [u8]> {
+        manifest::slice(manifests, self.offset, self.length)
+    }
 }
 
 /// Who asked for something, and when.
