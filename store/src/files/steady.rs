@@ -59,7 +59,7 @@ impl Write for Steady {
     }
 }
 
-/// A long file that is read from a place on.
+/// A long file that is read from its beginning on.
 #[derive(Debug)]
 pub(crate) struct Reading {
     file: Arc<dyn DiskFile>,
@@ -68,9 +68,9 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads `file` from byte `at` up to byte `end`, which it has.
-    pub(crate) fn of(file: Arc<dyn DiskFile>, at: u64, end: u64) -> Self {
-        Self { file, at, end }
+    /// Reads `file` up to byte `end`, which it has.
+    pub(crate) fn of(file: Arc<dyn DiskFile>, end: u64) -> Self {
+        Self { file, at: 0, end }
     }
 }
 

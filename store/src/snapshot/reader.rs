@@ -52,7 +52,7 @@ impl SnapshotReader {
         file.read_exact_at(&mut trailer, trailer_at).map_err(io)?;
         let trailer: Trailer = codec::decode(Kind::SnapshotTrailer, &trailer)
             .map_err(|source| SnapshotError::Part { path: path.to_path(), position: trailer_at, source })?;
-        let input = BufReader::with_capacity(READ_BUFFER_BYTES, Reading::of(file, 0, trailer_at));
+        let input = BufReader::with_capacity(READ_BUFFER_BYTES, Reading::of(file, trailer_at));
         let mut reader = Self {
             file: SnapshotFile { path, contents: trailer.contents, bytes },
             input,
