@@ -150,7 +150,10 @@ fn decide_on(term: &Term, runs: &[Runnable], clusters: &[Cluster]) -> Option<Vec
     let mut required = Required::default();
     let now_ms = term.now_ms();
     let decide = |run: &Runnable| {
-        let lacking = term.look(|view| lacking(view, run, &candidates, &mut required))?;
+        let lacking = match run.spec.requires.is_empty() {
+            true => BTreeMap::new(),
+            false => term.look(|view| lacking(view, run, &candidates, &mut required))?,
+        };
         let wish = Wish::of(run, lacking, now_ms);
         let mut chosen = choose(&wish, &candidates);
         if let Choice::Nowhere(message) = &chosen.choice
@@ -181,9 +184,6 @@ fn lacking(
     required: &mut Required,
 ) -> Result<BTreeMap<Ordinal, String>, Damaged> {
     let mut lacking = BTreeMap::new();
-    if run.spec.requires.is_empty() {
-        return Ok(lacking);
-    }
     let clusters = candidates.iter().map(|candidate| &candidate.cluster);
     for cluster in clusters.filter(|cluster| run.spec.placement.allows(cluster)) {
         let lacks = required.lacks(view, run, cluster)?;
