@@ -4,6 +4,8 @@
 
 #[path = "deploy/accepted.rs"]
 mod accepted;
+#[path = "deploy/bytes.rs"]
+mod bytes;
 #[path = "system/dev.rs"]
 mod dev;
 #[path = "deploy/group.rs"]

@@ -53,6 +53,8 @@ mod loss;
 mod making;
 #[path = "system/members.rs"]
 mod members;
+#[path = "system/namespaces.rs"]
+mod namespaces;
 #[path = "system/outages.rs"]
 mod outages;
 #[path = "system/overload.rs"]

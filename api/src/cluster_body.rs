@@ -3,6 +3,7 @@
 mod credentials;
 mod hub;
 mod observe;
+mod watching;
 
 use crate::global_head::{Faults, GlobalHead};
 use crate::noun::Noun;
@@ -10,7 +11,7 @@ use crate::status::Failure;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use tallyman_model::limits::DATACENTER_BYTES_MAX;
-use tallyman_model::record::{Credentials, ForeignSelector};
+use tallyman_model::record::{Credentials, ForeignSelector, WatchScope};
 use tallyman_model::{Revision, log_link};
 
 /// What of a cluster users set.
@@ -27,6 +28,8 @@ pub(crate) struct ClusterBody {
     pub(crate) log_link: String,
     pub(crate) hub: Vec<String>,
     pub(crate) observe: Vec<ForeignSelector>,
+    pub(crate) watch_scope: WatchScope,
+    pub(crate) watch_namespaces: Vec<String>,
 }
 
 impl ClusterBody {
@@ -77,6 +80,7 @@ impl ClusterBody {
         }
         self.hub = hub::read(spec.remove("hub"), faults);
         self.observe = observe::read(spec.remove("observe"), faults);
+        (self.watch_scope, self.watch_namespaces) = watching::read(&mut spec, faults);
         faults.rest("spec.", &spec);
     }
 }

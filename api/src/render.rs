@@ -34,7 +34,8 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use tallyman_model::record::{Cluster, Head, Kind, Meta, Parent, Record};
+use tallyman_model::limits::WATCHED_NAMESPACES_MAX;
+use tallyman_model::record::{Cluster, Head, Meta, Parent, Record};
 use tallyman_model::{Damaged, Ordinal, Revision, View, query, time};
 use tallyman_raft::Status;
 
@@ -114,13 +115,14 @@ impl<'a> Scene<'a> {
             return Ok(*known);
         }
         let mut at_ms = None;
-        for kind in query::tracked(self.view, cluster)?.into_iter().filter(Kind::is_watched) {
-            let watched = query::watch(self.view, cluster, &kind)?.map(|watch| watch.observed_ms);
-            at_ms = [at_ms, watched].into_iter().flatten().min();
-        }
-        if let Some(Record::Cluster(cluster)) = query::record(self.view, cluster)? {
-            at_ms = at_ms.max(Some(cluster.swept_ms).filter(|swept_ms| *swept_ms > 0));
-            self.judge(&cluster, at_ms);
+        if let Some(Record::Cluster(record)) = query::record(self.view, cluster)? {
+            let extents = query::extents(self.view, &record, WATCHED_NAMESPACES_MAX)?.all;
+            for extent in extents.into_iter().filter(|extent| extent.kind.is_watched()) {
+                let watched = query::watch(self.view, cluster, &extent)?.map(|watch| watch.observed_ms);
+                at_ms = [at_ms, watched].into_iter().flatten().min();
+            }
+            at_ms = at_ms.max(Some(record.swept_ms).filter(|swept_ms| *swept_ms > 0));
+            self.judge(&record, at_ms);
         }
         self.observed_ms.borrow_mut().insert(cluster, at_ms);
         Ok(at_ms)

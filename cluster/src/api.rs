@@ -6,7 +6,7 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use tallyman_model::ReplicaId;
 use tallyman_model::command::Observation;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tallyman_model::rule::Owned;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
@@ -150,21 +150,22 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// [`Invalid`](crate::RefusedKind::Invalid), here and wherever a kind is asked for.
     fn plural<'a>(&'a self, kind: &'a Kind) -> Call<'a, String>;
 
-    /// Reads one page of at most `limit` objects that `selector` (of labels; empty: all) selects, in all namespaces,
-    /// in their newest state; with the `continue_token` of a page the next one of the same listing.
+    /// Reads one page of at most `limit` objects of an extent that `selector` (of labels; empty: all) selects, in their
+    /// newest state; with the `continue_token` of a page the next one of the same listing.
     ///
     /// A token that is too old is [`Expired`](crate::RefusedKind::Expired).
     fn list<'a>(
         &'a self,
-        kind: &'a Kind,
+        extent: &'a Extent,
         selector: &'a str,
         continue_token: Option<&'a str>,
         limit: u32,
     ) -> Call<'a, Page>;
 
-    /// Reads how far the cluster's history of `kind` has come, at the cost of one object.
-    fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
-        Box::pin(async move { Ok(self.list(kind, "", None, 1).await?.resource_version) })
+    /// Reads how far the cluster's history of a kind has come, as its objects of an extent tell it, at the cost of one
+    /// object.
+    fn newest<'a>(&'a self, extent: &'a Extent) -> Call<'a, String> {
+        Box::pin(async move { Ok(self.list(extent, "", None, 1).await?.resource_version) })
     }
 
     /// Reads all objects of a kind in these namespaces as they are, at one version of the cluster: there are to be
@@ -174,7 +175,7 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// Opens a watch of what happens after resourceVersion `from`, which must not be empty or `0`.
     ///
     /// A `from` that is too old is [`Expired`](crate::RefusedKind::Expired), here or as [`WatchEvent::Error`].
-    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream>;
+    fn watch<'a>(&'a self, extent: &'a Extent, selector: &'a str, from: &'a str) -> Call<'a, WatchStream>;
 
     /// Reads one object. `None` only if the cluster said that this very object is not there.
     fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>>;

@@ -1,7 +1,6 @@
 //! A cluster with a limiter, a breaker and a fence before it.
 
 use crate::api::{Apply, Call, ClusterApi, Deleted, Identity, Look, Objects, Page, WatchStream};
-use crate::denials::resource;
 use crate::error::{CallError, NotSent};
 use crate::{Breaker, Denials, Limiter, ListBudget};
 use serde_json::Value;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_model::command::Observation;
 use tallyman_model::limits::CALL_DEADLINE_MS;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
 use tallyman_model::rule::workload::Admission;
@@ -71,15 +70,15 @@ impl Guarded {
         result
     }
 
-    /// A read of a whole kind.
-    async fn read_kind<T>(
+    /// A read of all of an extent.
+    async fn read_extent<T>(
         &self,
-        kind: &Kind,
+        extent: &Extent,
         verb: &'static str,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let result = self.read(call).await;
-        self.denials.note(resource(kind), verb, &result);
+        self.denials.note(extent, verb, &result);
         result
     }
 
@@ -91,7 +90,7 @@ impl Guarded {
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
         let result = self.read(call).await;
-        self.denials.note(&format!("{resource} of {namespace}"), "list", &result);
+        self.denials.note_others(resource, namespace, &result);
         result
     }
 
@@ -122,14 +121,14 @@ impl ClusterApi for Guarded {
 
     fn list<'a>(
         &'a self,
-        kind: &'a Kind,
+        extent: &'a Extent,
         selector: &'a str,
         continue_token: Option<&'a str>,
         limit: u32,
     ) -> Call<'a, Page> {
         Box::pin(async move {
             let _permits = self.lists.permit().await?;
-            self.read_kind(kind, "list", self.inner.list(kind, selector, continue_token, limit)).await
+            self.read_extent(extent, "list", self.inner.list(extent, selector, continue_token, limit)).await
         })
     }
 
@@ -140,12 +139,12 @@ impl ClusterApi for Guarded {
         })
     }
 
-    fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
-        Box::pin(self.read_kind(kind, "list", self.inner.newest(kind)))
+    fn newest<'a>(&'a self, extent: &'a Extent) -> Call<'a, String> {
+        Box::pin(self.read_extent(extent, "list", self.inner.newest(extent)))
     }
 
-    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
-        Box::pin(self.read_kind(kind, "watch", self.inner.watch(kind, selector, from)))
+    fn watch<'a>(&'a self, extent: &'a Extent, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+        Box::pin(self.read_extent(extent, "watch", self.inner.watch(extent, selector, from)))
     }
 
     fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {

@@ -32,7 +32,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use tallyman_model::ReplicaId;
 use tallyman_model::command::Observation;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tallyman_model::rule::Rules;
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
@@ -111,24 +111,24 @@ impl ClusterApi for KubeApi {
 
     fn list<'a>(
         &'a self,
-        kind: &'a Kind,
+        extent: &'a Extent,
         selector: &'a str,
         continue_token: Option<&'a str>,
         limit: u32,
     ) -> Call<'a, Page> {
-        Box::pin(list::page(self, kind, selector, continue_token, limit))
+        Box::pin(list::page(self, extent, selector, continue_token, limit))
     }
 
-    fn newest<'a>(&'a self, kind: &'a Kind) -> Call<'a, String> {
-        Box::pin(list::newest(self, kind))
+    fn newest<'a>(&'a self, extent: &'a Extent) -> Call<'a, String> {
+        Box::pin(list::newest(self, extent))
     }
 
     fn objects<'a>(&'a self, kind: &'a Kind, namespaces: &'a [String]) -> Call<'a, Objects> {
         Box::pin(objects::objects(self, kind, namespaces))
     }
 
-    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
-        Box::pin(watch::open(self, kind, selector, from))
+    fn watch<'a>(&'a self, extent: &'a Extent, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+        Box::pin(watch::open(self, extent, selector, from))
     }
 
     fn get<'a>(&'a self, kind: &'a Kind, namespace: &'a str, name: &'a str) -> Call<'a, Option<Observation>> {

@@ -47,5 +47,7 @@ pub use kube_api::{
 pub use limiter::{Limiter, Slot};
 pub use pages::Pages;
 pub use plugins::{PluginError, Plugins};
-pub use rights::{Right, Scope, VERSION_PATH, hub_rights, right_to_observe, rights, rights_of};
+pub use rights::{
+    IDENTITY_NAMESPACE, Right, Scope, VERSION_PATH, hub_rights, right_to_observe, rights, rights_of,
+};
 pub use version::is_older;

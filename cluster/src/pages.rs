@@ -3,7 +3,7 @@
 use crate::api::{ClusterApi, Page};
 use crate::error::{CallError, Unknown};
 use crate::limits::{PAGE_BYTES_TARGET, PAGE_ITEMS_MAX};
-use tallyman_model::record::Kind;
+use tallyman_model::record::Extent;
 
 /// How many objects the next page is asked for, at most `max`, after one that was asked for `asked` had `items` in
 /// `bytes`. It grows slowly: the next objects may be larger.
@@ -38,11 +38,11 @@ impl Pages {
     pub async fn next(
         &mut self,
         api: &dyn ClusterApi,
-        kind: &Kind,
+        extent: &Extent,
         selector: &str,
     ) -> Result<Option<Page>, CallError> {
         while !self.ended {
-            let page = match api.list(kind, selector, self.continue_token.as_deref(), self.limit).await {
+            let page = match api.list(extent, selector, self.continue_token.as_deref(), self.limit).await {
                 Err(CallError::Unknown { why: Unknown::TooLong, .. }) if self.limit > 1 => {
                     self.limit /= 2;
                     continue;

@@ -5,7 +5,7 @@ use hyper::Method;
 use tallyman_model::record::{HUB_GROUP, Kind};
 
 /// The namespace whose UID is a cluster's identity.
-pub(crate) const IDENTITY_NAMESPACE: &str = "kube-system";
+pub const IDENTITY_NAMESPACE: &str = "kube-system";
 
 /// Reads and writes of one object by its name.
 const NAMED: &[&str] = &["create", "delete", "get", "patch"];
@@ -15,7 +15,8 @@ const WATCHED: &[&str] = &["list", "watch"];
 /// Where a right is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// In the whole cluster: sweeps and watches look for our marks everywhere.
+    /// In the whole cluster: sweeps and watches look for our marks everywhere. In each namespace that work goes to, where
+    /// the cluster is watched by namespaces.
     Cluster,
     /// In each namespace that work goes to.
     Work,

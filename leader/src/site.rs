@@ -26,7 +26,8 @@ use std::time::Duration;
 use tallyman_cluster::driver::Turns;
 use tallyman_cluster::{Breaker, ClusterApi, Denials, Guarded, Limiter, ListBudget};
 use tallyman_model::Ordinal;
-use tallyman_model::record::{Cluster, Kind};
+use tallyman_model::query::Extents;
+use tallyman_model::record::Cluster;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -37,8 +38,8 @@ pub(crate) struct Site {
     name: String,
     /// The cluster's record, a moment old at most.
     record: watch::Receiver<Cluster>,
-    /// The kinds that are looked at there, a moment old at most.
-    tracked: watch::Receiver<Vec<Kind>>,
+    /// What is looked at there, a moment old at most.
+    tracked: watch::Receiver<Extents>,
     /// The client; none before credentials were read.
     client: watch::Sender<Option<Arc<dyn ClusterApi>>>,
     /// True after the cluster showed the identity of its record, until it shows another.
@@ -65,7 +66,7 @@ impl Site {
     pub(crate) fn new(
         term: Arc<Term>,
         record: watch::Receiver<Cluster>,
-        tracked: watch::Receiver<Vec<Kind>>,
+        tracked: watch::Receiver<Extents>,
         bell: Arc<Notify>,
     ) -> Self {
         let (cluster, name) = {

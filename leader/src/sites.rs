@@ -8,7 +8,9 @@ use crate::term::Term;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::record::{Cluster, Kind, Record, Resource, StatusRule};
+use tallyman_model::limits::WATCHED_NAMESPACES_MAX;
+use tallyman_model::query::Extents;
+use tallyman_model::record::{Cluster, Record, Resource, StatusRule};
 use tallyman_model::rule::Rules;
 use tallyman_model::{Key, Ordinal, Tag, query};
 use tokio::sync::watch;
@@ -16,7 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 struct Running {
     record: watch::Sender<Cluster>,
-    tracked: watch::Sender<Vec<Kind>>,
+    tracked: watch::Sender<Extents>,
     task: AbortOnDropHandle<()>,
 }
 
@@ -42,9 +44,11 @@ pub(crate) async fn run(term: Arc<Term>, factory: Arc<dyn ClusterFactory>, bells
                     .or_insert_with(|| start(&term, &factory, &bells, cluster.clone()));
                 replace(&running.record, cluster);
             }
-            for (ordinal, running) in &sites {
-                if let Some(kinds) = term.look(|view| query::tracked(view, *ordinal)) {
-                    replace(&running.tracked, kinds);
+            for running in sites.values() {
+                let record = running.record.borrow().clone();
+                let found = term.look(|view| query::extents(view, &record, WATCHED_NAMESPACES_MAX));
+                if let Some(extents) = found {
+                    replace(&running.tracked, extents);
                 }
             }
         }
@@ -90,8 +94,8 @@ pub(crate) fn clusters(term: &Term) -> Option<Vec<Cluster>> {
 fn start(term: &Arc<Term>, factory: &Arc<dyn ClusterFactory>, bells: &Bells, cluster: Cluster) -> Running {
     let (bell, diagnoses) = (bells.of(cluster.head.ordinal), bells.diagnoses_of(cluster.head.ordinal));
     let (record, known) = watch::channel(cluster);
-    let (tracked, kinds) = watch::channel(Vec::new());
-    let site = Arc::new(Site::new(Arc::clone(term), known, kinds, bell));
+    let (tracked, extents) = watch::channel(Extents::default());
+    let site = Arc::new(Site::new(Arc::clone(term), known, extents, bell));
     let task = AbortOnDropHandle::new(tokio::spawn(site::run(site, Arc::clone(factory), diagnoses)));
     Running { record, tracked, task }
 }

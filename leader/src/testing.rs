@@ -40,10 +40,8 @@ impl Fixture {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
-            observe: Vec::new(),
             via: String::new(),
-            log_link: String::new(),
-            hub: Vec::new(),
+            ..AddCluster::default()
         }));
         let cluster = fixture.cluster();
         fixture.take(Command::Contact(Contact {

@@ -6,7 +6,7 @@ mod posting;
 
 pub use memory::Index;
 
-use crate::record::{Foreign, Installation, Kind, Object, ObjectState, Record, Resource, Runnable};
+use crate::record::{Extent, Foreign, Installation, Kind, Object, ObjectState, Record, Resource, Runnable};
 use crate::{Key, Lane, Ordinal, Tag, Uid, lookup};
 
 /// As many lookups as most records have.
@@ -38,11 +38,8 @@ pub fn index(record: &Record) -> Vec<Key> {
             keys.push(Key::lane(Lane::Expire, Ordinal(0), receipt.expires_ms, ordinal));
         }
         Record::Watch(watch) => {
-            keys.push(Key::lookup(
-                Tag::Name,
-                watch_hash(watch.cluster, &watch.kind, watch.foreign.is_some()),
-                ordinal,
-            ));
+            let hash = watch_hash(watch.cluster, &watch.extent, watch.foreign.is_some());
+            keys.push(Key::lookup(Tag::Name, hash, ordinal));
             keys.push(Key::lookup(Tag::Watches, watch.cluster.0, ordinal));
         }
         Record::Installation(installation) => self::installation(installation, &mut keys),
@@ -85,10 +82,17 @@ pub(crate) fn uid_hash(uid: Uid) -> u64 {
 }
 
 /// The lookup hash of a watch, of what the group made or of what was not submitted here.
-pub(crate) fn watch_hash(cluster: Ordinal, kind: &Kind, is_foreign: bool) -> u64 {
-    let whose = if is_foreign { " foreign" } else { "" };
-    let kind = [kind.api_version(), " ", kind.as_str(), whose].concat();
-    lookup::name_hash(Resource::Watch, &cluster.0.to_string(), &kind)
+pub(crate) fn watch_hash(cluster: Ordinal, extent: &Extent, is_foreign: bool) -> u64 {
+    let Extent { kind, namespace } = extent;
+    let whose = if is_foreign { "foreign" } else { "" };
+    let name = [kind.api_version(), kind.as_str(), namespace, whose].join(" ");
+    lookup::name_hash(Resource::Watch, &cluster.0.to_string(), &name)
+}
+
+/// Where an object is to be seen on a cluster.
+fn extent(cluster: Ordinal, kind: &Kind, namespace: &str, ordinal: Ordinal) -> Key {
+    let extent = Extent { kind: kind.clone(), namespace: namespace.to_owned() };
+    Key::lookup(Tag::Extents, lookup::extent(cluster, &extent), ordinal)
 }
 
 /// The lookup hash of the status rule of a kind.
@@ -119,6 +123,7 @@ fn runnable(run: &Runnable, keys: &mut Vec<Key>) {
         if let Some(plan) = run.plan(object) {
             let claim = lookup::claim_hash(object.cluster, &plan.kind, &plan.namespace, &object.name);
             keys.push(Key::lookup(Tag::Claim, claim, ordinal));
+            keys.push(extent(object.cluster, &plan.kind, &plan.namespace, ordinal));
             if !plan.kind.is_everywhere() {
                 keys.push(Key::lookup(
                     Tag::Tracked,
@@ -207,6 +212,7 @@ fn installation(installation: &Installation, keys: &mut Vec<Key>) {
             let claim = lookup::claim_hash(cluster, &object.kind, &object.namespace, &object.name);
             keys.push(Key::lookup(Tag::Claim, claim, ordinal));
             keys.push(Key::lookup(Tag::Objects, cluster.0, ordinal));
+            keys.push(extent(cluster, &object.kind, &object.namespace, ordinal));
             if !object.kind.is_everywhere() {
                 keys.push(Key::lookup(Tag::Tracked, lookup::tracked(cluster, object.kind.code()), ordinal));
             }

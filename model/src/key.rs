@@ -35,6 +35,9 @@ pub enum Tag {
     /// `a` = ordinal of a cluster << 24 | code of a kind, `b` = ordinal of a runnable that has, or may have, an object of
     /// that kind there; only kinds that not every cluster serves.
     Tracked,
+    /// `a` = ordinal of a cluster << 32 | hash of a kind and a namespace, `b` = ordinal of a runnable or an installation
+    /// that has, or may have, an object of that kind in that namespace there.
+    Extents,
     /// `a` = ordinal of a deployable or of a cluster, `b` = ordinal of an installation of it or there.
     Installed,
     /// `a` = hash of `key=value`, `b` = ordinal.

@@ -167,8 +167,12 @@ pub const KIND_BYTES_MAX: usize = 63;
 pub const KIND_GROUP_BYTES_MAX: usize = 253;
 /// Kinds of objects on one cluster that are looked at.
 pub const TRACKED_KINDS_MAX: usize = 256;
-/// Kinds of objects on one cluster that were ever watched.
+/// Cursors of watches on one cluster that are kept.
 pub const WATCHES_MAX: usize = 10_000;
+/// Namespaces of one cluster that are watched one by one; in more of them only sweeps look.
+pub const WATCHED_NAMESPACES_MAX: usize = 64;
+/// Namespaces of one cluster in which sweeps look one by one.
+pub const SWEPT_NAMESPACES_MAX: usize = 1_000;
 /// Ranges or CIDR blocks of one pool.
 pub const POOL_RANGES_MAX: usize = 64;
 /// Names of one pool.
@@ -236,6 +240,8 @@ pub const DECISION_NAME_BYTES_MAX: usize = 128;
 pub const OBSERVE_MAX: usize = 32;
 /// Namespaces that one of them names.
 pub const OBSERVE_NAMESPACES_MAX: usize = 100;
+/// Watches of one cluster for what was not submitted here, where it is watched by namespaces.
+pub const OBSERVE_WATCHES_MAX: usize = 256;
 /// Objects of one cluster that are shown though they were not submitted here.
 pub const FOREIGN_OF_CLUSTER_MAX: usize = 5_000;
 /// How long what was not submitted here is shown after it has ended and is gone from its cluster.

@@ -1,7 +1,7 @@
 //! Hashes that lookups are filed under. They are truncated SHA-256: two names may share one, so whoever follows a
 //! lookup compares the record.
 
-use crate::record::{Kind, Piece, Resource};
+use crate::record::{Extent, Kind, Piece, Resource};
 use crate::{Digest, Ordinal};
 
 /// Filed beside a cluster's ordinal, for what is on any of them; no record has it.
@@ -42,6 +42,23 @@ pub(crate) fn label_key_hash(key: &str) -> u64 {
 pub(crate) fn tracked(cluster: Ordinal, code: u32) -> u64 {
     (cluster.0 << Kind::CODE_BITS) | u64::from(code)
 }
+
+/// Of what is watched on a cluster. Extents of one cluster lie together.
+#[must_use]
+pub(crate) fn extent(cluster: Ordinal, extent: &Extent) -> u64 {
+    let kind = &extent.kind;
+    let parts = [kind.api_version().as_bytes(), kind.as_str().as_bytes(), extent.namespace.as_bytes()];
+    extents_from(cluster) | (hash(&parts) >> (u64::BITS - EXTENT_BITS))
+}
+
+/// What no extent of a cluster is filed before.
+#[must_use]
+pub(crate) fn extents_from(cluster: Ordinal) -> u64 {
+    cluster.0 << EXTENT_BITS
+}
+
+/// Bits of an extent's hash; the others are the cluster's ordinal.
+const EXTENT_BITS: u32 = 32;
 
 /// Of a name on a cluster.
 #[must_use]

@@ -3,6 +3,7 @@
 mod deployables;
 mod diff;
 mod due;
+mod extents;
 mod foreign;
 mod list;
 mod pools;
@@ -11,13 +12,14 @@ mod requires;
 pub use deployables::{bundle, bundle_manifests, deployable, deployables, installations, is_kept_in_sync};
 pub use diff::{ClusterDiff, Diff, FieldDiff, ObjectDiff, diff};
 pub use due::{due, next_due};
+pub use extents::{Extents, extents};
 pub(crate) use foreign::foreign_range;
 pub use foreign::{foreign, foreign_count, foreign_of_kind, foreign_room, foreign_watch};
 pub use list::{FieldTest, Filter, Page, list};
 pub use pools::allocated;
 pub use requires::{Required, lacks};
 
-use crate::record::{Cluster, Kind, Member, Meta, Record, Resource, Runnable, StatusRule, Watch};
+use crate::record::{Cluster, Extent, Kind, Member, Meta, Record, Resource, Runnable, StatusRule, Watch};
 use crate::{Damaged, Key, Ordinal, Row, Tag, Uid, View, limits, lookup};
 use std::sync::Arc;
 
@@ -150,19 +152,19 @@ pub fn members(view: &dyn View) -> Result<Vec<Member>, Damaged> {
 ///
 /// # Errors
 /// [`Damaged`].
-pub fn watch(view: &dyn View, cluster: Ordinal, kind: &Kind) -> Result<Option<Watch>, Damaged> {
-    watch_of(view, cluster, kind, false)
+pub fn watch(view: &dyn View, cluster: Ordinal, extent: &Extent) -> Result<Option<Watch>, Damaged> {
+    watch_of(view, cluster, extent, false)
 }
 
 fn watch_of(
     view: &dyn View,
     cluster: Ordinal,
-    kind: &Kind,
+    extent: &Extent,
     is_foreign: bool,
 ) -> Result<Option<Watch>, Damaged> {
-    for ordinal in ordinals(view, Tag::Name, crate::index::watch_hash(cluster, kind, is_foreign))? {
+    for ordinal in ordinals(view, Tag::Name, crate::index::watch_hash(cluster, extent, is_foreign))? {
         if let Some(Record::Watch(watch)) = record(view, ordinal)?
-            && watch.is_of(cluster, kind, is_foreign)
+            && watch.is_of(cluster, extent, is_foreign)
         {
             return Ok(Some(watch));
         }

@@ -6,6 +6,7 @@ mod cluster;
 mod credentials;
 mod deployable;
 mod diagnosis;
+mod extent;
 mod fan_out;
 mod foreign;
 mod hanging;
@@ -37,6 +38,7 @@ pub use deployable::{
     Approved, Bundle, Counts, DeploySpec, Deployable, Drift, OnConflict, Rollout, Withdrawal,
 };
 pub use diagnosis::{Diagnosis, Finding, PodSeen};
+pub use extent::{Extent, WatchScope};
 pub use fan_out::{Cascade, Cascaded, FanOut, Parent};
 pub use foreign::{Described, Foreign, ForeignSelector, Owner, Unshown};
 pub use hub::{HUB_GROUP, Hub, Profile};

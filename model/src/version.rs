@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1 | what every group begins with |
 //! | 2 | `raise-version`, `adopt` |
-//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; `move-cursors`; deployables, and runs that require them; pools and locks; status rules; clusters without a kubeconfig, and with a `via`; hubs: `follow-profile`, `follow-decision`, `tell-hub` |
+//! | 3 | the kinds Workflow and WorkflowTemplate, and any other; `diagnose`, `pause`, `resume`, `confirm-stops`, `write-off-cluster`, `give-up`, `assess`, `move`, `drain`; `fan-out`; `check`; `move-cursors`; deployables, and runs that require them; pools and locks; status rules; clusters without a kubeconfig, with a `via`, and watched by namespaces; hubs: `follow-profile`, `follow-decision`, `tell-hub` |
 //! | 4 | `remark`, in builds with the feature `tomorrow` only, which the tests of upgrades make |
 //!
 //! A new command, or a new outcome of an old one, takes the next number here. It is proposed, and has its new outcome,
@@ -13,7 +13,7 @@
 
 use crate::Command;
 use crate::command::{Diagnose, MoveCursors};
-use crate::record::{OnLoss, Preflight};
+use crate::record::{OnLoss, Preflight, WatchScope};
 
 /// The highest version of a group that this build understands.
 pub const GROUP_VERSION: u32 = if cfg!(feature = "tomorrow") { 4 } else { 3 };
@@ -55,12 +55,19 @@ impl Command {
             Command::UpdateCluster(update) if update.hub.as_ref().is_some_and(|hub| !hub.is_empty()) => 3,
             Command::AddCluster(add) if !add.observe.is_empty() => 3,
             Command::UpdateCluster(update) if update.observe.as_ref().is_some_and(|all| !all.is_empty()) => 3,
+            Command::AddCluster(add) if add.watch_scope != WatchScope::Cluster => 3,
+            Command::UpdateCluster(update)
+                if update.watch.as_ref().is_some_and(|(scope, _)| *scope != WatchScope::Cluster) =>
+            {
+                3
+            }
             Command::UpdateCluster(update) if update.via.as_ref().is_some_and(|via| !via.is_empty()) => 3,
             Command::UpdateCluster(update)
                 if update.credentials.as_ref().is_some_and(|credentials| credentials.server.is_some()) =>
             {
                 3
             }
+            Command::Observe(observe) if !observe.namespace.is_empty() => 3,
             Command::Observe(observe) => observe.kind.since(),
             Command::Sweep(sweep) => sweep.kind.since(),
             Command::Diagnose(_) => Diagnose::SINCE,

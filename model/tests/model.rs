@@ -25,6 +25,8 @@ mod diagnosis;
 mod drain;
 #[path = "model/endowed.rs"]
 mod endowed;
+#[path = "model/extents.rs"]
+mod extents;
 #[path = "model/fan_out.rs"]
 mod fan_out;
 #[path = "model/foreign.rs"]

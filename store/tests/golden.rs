@@ -237,10 +237,8 @@ fn short_log() -> Vec<Command> {
         credentials: Credentials::kubeconfig("/k", Some("c".to_owned())),
         cordoned: false,
         paused: false,
-        observe: Vec::new(),
         via: String::new(),
-        log_link: String::new(),
-        hub: Vec::new(),
+        ..AddCluster::default()
     };
     let run = serde_json::json!({
         "apiVersion": "tallyman.dev/v1", "kind": "Runnable",
@@ -286,6 +284,7 @@ fn short_log() -> Vec<Command> {
         Command::Observe(Observe {
             cluster: cluster_ordinal,
             kind: tallyman_model::record::Kind::Job,
+            namespace: String::new(),
             plural: "jobs".to_owned(),
             timeline: 1,
             is_watch: true,

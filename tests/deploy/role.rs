@@ -1,8 +1,9 @@
 //! The role that `tallyman cluster role` prints, in force on a real kube-apiserver.
 
-use crate::dev::{Dev, binary, runnable, until};
+use crate::dev::{Dev, answer, binary, path, runnable, until};
 use crate::kube::{Kube, kubeconfig};
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::Command;
 
 const ACCOUNT: &str = "system:serviceaccount:tallyman:tallyman";
@@ -15,6 +16,12 @@ pub(crate) fn role(arguments: &[&str]) -> String {
 
 /// Gives the account a role, and Tallyman a kubeconfig with a token of the account.
 async fn start(kube: &Kube, arguments: &[&str]) -> Dev {
+    let file = account(kube, arguments).await;
+    Dev::start(&["--kubeconfig", &format!("{}=real", file.display())]).await
+}
+
+/// A kubeconfig with a token of an account that has what is printed.
+async fn account(kube: &Kube, arguments: &[&str]) -> PathBuf {
     for namespace in ["tallyman", "risk", "desk"] {
         kube.kubectl(&["create", "namespace", namespace]).await;
     }
@@ -24,14 +31,16 @@ async fn start(kube: &Kube, arguments: &[&str]) -> Dev {
     let ca = kube.path("certs/ca.crt");
     let text = kubeconfig(&kube.server().await, ca.to_str().unwrap(), &token);
     std::fs::write(&file, text).unwrap();
-    Dev::start(&["--kubeconfig", &format!("{}=real", file.display())]).await
+    file
 }
 
 /// Two runs: one to its end, and one whose objects are removed on demand.
 async fn work(kube: &Kube, dev: &Dev) {
     let server = dev.replicas()[0].url.clone();
     for name in ["kept", "removed"] {
-        let answer = dev.submit(&server, "risk", &runnable(name, "1s")).await.unwrap();
+        let mut run = runnable(name, "1s");
+        run["spec"]["placement"] = json!({"clusters": ["real"]});
+        let answer = dev.submit(&server, "risk", &run).await.unwrap();
         assert_eq!(answer.status, 201, "{answer:?}");
         dev.until_phase("risk", name, "Succeeded").await;
     }
@@ -93,4 +102,55 @@ async fn work_can_be_held_to_the_namespaces_that_are_named() {
     let jobs = kube.json(&["get", "jobs", "-n", "desk"]).await;
     assert_eq!(jobs["items"], json!([]));
     dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Go: see CONTRIBUTING.md"]
+async fn roles_of_namespaces_alone_are_enough_for_a_cluster_that_is_watched_by_namespaces() {
+    let kube = Kube::up(&[]).await;
+    let file = account(&kube, &["--namespace", "risk", "--namespaced"]).await;
+    let dev = Dev::start(&["--clusters", "1"]).await;
+    let server = dev.replicas()[0].url.clone();
+    let add = ["cluster", "add", "real", "--watch-namespace", "risk", "--server", &server, "--kubeconfig"];
+    until("the group has seen that all its replicas know it", async || {
+        let output = Command::new(binary()).args(add).arg(&file).output().unwrap();
+        output.status.success().then_some(())
+    })
+    .await;
+    work(&kube, &dev).await;
+    let observe =
+        json!({"spec": {"observe": [{"apiVersion": "batch/v1", "kind": "Job", "namespaces": ["risk"]}]}});
+    let url = format!("{server}{}", path("clusters/real"));
+    let patch = dev.http.patch(url).header("content-type", "application/merge-patch+json");
+    assert_eq!(answer(patch.body(observe.to_string())).await.unwrap().status, 200);
+    kube.kubectl(&["create", "job", "by-hand", "--image", "busybox", "-n", "risk"]).await;
+    until("the Job of others is shown", async || {
+        let query = path("namespaces/risk/runnables?fieldSelector=status.foreign%3Dtrue");
+        let shown = dev.get(&server, &query).await?.body;
+        (shown["items"][0]["status"]["foreign"]["name"] == "by-hand").then_some(())
+    })
+    .await;
+    let cluster = until("it was swept", async || {
+        let cluster = dev.get(&server, &path("clusters/real")).await?.body;
+        cluster["status"]["sweptAt"].is_string().then_some(cluster)
+    })
+    .await;
+    let identity = kube.kubectl(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).await;
+    assert_eq!(cluster["status"]["kubeSystemUID"], json!(identity));
+    assert_eq!(cluster["status"]["message"], json!(null), "{cluster:#}");
+    dev.stop().await;
+    let (requests, forbidden) = kube.requests_of(ACCOUNT);
+    assert!(requests > 10 && forbidden.is_empty(), "{requests} requests, forbidden: {forbidden:?}");
+    eprintln!("{requests} requests with roles of namespaces alone, none was forbidden");
+    for question in [
+        ["list", "jobs", "-A"].as_slice(),
+        &["watch", "jobs", "-A"],
+        &["list", "configmaps", "-n", "desk"],
+        &["create", "jobs", "-n", "desk"],
+        &["get", "namespaces/default"],
+        &["list", "namespaces"],
+        &["get", "pods", "-n", "kube-system"],
+    ] {
+        assert!(!may(&kube, question).await, "{question:?}");
+    }
 }

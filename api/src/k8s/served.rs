@@ -30,8 +30,8 @@ pub(super) fn all(view: &dyn View, scope: &Scope) -> Result<Vec<Served>, Damaged
     };
     let mut served = known();
     for cluster in clusters {
-        for watch in query::watches(view, cluster)?.into_iter().filter(|watch| watch.kind.is_other()) {
-            let one = Served { kind: watch.kind, plural: watch.plural };
+        for watch in query::watches(view, cluster)?.into_iter().filter(|watch| watch.extent.kind.is_other()) {
+            let one = Served { kind: watch.extent.kind, plural: watch.plural };
             if !served.contains(&one) {
                 served.push(one);
             }

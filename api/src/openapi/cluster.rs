@@ -74,8 +74,22 @@ pub(super) const FIELDS: &[Field] = &[
         Text,
         "The kind: Job, Workflow, Pod, or any other that is in namespaces and is work.",
     ),
-    may("spec.observe.namespaces", Texts, "In which namespaces. Default: in all."),
+    may(
+        "spec.observe.namespaces",
+        Texts,
+        "In which namespaces. Default: in all; must be given with watchScope Namespaces, where each is watched by itself.",
+    ),
     may("spec.observe.labelSelector", Selector, "With which labels. Default: with any."),
+    may(
+        "spec.watchScope",
+        Text,
+        "Cluster (the default): kinds are watched in all namespaces at once. Namespaces: in each namespace where work is, or is to be, for which no right on the whole cluster is needed; in at most 64 of them.",
+    ),
+    may(
+        "spec.watchNamespaces",
+        Texts,
+        "With watchScope Namespaces: namespaces that are watched also while no work is there, so that a missing right is told of before the first run needs it, and that are looked at after a restore.",
+    ),
     may("status", Object, "What is known of it. Set by Tallyman; what is sent is dropped."),
     may(
         "status.timeline",

@@ -7,7 +7,7 @@ use super::foreign::{Selected, Selection, selected, selections};
 use super::{API_VERSION, Document, Metadata, Scene, bytes};
 use serde::Serialize;
 use tallyman_model::brake::Scope;
-use tallyman_model::record::Cluster;
+use tallyman_model::record::{Cluster, WatchScope};
 use tallyman_model::{Damaged, Revision, query, time};
 
 /// Active runs that are counted one by one.
@@ -36,6 +36,10 @@ pub(super) fn document(
             log_link: &cluster.log_link,
             hub: cluster.hub.as_deref().map(hub::spec),
             observe: selections(&cluster.observe),
+            watch_scope: Some(cluster.watch_scope)
+                .filter(|scope| *scope != WatchScope::Cluster)
+                .map(WatchScope::as_str),
+            watch_namespaces: &cluster.watch_namespaces,
         },
         status: State {
             timeline: cluster.timeline,
@@ -93,6 +97,10 @@ struct Spec<'a> {
     hub: Option<hub::Spec<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     observe: Vec<Selection<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watch_scope: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    watch_namespaces: &'a [String],
 }
 
 #[derive(Serialize)]

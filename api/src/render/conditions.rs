@@ -267,7 +267,9 @@ fn unobserved(
             message => format!("it could not be read at {at}: {message}"),
         }
     });
-    let lets_watch = |cluster: &Cluster| run.plan(object).is_none_or(|plan| cluster.lets_watch(&plan.kind));
+    let lets_watch = |cluster: &Cluster| {
+        run.plan(object).is_none_or(|plan| cluster.lets_watch(&plan.kind, &plan.namespace))
+    };
     if let Some(cluster) = cluster.filter(|cluster| !lets_watch(cluster)) {
         let why = joined(["created, not watched".to_owned(), cluster.message.clone()]);
         return (FALSE, "NotWatched", joined([why, found]));
@@ -285,8 +287,9 @@ fn joined<const N: usize>(words: [String; N]) -> String {
 /// How far the making of the main object has come, for a column.
 pub(crate) fn making(run: &Runnable, cluster: Option<&Cluster>) -> &'static str {
     let Some(object) = run.main_object() else { return Making::Planned.as_str() };
-    let is_unwatched =
-        |cluster: &Cluster| run.plan(object).is_some_and(|plan| !cluster.lets_watch(&plan.kind));
+    let is_unwatched = |cluster: &Cluster| {
+        run.plan(object).is_some_and(|plan| !cluster.lets_watch(&plan.kind, &plan.namespace))
+    };
     match object.making() {
         Making::Created if cluster.is_some_and(is_unwatched) => "Unwatched",
         making => making.as_str(),

@@ -183,14 +183,19 @@ pub(super) struct Selected<'a> {
 
 pub(super) fn selected<'a>(scene: &Scene<'_>, cluster: &'a Cluster) -> Result<Vec<Selected<'a>>, Damaged> {
     let mut selected = Vec::with_capacity(cluster.observe.len());
-    for ForeignSelector { kind, .. } in &cluster.observe {
-        let watch = query::foreign_watch(scene.view, cluster.head.ordinal, kind)?;
+    for selector in &cluster.observe {
+        let (kind, mut observed_ms) = (&selector.kind, Some(u64::MAX));
+        for extent in selector.extents(cluster.watch_scope) {
+            let watch = query::foreign_watch(scene.view, cluster.head.ordinal, &extent)?;
+            // While one of them has told nothing the whole is not known.
+            observed_ms = observed_ms.zip(watch).map(|(oldest, watch)| oldest.min(watch.observed_ms));
+        }
         selected.push(Selected {
             api_version: kind.api_version(),
             kind: kind.as_str(),
             shown: query::foreign_of_kind(scene.view, cluster.head.ordinal, kind)?.len(),
             not_shown: cluster.unshown(kind),
-            observed_at: watch.map(|watch| time::format(watch.observed_ms)),
+            observed_at: observed_ms.map(time::format),
         });
     }
     Ok(selected)

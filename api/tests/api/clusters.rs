@@ -193,3 +193,19 @@ async fn clusters_are_watched() {
     server.merge(&format!("{CLUSTERS}/east"), &patch).await.done(200);
     assert_eq!(watch.event().await.0, "DELETED");
 }
+
+#[tokio::test]
+async fn a_cluster_is_watched_by_namespaces_where_that_is_said() {
+    let server = start().await;
+    server.memory.raise();
+    let mut shared = cluster("shared");
+    shared["spec"]["watchNamespaces"] = json!(["risk"]);
+    assert!(server.post(CLUSTERS, &shared).await.done(422).to_string().contains("spec.watchNamespaces"));
+    shared["spec"]["watchScope"] = json!("Namespaces");
+    let spec = server.post(CLUSTERS, &shared).await.done(201)["spec"].clone();
+    assert_eq!((&spec["watchScope"], &spec["watchNamespaces"]), (&json!("Namespaces"), &json!(["risk"])));
+    let shared = format!("{CLUSTERS}/shared");
+    let whole = json!({"spec": {"watchScope": "Cluster", "watchNamespaces": null}});
+    let spec = server.merge(&shared, &whole).await.done(200)["spec"].clone();
+    assert_eq!((&spec["watchScope"], &spec["watchNamespaces"]), (&Value::Null, &Value::Null));
+}

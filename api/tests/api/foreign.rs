@@ -33,6 +33,7 @@ impl Server {
         self.memory.run(Command::ObserveForeign(ObserveForeign {
             cluster,
             selector: east.observe[0].clone(),
+            namespace: String::new(),
             plural: "jobs".to_owned(),
             timeline: east.timeline,
             cursor: Some("17".to_owned()),

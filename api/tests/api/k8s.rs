@@ -65,6 +65,7 @@ fn observe(memory: &Memory, name: &str, seen: Seen) {
     memory.run(Command::Observe(Observe {
         cluster,
         kind: Kind::Job,
+        namespace: String::new(),
         plural: String::new(),
         timeline: 1,
         is_watch: true,
@@ -354,6 +355,7 @@ fn gone(memory: &Memory, name: &str) {
     memory.run(Command::Observe(Observe {
         cluster,
         kind: Kind::Job,
+        namespace: String::new(),
         plural: String::new(),
         timeline: 1,
         is_watch: true,

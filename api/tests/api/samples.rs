@@ -46,10 +46,8 @@ impl Memory {
             credentials,
             cordoned: false,
             paused: false,
-            observe: Vec::new(),
             via: String::new(),
-            log_link: String::new(),
-            hub: Vec::new(),
+            ..AddCluster::default()
         };
         self.run(Command::AddCluster(add));
         let ordinal = self.look(|view| query::cluster(view, name)).unwrap().unwrap().head.ordinal;
@@ -108,6 +106,7 @@ impl Memory {
         self.run(Command::Observe(Observe {
             cluster: object.cluster,
             kind: Kind::Job,
+            namespace: String::new(),
             plural: String::new(),
             timeline: 1,
             is_watch: true,

@@ -4,14 +4,14 @@ use crate::ObjectKey;
 use crate::machine::{Change, Emission};
 use std::collections::{BTreeMap, BTreeSet};
 use tallyman_model::command::Observation;
-use tallyman_model::record::Kind;
+use tallyman_model::record::Extent;
 use tokio::time::Instant;
 
 /// What a watch saw, to be committed in one entry with its cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The kind that is watched.
-    pub kind: Kind,
+    /// What is watched.
+    pub extent: Extent,
     /// Objects in their last state, each once.
     pub items: Vec<Observation>,
     /// Objects that are gone or no longer selected, in their last state: which of the two is to be read.
@@ -74,10 +74,10 @@ impl Pending {
     }
 
     /// The batch, and the number of its last emission.
-    pub(super) fn take(&mut self, kind: &Kind) -> (Batch, u64) {
+    pub(super) fn take(&mut self, extent: &Extent) -> (Batch, u64) {
         let taken = std::mem::take(self);
         let mut batch = Batch {
-            kind: kind.clone(),
+            extent: extent.clone(),
             items: Vec::new(),
             deleted: Vec::new(),
             listed: taken.listed,

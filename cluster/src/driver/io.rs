@@ -9,11 +9,11 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::record::Kind;
+use tallyman_model::record::Extent;
 
 pub(super) struct Io {
     api: Arc<dyn ClusterApi>,
-    kind: Kind,
+    extent: Extent,
     selector: Arc<str>,
     turns: Turns,
     /// It was not let in when it asked last.
@@ -32,7 +32,7 @@ impl Io {
     pub(super) fn new(api: Arc<dyn ClusterApi>, options: &WatchOptions) -> Self {
         Self {
             api,
-            kind: options.kind.clone(),
+            extent: options.extent.clone(),
             selector: options.selector.as_str().into(),
             turns: options.turns.clone(),
             denied: false,
@@ -45,17 +45,19 @@ impl Io {
     }
 
     pub(super) fn start_list(&mut self, listing: u64, continue_token: Option<String>, limit: u32) {
-        let (api, kind, selector) = (Arc::clone(&self.api), self.kind.clone(), Arc::clone(&self.selector));
+        let (api, extent, selector) =
+            (Arc::clone(&self.api), self.extent.clone(), Arc::clone(&self.selector));
         self.arrived = None;
-        let call = async move { api.list(&kind, &selector, continue_token.as_deref(), limit).await };
+        let call = async move { api.list(&extent, &selector, continue_token.as_deref(), limit).await };
         self.list = Some((listing, Box::pin(call)));
     }
 
     pub(super) fn start_watch(&mut self, watch: u64, from: String) {
         self.close_watch();
-        let (api, kind, selector) = (Arc::clone(&self.api), self.kind.clone(), Arc::clone(&self.selector));
-        let probe = newest(Arc::clone(&self.api), kind.clone());
-        let open = async move { api.watch(&kind, &selector, &from).await };
+        let (api, extent, selector) =
+            (Arc::clone(&self.api), self.extent.clone(), Arc::clone(&self.selector));
+        let probe = newest(Arc::clone(&self.api), extent.clone());
+        let open = async move { api.watch(&extent, &selector, &from).await };
         self.opening = Some((watch, Box::pin(open)));
         self.probe = Some((watch, Box::pin(probe)));
     }
@@ -117,12 +119,12 @@ async fn finish<T>(slot: &mut Option<(u64, BoxFuture<'static, T>)>) -> Option<(u
 
 /// Asks until it is answered: without the answer a watch from a version of a former life of the cluster would stay
 /// silent unnoticed.
-async fn newest(api: Arc<dyn ClusterApi>, kind: Kind) -> String {
+async fn newest(api: Arc<dyn ClusterApi>, extent: Extent) -> String {
     let mut wait_ms = WATCH_DELAY_MS_MIN;
     loop {
-        match api.newest(&kind).await {
+        match api.newest(&extent).await {
             Ok(version) => return version,
-            Err(error) => tracing::debug!(%error, %kind, "the newest version cannot be read"),
+            Err(error) => tracing::debug!(%error, %extent, "the newest version cannot be read"),
         }
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         wait_ms = (wait_ms * 2).min(WATCH_DELAY_MS_MAX);

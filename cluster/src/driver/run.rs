@@ -11,15 +11,15 @@ use crate::version::is_position;
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::record::Kind;
+use tallyman_model::record::Extent;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What is watched, and how.
 #[derive(Clone, Debug)]
 pub struct WatchOptions {
-    /// The kind.
-    pub kind: Kind,
+    /// What of the cluster.
+    pub extent: Extent,
     /// The label selector; empty: everything.
     pub selector: String,
     /// Objects on one page of a listing.
@@ -44,9 +44,9 @@ pub struct WatchOptions {
 impl WatchOptions {
     /// The usual sizes, and turns of its own.
     #[must_use]
-    pub fn new(kind: Kind, selector: impl Into<String>, seed: u64) -> Self {
+    pub fn new(extent: Extent, selector: impl Into<String>, seed: u64) -> Self {
         Self {
-            kind,
+            extent,
             selector: selector.into(),
             page_items: limits::PAGE_ITEMS_MAX,
             batch_items: limits::BATCH_ITEMS_MAX,
@@ -126,7 +126,7 @@ impl Driver {
         let before = state.phase();
         let (state, actions) = step(state, now_ms, input);
         if state.phase() != before {
-            tracing::debug!(kind = %self.options.kind, from = before, to = state.phase(), "watch");
+            tracing::debug!(extent = %self.options.extent, from = before, to = state.phase(), "watch");
         }
         self.io.denied |= state.is_denied();
         self.machine = Some(state);
@@ -145,7 +145,7 @@ impl Driver {
             Action::Emit(emission) => self.add(emission),
             Action::DropPending => self.pending = Pending::default(),
             Action::Rewound { timeline } => {
-                tracing::warn!(kind = %self.options.kind, timeline, "the cluster's history went backwards");
+                tracing::warn!(extent = %self.options.extent, timeline, "the cluster's history went backwards");
             }
             Action::Wait { until_ms } => self.tick_at = Some(self.started + Duration::from_millis(until_ms)),
         }
@@ -207,7 +207,7 @@ impl Driver {
         if self.commit.is_some() || self.due_at().is_none_or(|due| due > Instant::now()) {
             return;
         }
-        let (batch, through) = self.pending.take(&self.options.kind);
+        let (batch, through) = self.pending.take(&self.options.extent);
         let cursor = batch.cursor.clone();
         let sink = Arc::clone(&self.sink);
         let answer = Box::pin(async move { sink.commit(batch).await });

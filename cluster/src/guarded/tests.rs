@@ -44,7 +44,7 @@ impl ClusterApi for Scripted {
         Box::pin(async { Ok("jobs".to_owned()) })
     }
 
-    fn list<'a>(&'a self, _: &'a Kind, _: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
+    fn list<'a>(&'a self, _: &'a Extent, _: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
         self.answer(Page {
             items: Vec::new(),
             skipped: 0,
@@ -58,7 +58,7 @@ impl ClusterApi for Scripted {
         self.answer(Objects::default())
     }
 
-    fn watch<'a>(&'a self, _: &'a Kind, _: &'a str, _: &'a str) -> Call<'a, WatchStream> {
+    fn watch<'a>(&'a self, _: &'a Extent, _: &'a str, _: &'a str) -> Call<'a, WatchStream> {
         self.answer(Box::pin(futures::stream::empty()))
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tallyman_model::command::Observation;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tallyman_model::rule::Rules;
 
 #[derive(Deserialize)]
@@ -80,45 +80,45 @@ pub(super) async fn get(
 
 pub(super) async fn page(
     api: &KubeApi,
-    kind: &Kind,
+    extent: &Extent,
     selector: &str,
     continue_token: Option<&str>,
     limit: u32,
 ) -> Result<Page, CallError> {
     let rules = api.rules();
-    let form = Form::of(&rules, kind);
-    let body = read(api, kind, selector, continue_token, limit, form).await?;
+    let form = Form::of(&rules, &extent.kind);
+    let body = read(api, extent, selector, continue_token, limit, form).await?;
     if body.len() <= INLINE_DECODE_BYTES_MAX {
-        return decode_page(form, &rules, kind, &body);
+        return decode_page(form, &rules, &extent.kind, &body);
     }
-    let kind = kind.clone();
+    let kind = extent.kind.clone();
     let decoded = tokio::task::spawn_blocking(move || decode_page(form, &rules, &kind, &body)).await;
     decoded.map_err(|error| CallError::unknown(Unknown::Body, error))?
 }
 
 /// Of the one object nothing is wanted.
-pub(super) async fn newest(api: &KubeApi, kind: &Kind) -> Result<String, CallError> {
-    let body = read(api, kind, "", None, 1, Form::Metadata).await?;
+pub(super) async fn newest(api: &KubeApi, extent: &Extent) -> Result<String, CallError> {
+    let body = read(api, extent, "", None, 1, Form::Metadata).await?;
     Ok(decode::<Listed<'_>>(&body)?.metadata.resource_version)
 }
 
 async fn read(
     api: &KubeApi,
-    kind: &Kind,
+    extent: &Extent,
     selector: &str,
     continue_token: Option<&str>,
     limit: u32,
     form: Form,
 ) -> Result<Bytes, CallError> {
-    let place = place(api, kind).await?;
-    let mut path = path::collection(&place, None);
+    let place = place(api, &extent.kind).await?;
+    let mut path = path::collection(&place, extent.namespace());
     let limit = limit.to_string();
     let pairs =
         [("labelSelector", selector), ("limit", &limit), ("continue", continue_token.unwrap_or_default())];
     path::query(&mut path, &pairs);
     let ask = Ask::get(&path).at(&place).accepting(form.accept_list());
     let answer = exchange(&api.watch, ask, api.timing.list).await;
-    learn(api, kind, answer).await
+    learn(api, &extent.kind, answer).await
 }
 
 /// One object at a time is held as a tree.

@@ -18,12 +18,12 @@ use lines::Lines;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tallyman_model::rule::Rules;
 
 pub(super) async fn open(
     api: &KubeApi,
-    kind: &Kind,
+    extent: &Extent,
     selector: &str,
     from: &str,
 ) -> Result<WatchStream, CallError> {
@@ -31,8 +31,8 @@ pub(super) async fn open(
         return Err(CallError::unsent(NotSent::Request));
     }
     let seconds = timeout_s(api.timing.watch_s, &api.server, from);
-    let place = place(api, kind).await?;
-    let mut path = path::collection(&place, None);
+    let place = place(api, &extent.kind).await?;
+    let mut path = path::collection(&place, extent.namespace());
     let asked = seconds.to_string();
     let pairs = [
         ("watch", "true"),
@@ -42,7 +42,7 @@ pub(super) async fn open(
         ("timeoutSeconds", &asked),
     ];
     path::query(&mut path, &pairs);
-    let form = Form::of(&api.rules(), kind);
+    let form = Form::of(&api.rules(), &extent.kind);
     let ask = Ask::get(&path).at(&place).accepting(form.accept());
     let work = async {
         let answer = send(&api.watch, ask).await?;
@@ -50,9 +50,9 @@ pub(super) async fn open(
     };
     let answer = tokio::time::timeout(api.timing.watch_open, work).await;
     let answer = answer.unwrap_or_else(|_| Err(CallError::lost(Unknown::Deadline)));
-    let answer = learn(api, kind, answer).await?;
+    let answer = learn(api, &extent.kind, answer).await?;
     let idle = Duration::from_secs(seconds) + api.timing.watch_grace;
-    let reading = Reading { kind: kind.clone(), form, rules: api.rules.clone() };
+    let reading = Reading { kind: extent.kind.clone(), form, rules: api.rules.clone() };
     Ok(events(reading, chunks(answer.into_body()), idle).boxed())
 }
 

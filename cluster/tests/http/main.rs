@@ -14,6 +14,7 @@ use serde_json::json;
 use server::{Say, Server};
 use std::time::Duration;
 use tallyman_cluster::{ConnectOptions, KubeApi, Timing};
+use tallyman_model::record::{Extent, Kind};
 
 /// Deadlines that a test can wait for.
 fn timing() -> Timing {
@@ -34,6 +35,10 @@ async fn start(script: impl IntoIterator<Item = Say>) -> (Server, KubeApi) {
     let options = ConnectOptions { timing: timing(), ..ConnectOptions::new(server.kubeconfig()) };
     let api = KubeApi::connect(options).await.unwrap();
     (server, api)
+}
+
+fn all_jobs() -> Extent {
+    Extent::everywhere(Kind::Job)
 }
 
 fn job(version: &str) -> serde_json::Value {

@@ -1,6 +1,5 @@
 use super::*;
 use tallyman_cluster::{CallError, ClusterApi, RefusedKind, Unknown};
-use tallyman_model::record::Kind;
 
 #[tokio::test]
 async fn only_the_word_of_the_cluster_about_this_object_proves_its_absence() {
@@ -16,9 +15,9 @@ async fn a_page_is_asked_for_by_selector_limit_and_token() {
     let body =
         json!({"metadata": {"resourceVersion": "9", "continue": "to+ken"}, "items": [job("7")]}).to_string();
     let (server, api) = start([Say::json(200, &body), Say::json(200, &body)]).await;
-    let page = api.list(&Kind::Job, "tallyman.dev/group=g", None, 5).await.unwrap();
+    let page = api.list(&all_jobs(), "tallyman.dev/group=g", None, 5).await.unwrap();
     assert_eq!((page.items.len(), page.resource_version.as_str()), (1, "9"));
-    api.list(&Kind::Job, "", page.continue_token.as_deref(), 5).await.unwrap();
+    api.list(&all_jobs(), "", page.continue_token.as_deref(), 5).await.unwrap();
     let requests = server.requests();
     assert!(
         requests[0].starts_with("GET /apis/batch/v1/jobs?labelSelector=tallyman.dev%2Fgroup%3Dg&limit=5 ")
@@ -38,8 +37,8 @@ async fn a_large_page_is_read_and_one_that_is_too_large_is_said_to_be() {
     drop(api);
     let options = ConnectOptions { timing: slow, ..ConnectOptions::new(_server.kubeconfig()) };
     let api = KubeApi::connect(options).await.unwrap();
-    assert_eq!(api.list(&Kind::Job, "", None, 5).await.unwrap().items.len(), 1);
-    let error = api.list(&Kind::Job, "", None, 5).await.unwrap_err();
+    assert_eq!(api.list(&all_jobs(), "", None, 5).await.unwrap().items.len(), 1);
+    let error = api.list(&all_jobs(), "", None, 5).await.unwrap_err();
     assert!(matches!(error, CallError::Unknown { why: Unknown::TooLong, .. }), "{error:?}");
 }
 
@@ -56,7 +55,7 @@ async fn identity_is_the_uid_of_kube_system() {
 async fn the_newest_version_costs_one_object() {
     let body = json!({"metadata": {"resourceVersion": "9"}, "items": []}).to_string();
     let (server, api) = start([Say::json(200, &body)]).await;
-    assert_eq!(api.newest(&Kind::Job).await.unwrap(), "9");
+    assert_eq!(api.newest(&all_jobs()).await.unwrap(), "9");
     let request = server.requests().remove(0);
     assert!(request.starts_with("GET /apis/batch/v1/jobs?limit=1 ") && is_of_metadata(&request), "{request}");
 }
@@ -66,7 +65,7 @@ async fn no_body_reaches_a_message_or_a_debug_print() {
     let body = json!({"metadata": {"resourceVersion": "9"}, "items": 5, "secret": "s3cr3t"}).to_string();
     let (_server, api) = start([Say::json(200, &body), Say::json(200, "s3cr3t")]).await;
     for _ in 0..2 {
-        let error = api.list(&Kind::Job, "", None, 5).await.unwrap_err();
+        let error = api.list(&all_jobs(), "", None, 5).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error:?}");
     }
 }
@@ -82,7 +81,7 @@ async fn where_no_rule_reads_the_rest_only_metadata_is_asked_for() {
     for (kind, expected) in [(Kind::Job, false), (Kind::ConfigMap, true)] {
         let (server, api) = start([Say::json(200, &list), Say::json(200, &job("7").to_string())]).await;
         // A server that sends whole objects all the same is understood.
-        assert_eq!(api.list(&kind, "", None, 5).await.unwrap().items.len(), 1);
+        assert_eq!(api.list(&Extent::everywhere(kind.clone()), "", None, 5).await.unwrap().items.len(), 1);
         assert!(api.get(&kind, "n", "a").await.unwrap().is_some());
         let asked: Vec<bool> = server.requests().iter().map(|request| is_of_metadata(request)).collect();
         assert_eq!(asked, [expected; 2], "{kind}: {:?}", server.requests());

@@ -1,5 +1,6 @@
 //! Credentials that change while a client is there, against a simulated cluster that knows one token.
 
+use crate::all_jobs;
 use futures::StreamExt;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -82,8 +83,8 @@ async fn a_token_that_is_replaced_is_used_at_once_and_a_watch_goes_on() {
     let path = stage.write("token", "first\n");
     let api = KubeApi::connect(stage.options(User::TokenFile(path))).await.unwrap();
     make(&api, "one").await.unwrap();
-    let from = api.newest(&Kind::Job).await.unwrap();
-    let mut watch = api.watch(&Kind::Job, "", &from).await.unwrap();
+    let from = api.newest(&all_jobs()).await.unwrap();
+    let mut watch = api.watch(&all_jobs(), "", &from).await.unwrap();
     stage.write("token", "second\n");
     stage.know("second");
     assert!(until_made(&api, "two").await > 0, "the old one was refused");

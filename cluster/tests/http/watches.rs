@@ -1,14 +1,13 @@
 use super::*;
 use futures::StreamExt;
 use tallyman_cluster::{CallError, ClusterApi, NotSent, RefusedKind, WatchEvent};
-use tallyman_model::record::Kind;
 
 fn line(kind: &str, object: &serde_json::Value) -> String {
     format!("{}\n", json!({"type": kind, "object": object}))
 }
 
 async fn read_all(api: &KubeApi) -> Vec<WatchEvent> {
-    api.watch(&Kind::Job, "a=b", "7").await.unwrap().collect().await
+    api.watch(&all_jobs(), "a=b", "7").await.unwrap().collect().await
 }
 
 #[tokio::test]
@@ -52,7 +51,7 @@ async fn a_410_is_told_as_status_and_in_the_stream() {
     let object: serde_json::Value = serde_json::from_str(&gone).unwrap();
     let in_stream = Say::chunks(&[line("ERROR", &object)]) + "0\r\n\r\n";
     let (_server, api) = start([Say::json(410, &gone), Say::Bytes(in_stream)]).await;
-    let error = api.watch(&Kind::Job, "a=b", "7").await.map(drop).unwrap_err();
+    let error = api.watch(&all_jobs(), "a=b", "7").await.map(drop).unwrap_err();
     assert_eq!(error.refused_kind(), Some(RefusedKind::Expired));
     assert!(matches!(&read_all(&api).await[..], [WatchEvent::Error { code: 410, .. }]));
 }
@@ -61,7 +60,7 @@ async fn a_410_is_told_as_status_and_in_the_stream() {
 async fn a_watch_from_nowhere_is_not_opened() {
     let (server, api) = start([]).await;
     for from in ["", "0"] {
-        let error = api.watch(&Kind::Job, "", from).await.map(drop).unwrap_err();
+        let error = api.watch(&all_jobs(), "", from).await.map(drop).unwrap_err();
         assert!(matches!(error, CallError::NotSent { why: NotSent::Request, .. }));
     }
     assert!(server.requests().is_empty());
@@ -70,6 +69,20 @@ async fn a_watch_from_nowhere_is_not_opened() {
 #[tokio::test]
 async fn a_server_that_never_answers_does_not_hold_a_watch() {
     let (server, api) = start([Say::Hang(String::new())]).await;
-    assert!(matches!(api.watch(&Kind::Job, "", "7").await.map(drop), Err(CallError::Unknown { .. })));
+    assert!(matches!(api.watch(&all_jobs(), "", "7").await.map(drop), Err(CallError::Unknown { .. })));
     assert_eq!(server.unsaid(), 0);
+}
+
+#[tokio::test]
+async fn what_is_watched_in_one_namespace_is_listed_probed_and_watched_there() {
+    let list = json!({"metadata": {"resourceVersion": "9"}, "items": []}).to_string();
+    let says = [Say::json(200, &list), Say::json(200, &list), Say::Bytes(Say::chunks(&[]) + "0\r\n\r\n")];
+    let (server, api) = start(says).await;
+    let extent = Extent { kind: Kind::Job, namespace: "risk".to_owned() };
+    api.list(&extent, "", None, 5).await.unwrap();
+    api.newest(&extent).await.unwrap();
+    drop(api.watch(&extent, "", "7").await.unwrap());
+    for request in server.requests() {
+        assert!(request.starts_with("GET /apis/batch/v1/namespaces/risk/jobs?"), "{request}");
+    }
 }

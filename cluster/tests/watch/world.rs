@@ -8,7 +8,7 @@ use tallyman_chaos::{SimulatedCluster, SimulatedClusterOptions};
 use tallyman_cluster::driver::{Batch, Sink, SinkError, WatchOptions, run};
 use tallyman_cluster::machine::Stored;
 use tallyman_cluster::{ClusterApi, ConnectOptions, KubeApi, ObjectKey, Timing};
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -86,7 +86,7 @@ impl World {
         let short = Duration::from_millis(200);
         let timing = Timing { watch_s: (1, 1), watch_grace: short, ..Timing::default() };
         let api = KubeApi::connect(ConnectOptions { timing, ..ConnectOptions::new(path) }).await.unwrap();
-        let mut options = WatchOptions::new(KIND, "group=g", 1);
+        let mut options = WatchOptions::new(Extent::everywhere(KIND), "group=g", 1);
         options.page_items = 3;
         options.beat = Duration::from_millis(20);
         let log = Log { books: Mutex::default(), permits: Semaphore::new(Semaphore::MAX_PERMITS) };
@@ -132,7 +132,7 @@ impl World {
 
     /// What the cluster has, asked for in one page.
     async fn truth(&self) -> BTreeMap<ObjectKey, String> {
-        let page = self.api.list(&KIND, "group=g", None, 500).await.unwrap();
+        let page = self.api.list(&Extent::everywhere(KIND), "group=g", None, 500).await.unwrap();
         assert_eq!(page.continue_token, None);
         page.items.iter().map(|item| (ObjectKey::of(item), item.resource_version.clone())).collect()
     }

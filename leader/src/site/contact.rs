@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tallyman_cluster::{CallError, ClusterApi, Identity, NotSent, words};
 use tallyman_model::command::Contact;
+use tallyman_model::limits::WATCHED_NAMESPACES_MAX;
 use tallyman_model::record::{Cluster, Credentials, Record};
 use tallyman_model::{Command, query};
 use thiserror::Error;
@@ -144,7 +145,7 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
         site.confirmed.send_replace(false);
     }
     // There, but not all of it may be read.
-    let (message, unwatched) = (site.denials.words(), site.denials.unwatched());
+    let (message, unwatched) = (lacks(site), site.denials.unwatched());
     let relayed_by = site.client.borrow().as_ref().and_then(|client| client.relayed_by());
     let news = record.reachable != Some(true)
         || record.relayed_by != relayed_by
@@ -182,6 +183,18 @@ async fn reached(site: &Site, identity: &Identity) -> Result<(), Stuck> {
         (true, true) => {}
     }
     Ok(())
+}
+
+/// What of it cannot be looked at.
+fn lacks(site: &Site) -> String {
+    let denied = site.denials.words();
+    if !site.tracked.borrow().is_cut {
+        return denied;
+    }
+    let more = format!(
+        "there is work in more than {WATCHED_NAMESPACES_MAX} namespaces: what happens in the others is seen by sweeps only"
+    );
+    if denied.is_empty() { more } else { format!("{more}; {denied}") }
 }
 
 async fn missed(site: &Site, failures: u32, error: &NoContact) {

@@ -14,7 +14,7 @@ use tallyman_cluster::machine::Stored;
 use tallyman_cluster::{ClusterApi, ObjectKey};
 use tallyman_model::command::{CursorMove, Observation, ObserveForeign, Sighting};
 use tallyman_model::manifest::marks;
-use tallyman_model::record::{Cluster, Foreign, ForeignSelector, Record};
+use tallyman_model::record::{Cluster, Extent, Foreign, ForeignSelector, Record};
 use tallyman_model::{Command, GroupId, Revision, limits, query};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -23,14 +23,14 @@ use tokio::time::Instant;
 pub(super) async fn run(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
     let mut record = site.record.clone();
     let mut watches = FuturesUnordered::new();
-    let mut watched: Vec<ForeignSelector> = Vec::new();
+    let mut watched: Vec<Extent> = Vec::new();
     loop {
-        let selected = record.borrow_and_update().observe.clone();
-        for selector in selected {
-            // One of a kind ends before another one of it begins.
-            if !watched.iter().any(|watched| watched.kind == selector.kind) {
-                watched.push(selector.clone());
-                watches.push(watch_while_selected(site, selector, &api, known.clone()));
+        let selected = selected(&record.borrow_and_update());
+        for (selector, extent) in selected {
+            // One ends before another one begins that may see the same.
+            if !watched.iter().any(|watched| watched.overlaps(&extent)) {
+                watched.push(extent.clone());
+                watches.push(watch_while_selected(site, (selector, extent), &api, known.clone()));
             }
         }
         tokio::select! {
@@ -44,46 +44,55 @@ pub(super) async fn run(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch
     }
 }
 
-/// Gives the selector back when it is not the cluster's any more, or all is to be listed anew.
-async fn watch_while_selected(
-    site: &Arc<Site>,
-    selector: ForeignSelector,
-    api: &Arc<dyn ClusterApi>,
-    known: watch::Receiver<u32>,
-) -> ForeignSelector {
-    let mut record = site.record.clone();
-    let rule = site.term.rules.borrow().revision(&selector.kind);
-    let lookout = Lookout::new(site, api, &selector, rule);
-    tokio::select! {
-        () = watch_kind(&lookout, known) => {}
-        () = unselected(&mut record, &selector) => {
-            if !site.tracked.borrow().contains(&selector.kind) {
-                site.denials.forget(&selector.kind);
-            }
-        }
-        () = super::watching::ruled_anew(site, &selector.kind, rule) => {}
-        () = lookout.has_room() => {}
-    }
-    selector
+/// What is watched, each for what it selects.
+fn selected(record: &Cluster) -> Vec<(ForeignSelector, Extent)> {
+    let of = |selector: &ForeignSelector| {
+        let extents = selector.extents(record.watch_scope).into_iter();
+        extents.map(|extent| (selector.clone(), extent)).collect::<Vec<_>>()
+    };
+    record.observe.iter().flat_map(of).collect()
 }
 
-async fn unselected(record: &mut watch::Receiver<Cluster>, selector: &ForeignSelector) {
-    if record.wait_for(|record| !record.observe.contains(selector)).await.is_err() {
+/// Gives the extent back when it is not watched for that any more, or all is to be listed anew.
+async fn watch_while_selected(
+    site: &Arc<Site>,
+    selected: (ForeignSelector, Extent),
+    api: &Arc<dyn ClusterApi>,
+    known: watch::Receiver<u32>,
+) -> Extent {
+    let mut record = site.record.clone();
+    let (selector, extent) = &selected;
+    let rule = site.term.rules.borrow().revision(&extent.kind);
+    let lookout = Lookout::new(site, api, &selected, rule);
+    tokio::select! {
+        () = watch_extent(&lookout, known) => {}
+        () = unselected(&mut record, selector, extent) => {
+            if !site.tracked.borrow().all.contains(extent) {
+                site.denials.forget(extent);
+            }
+        }
+        () = super::watching::ruled_anew(site, &extent.kind, rule) => {}
+        () = lookout.has_room() => {}
+    }
+    selected.1
+}
+
+async fn unselected(record: &mut watch::Receiver<Cluster>, selector: &ForeignSelector, extent: &Extent) {
+    if record.wait_for(|record| !record.observes(selector, extent)).await.is_err() {
         std::future::pending().await
     }
 }
 
-async fn watch_kind(lookout: &Arc<Lookout>, known: watch::Receiver<u32>) {
-    let Lookout { site, selector, rule, .. } = lookout.as_ref();
-    let kind = &selector.kind;
+async fn watch_extent(lookout: &Arc<Lookout>, known: watch::Receiver<u32>) {
+    let Lookout { site, selector, extent, rule, .. } = lookout.as_ref();
     let found = site
         .term
-        .look(|view| Ok((query::foreign_watch(view, site.cluster, kind)?, query::meta(view)?.group)));
+        .look(|view| Ok((query::foreign_watch(view, site.cluster, extent)?, query::meta(view)?.group)));
     let Some((stored, group)) = found else {
         return tokio::time::sleep(Duration::from_millis(REST_MS)).await;
     };
     // What was selected otherwise, or read by another rule, is listed anew; and so is what there was no room for.
-    let is_whole = site.record.borrow().unshown(kind) == 0;
+    let is_whole = site.record.borrow().unshown_of(extent) == 0;
     let stored =
         stored.filter(|watch| is_whole && watch.rule == *rule && watch.foreign.as_ref() == Some(selector));
     let stored =
@@ -93,7 +102,7 @@ async fn watch_kind(lookout: &Arc<Lookout>, known: watch::Receiver<u32>) {
         tide: site.term.tide.clone(),
         turns: site.turns.clone(),
         beats_from: site.term.begun,
-        ..WatchOptions::new(kind.clone(), labels(selector, group), seed)
+        ..WatchOptions::new(extent.clone(), labels(selector, group), seed)
     };
     driver::run(Arc::clone(&lookout.api), Arc::clone(lookout) as Arc<dyn Sink>, options, stored, known).await;
     // The leadership is over.
@@ -111,6 +120,7 @@ struct Lookout {
     site: Arc<Site>,
     api: Arc<dyn ClusterApi>,
     selector: ForeignSelector,
+    extent: Extent,
     /// The revision of the status rule that was the kind's when the watch began.
     rule: Option<Revision>,
     began: Instant,
@@ -137,12 +147,13 @@ impl Lookout {
     fn new(
         site: &Arc<Site>,
         api: &Arc<dyn ClusterApi>,
-        selector: &ForeignSelector,
+        (selector, extent): &(ForeignSelector, Extent),
         rule: Option<Revision>,
     ) -> Arc<Self> {
-        let (site, api, selector) = (Arc::clone(site), Arc::clone(api), selector.clone());
+        let (site, api) = (Arc::clone(site), Arc::clone(api));
+        let (selector, extent) = (selector.clone(), extent.clone());
         let (began, room, memory) = (Instant::now(), Notify::new(), Mutex::default());
-        Arc::new(Self { site, api, selector, rule, began, room, memory })
+        Arc::new(Self { site, api, selector, extent, rule, began, room, memory })
     }
 
     async fn take(&self, batch: Batch) -> Result<(), SinkError> {
@@ -176,7 +187,7 @@ impl Lookout {
     /// What is shown and was not listed: it is gone, or not selected any more.
     fn missing(&self, listed: Option<&BTreeSet<ObjectKey>>) -> Result<Vec<Sighting>, SinkError> {
         let Some(listed) = listed else { return Ok(Vec::new()) };
-        let Lookout { site, selector, .. } = self;
+        let Lookout { site, selector, extent, .. } = self;
         let known = site.term.look(|view| query::foreign_of_kind(view, site.cluster, &selector.kind));
         let Some(known) = known.and_then(|ordinals| site.term.records(&ordinals)) else {
             return Err(SinkError::Refused {
@@ -189,7 +200,8 @@ impl Lookout {
                 (one.head.namespace.clone(), one.object.clone(), one.object_uid.clone());
             let is_listed =
                 selector.is_in(&namespace) && listed.contains(&ObjectKey { namespace, name, uid });
-            one.kind == selector.kind && one.gone_ms.is_none() && !is_listed
+            let is_here = one.kind == extent.kind && extent.covers(&one.head.namespace);
+            is_here && one.gone_ms.is_none() && !is_listed
         };
         let missing = known.iter().filter_map(|record| match record {
             Record::Foreign(one) if is_missing(one) => Some(Sighting::missing(one)),
@@ -248,9 +260,17 @@ impl Lookout {
             if !items.is_empty() || cursor.is_some() {
                 let moves = cursor.is_some();
                 let plural = self.api.plural(&selector.kind).await.unwrap_or_default();
-                let (selector, unshown) = (selector.clone(), moves.then_some(count));
-                let observe =
-                    ObserveForeign { cluster, selector, plural, timeline, cursor, rule, items, unshown };
+                let observe = ObserveForeign {
+                    cluster,
+                    selector: selector.clone(),
+                    namespace: self.extent.namespace.clone(),
+                    plural,
+                    timeline,
+                    cursor,
+                    rule,
+                    items,
+                    unshown: moves.then_some(count),
+                };
                 put(&self.site, Command::ObserveForeign(observe)).await?;
                 if moves {
                     self.memory().moved = Some(Instant::now());
@@ -264,11 +284,11 @@ impl Lookout {
 
     /// Moves the cursor in one entry with those of others.
     async fn move_on(&self, timeline: u32, cursor: String) -> Result<(), SinkError> {
-        let Self { site, selector, rule, .. } = self;
-        let plural = self.api.plural(&selector.kind).await.unwrap_or_default();
+        let Self { site, selector, extent, rule, .. } = self;
+        let plural = self.api.plural(&extent.kind).await.unwrap_or_default();
         let (cluster, rule, cursor) = (site.cluster, *rule, Some(cursor));
-        let (kind, foreign) = (selector.kind.clone(), Some(selector.clone()));
-        let moved = CursorMove { cluster, kind, foreign, plural, timeline, cursor, rule };
+        let (extent, foreign) = (extent.clone(), Some(selector.clone()));
+        let moved = CursorMove { cluster, extent, foreign, plural, timeline, cursor, rule };
         if !site.term.cursors.put(moved).await {
             let message = "the log did not take how far it has come".to_owned();
             return Err(SinkError::Refused { wait_ms: REST_MS, message });
@@ -279,7 +299,7 @@ impl Lookout {
 
     /// There is another number of what is not shown than the cluster's record says.
     fn counts_anew(&self) -> bool {
-        let known = self.site.record.borrow().unshown(&self.selector.kind);
+        let known = self.site.record.borrow().unshown_of(&self.extent);
         usize::try_from(known) != Ok(self.memory().unshown.len())
     }
 

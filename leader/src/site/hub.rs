@@ -15,7 +15,7 @@ use std::time::Duration;
 use tallyman_cluster::{ClusterApi, RefusedKind, WatchEvent, WatchStream, words};
 use tallyman_model::Command;
 use tallyman_model::command::TellHub;
-use tallyman_model::record::{Cluster, Kind};
+use tallyman_model::record::{Cluster, Extent, Kind};
 
 /// What a look at a hub found.
 #[derive(Default)]
@@ -51,7 +51,7 @@ pub(super) async fn run(site: &Site, factory: &dyn ClusterFactory) {
         }
         [Kind::cluster_profile(), Kind::placement_decision()]
             .iter()
-            .for_each(|kind| site.denials.forget(kind));
+            .for_each(|kind| site.denials.forget(&Extent::everywhere(kind.clone())));
     }
 }
 
@@ -139,7 +139,7 @@ async fn watches(site: &Site, seen: &Seen) -> Option<Vec<WatchStream>> {
     let reader = site.reader()?;
     let mut watches = Vec::new();
     for (kind, from) in &seen.versions {
-        watches.push(reader.watch(kind, "", from).await.ok()?);
+        watches.push(reader.watch(&Extent::everywhere(kind.clone()), "", from).await.ok()?);
     }
     (!watches.is_empty()).then_some(watches)
 }

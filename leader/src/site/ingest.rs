@@ -9,7 +9,7 @@ use std::time::Duration;
 use tallyman_cluster::ClusterApi;
 use tallyman_cluster::driver::{Batch, Sink, SinkError};
 use tallyman_model::command::{Contact, CursorMove, MoveCursors, Observation, Observe};
-use tallyman_model::record::{Action, Kind, Object, ObjectState, Record};
+use tallyman_model::record::{Action, Extent, Object, ObjectState, Record};
 use tallyman_model::{Command, Revision, query};
 use tokio::time::Instant;
 
@@ -53,10 +53,10 @@ impl Ingest {
                 return Ok(());
             }
             if let Some(cursor) = batch.cursor.clone().filter(|cursor| self.is_shared(cursor)) {
-                return self.move_on(&batch.kind, batch.timeline, cursor).await;
+                return self.move_on(&batch.extent, batch.timeline, cursor).await;
             }
         }
-        self.propose(&batch.kind, batch.timeline, items, batch.cursor).await?;
+        self.propose(&batch.extent, batch.timeline, items, batch.cursor).await?;
         if batch.listed.is_some() {
             // What the listing did not name is read one by one there.
             self.site.sweep_now.notify_one();
@@ -67,7 +67,7 @@ impl Ingest {
     /// The cursor goes with the last items: it is never ahead of what it has passed.
     async fn propose(
         &self,
-        kind: &Kind,
+        extent: &Extent,
         timeline: u32,
         items: Vec<Observation>,
         cursor: Option<String>,
@@ -81,10 +81,20 @@ impl Ingest {
             if !items.is_empty() || cursor.is_some() {
                 let moves = cursor.is_some();
                 // Whoever listed it has learnt that.
-                let plural = self.api.plural(kind).await.unwrap_or_default();
-                let (kind, rule) = (kind.clone(), self.rule);
-                let observe =
-                    Observe { cluster, kind, plural, timeline, is_watch: true, cursor, rule, items };
+                let Extent { kind, namespace } = extent.clone();
+                let plural = self.api.plural(&kind).await.unwrap_or_default();
+                let rule = self.rule;
+                let observe = Observe {
+                    cluster,
+                    kind,
+                    namespace,
+                    plural,
+                    timeline,
+                    is_watch: true,
+                    cursor,
+                    rule,
+                    items,
+                };
                 put(&self.site, Command::Observe(observe)).await?;
                 if moves {
                     self.note_move();
@@ -103,11 +113,11 @@ impl Ingest {
     }
 
     /// Moves the cursor in one entry with those of others.
-    async fn move_on(&self, kind: &Kind, timeline: u32, cursor: String) -> Result<(), SinkError> {
-        let plural = self.api.plural(kind).await.unwrap_or_default();
-        let (cluster, kind, rule) = (self.site.cluster, kind.clone(), self.rule);
+    async fn move_on(&self, extent: &Extent, timeline: u32, cursor: String) -> Result<(), SinkError> {
+        let plural = self.api.plural(&extent.kind).await.unwrap_or_default();
+        let (cluster, extent, rule) = (self.site.cluster, extent.clone(), self.rule);
         let (cursor, foreign) = (Some(cursor), None);
-        let moved = CursorMove { cluster, kind, foreign, plural, timeline, cursor, rule };
+        let moved = CursorMove { cluster, extent, foreign, plural, timeline, cursor, rule };
         if !self.site.term.cursors.put(moved).await {
             let message = "the log did not take how far it has come".to_owned();
             return Err(SinkError::Refused { wait_ms: REST_MS, message });

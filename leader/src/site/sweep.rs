@@ -9,19 +9,21 @@ use crate::limits::{
 };
 use compare::{Finding, Suspect};
 use futures::{StreamExt, stream};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tallyman_cluster::{ClusterApi, Guarded, Pages};
 use tallyman_model::command::{Adopt, Observation, Observe, Sweep};
-use tallyman_model::limits::STRAYS_MAX;
+use tallyman_model::limits::{STRAYS_MAX, SWEPT_NAMESPACES_MAX};
 use tallyman_model::manifest::marks;
-use tallyman_model::record::{Cluster, Kind, Stray};
+use tallyman_model::query::Extents;
+use tallyman_model::record::{Cluster, Extent, Kind, Stray, WatchScope};
 use tallyman_model::{Command, GroupId, Ordinal, Tag, query};
 
 /// What a sweep of one kind found.
 #[derive(Default)]
 struct Findings {
-    kind_listed: bool,
+    /// What was listed to its end.
+    swept: Vec<Extent>,
     items: Vec<Observation>,
     strays: Vec<Stray>,
     strays_count: u64,
@@ -58,24 +60,74 @@ async fn sweep(site: &Site, reader: &Guarded, ended_after: &mut Ordinal) {
     let Some(group) = site.term.look(|view| Ok(query::meta(view)?.group)) else { return };
     let started_ms = site.term.now_ms();
     let runs = runs(site, ended_after);
+    let tracked = site.term.look(|view| query::extents(view, &record, SWEPT_NAMESPACES_MAX));
+    let Some(Extents { all: tracked, .. }) = tracked else { return };
     let mut all = Vec::new();
-    // Nothing of ours is known to be there any more.
-    let is_off = record.written_off.is_some();
-    let tracked = site.tracked.borrow().clone();
-    let strays = record.strays.iter().map(|stray| stray.kind.clone());
-    let known = Kind::KNOWN.into_iter().filter(|_| is_off);
-    let kinds: BTreeSet<Kind> = tracked.iter().cloned().chain(strays).chain(known).collect();
-    for kind in kinds {
-        let findings = one(site, reader, &kind, group, started_ms, &runs).await;
-        if !tracked.contains(&kind) {
-            // Nothing needs it, so nobody is to be told that it may not be read.
-            site.denials.forget(&kind);
-        }
-        all.push((kind, findings));
+    for (kind, extents) in to_sweep(&record, &tracked) {
+        let findings = one(site, reader, &extents, group, started_ms, &runs).await;
+        all.push((kind, findings.keeping(&record)));
     }
+    // What nothing needs nobody is to be told of that it may not be read.
+    site.denials.keep(tracked.iter().chain(&others(&record)));
     let strays_count = all.iter().map(|(_, findings)| findings.strays_count).sum();
-    for (kind, findings) in all.into_iter().filter(|(_, findings)| findings.kind_listed) {
+    for (kind, findings) in all.into_iter().filter(|(_, findings)| !findings.swept.is_empty()) {
         tell(site, &record, &kind, findings, strays_count).await;
+    }
+}
+
+/// What is read of it beside what is tracked.
+fn others(record: &Cluster) -> Vec<Extent> {
+    let observed = record.observe.iter().flat_map(|selector| selector.extents(record.watch_scope));
+    let told = [Kind::cluster_profile(), Kind::placement_decision()].map(Extent::everywhere);
+    observed.chain(told.into_iter().filter(|_| record.hub.is_some())).collect()
+}
+
+/// What is listed of each kind: what is tracked, where strays were, and where nothing of ours is known to be any more all
+/// that we make.
+fn to_sweep(record: &Cluster, tracked: &[Extent]) -> BTreeMap<Kind, BTreeSet<Extent>> {
+    let by_namespaces = record.watch_scope == WatchScope::Namespaces;
+    let strays = record.strays.iter().map(|stray| match by_namespaces {
+        true => Extent { kind: stray.kind.clone(), namespace: stray.namespace.clone() },
+        false => Extent::everywhere(stray.kind.clone()),
+    });
+    let namespaces: BTreeSet<&str> = match by_namespaces {
+        true => tracked.iter().map(|extent| extent.namespace.as_str()).collect(),
+        false => BTreeSet::from([""]),
+    };
+    let known = Kind::KNOWN.into_iter().filter(|_| record.written_off.is_some()).flat_map(|kind| {
+        let extent =
+            move |namespace: &&str| Extent { kind: kind.clone(), namespace: (*namespace).to_owned() };
+        namespaces.iter().map(extent).collect::<Vec<_>>()
+    });
+    let mut kinds: BTreeMap<Kind, BTreeSet<Extent>> = BTreeMap::new();
+    for extent in tracked.iter().cloned().chain(strays).chain(known) {
+        kinds.entry(extent.kind.clone()).or_default().insert(extent);
+    }
+    kinds
+}
+
+impl Findings {
+    /// The same with the strays that were known where nothing was listed this time.
+    fn keeping(mut self, record: &Cluster) -> Self {
+        let Some(kind) = self.swept.first().map(|extent| extent.kind.clone()) else { return self };
+        let is_kept = |stray: &&Stray| {
+            stray.kind == kind && !self.swept.iter().any(|extent| extent.covers(&stray.namespace))
+        };
+        let kept: Vec<Stray> = record.strays.iter().filter(is_kept).cloned().collect();
+        self.strays_count += kept.len() as u64;
+        self.strays.extend(kept);
+        self.strays.sort_unstable();
+        self.strays.truncate(STRAYS_MAX);
+        self
+    }
+
+    fn add(&mut self, other: Findings) {
+        self.items.extend(other.items);
+        self.strays_count += other.strays_count;
+        self.strays.extend(other.strays);
+        self.strays.sort_unstable();
+        self.strays.truncate(STRAYS_MAX);
+        self.swept.extend(other.swept);
     }
 }
 
@@ -97,21 +149,53 @@ fn runs(site: &Site, ended_after: &mut Ordinal) -> Vec<Ordinal> {
 async fn one(
     site: &Site,
     reader: &Guarded,
-    kind: &Kind,
+    extents: &BTreeSet<Extent>,
     group: GroupId,
     started_ms: u64,
     runs: &[Ordinal],
 ) -> Findings {
-    let mut findings = Findings::default();
-    let mut listed: BTreeSet<String> = BTreeSet::new();
+    let (mut findings, mut listed) = (Findings::default(), BTreeSet::new());
+    for extent in extents {
+        if let Some(found) = list(site, reader, extent, group, &mut listed).await {
+            findings.add(found);
+        }
+    }
+    if findings.swept.is_empty() {
+        return findings;
+    }
+    let mut suspects = Vec::new();
+    for runs in runs.chunks(STATE_PAGE_MAX) {
+        let found = site
+            .term
+            .look(|view| compare::missing(view, site.cluster, &findings.swept, started_ms, &listed, runs));
+        suspects.extend(found.unwrap_or_default());
+        if suspects.len() >= SWEEP_SUSPECTS_MAX {
+            break;
+        }
+    }
+    let reads = suspects.into_iter().map(|suspect| read(site, reader, suspect));
+    let read: Vec<_> = stream::iter(reads).buffer_unordered(READS_AT_ONCE_MAX).collect().await;
+    findings.items.extend(read.into_iter().flatten());
+    findings
+}
+
+/// What a listing of an extent shows; `None` if it did not come to its end: then it says nothing of what is not there.
+async fn list(
+    site: &Site,
+    reader: &Guarded,
+    extent: &Extent,
+    group: GroupId,
+    listed: &mut BTreeSet<String>,
+) -> Option<Findings> {
+    let mut findings = Findings { swept: vec![extent.clone()], ..Findings::default() };
     let (mut pages, selector) = (Pages::default(), marks::selector(group));
     loop {
-        let page = match pages.next(reader, kind, &selector).await {
+        let page = match pages.next(reader, extent, &selector).await {
             Ok(Some(page)) => page,
-            Ok(None) => break,
+            Ok(None) => return Some(findings),
             Err(error) => {
-                tracing::debug!(cluster = site.name, %kind, %error, "a sweep could not list");
-                return Findings::default();
+                tracing::debug!(cluster = site.name, %extent, %error, "a sweep could not list");
+                return None;
             }
         };
         for items in page.items.chunks(STATE_PAGE_MAX) {
@@ -122,24 +206,10 @@ async fn one(
             }
         }
         if page.continue_token.is_some() && listed.len() >= SWEEP_LISTED_MAX {
-            tracing::warn!(cluster = site.name, %kind, "too many objects for a sweep");
-            return Findings::default();
+            tracing::warn!(cluster = site.name, %extent, "too many objects for a sweep");
+            return None;
         }
     }
-    let mut suspects = Vec::new();
-    for runs in runs.chunks(STATE_PAGE_MAX) {
-        let found =
-            site.term.look(|view| compare::missing(view, site.cluster, kind, started_ms, &listed, runs));
-        suspects.extend(found.unwrap_or_default());
-        if suspects.len() >= SWEEP_SUSPECTS_MAX {
-            break;
-        }
-    }
-    let reads = suspects.into_iter().map(|suspect| read(site, reader, suspect));
-    let read: Vec<_> = stream::iter(reads).buffer_unordered(READS_AT_ONCE_MAX).collect().await;
-    findings.items.extend(read.into_iter().flatten());
-    findings.kind_listed = true;
-    findings
 }
 
 /// Has a run take over what was sent after the backup. Where it does not, nobody accounts for it.
@@ -199,9 +269,9 @@ async fn tell(site: &Site, record: &Cluster, kind: &Kind, findings: Findings, st
     let mut items = findings.items;
     let rest = items.split_off(items.len().min(OBSERVE_ITEMS_MAX));
     for items in rest.chunks(OBSERVE_ITEMS_MAX).map(<[Observation]>::to_vec) {
-        let (kind, plural) = (kind.clone(), String::new());
-        let observe =
-            Observe { cluster, kind, plural, timeline, is_watch: false, cursor: None, rule: None, items };
+        let (kind, namespace, plural) = (kind.clone(), String::new(), String::new());
+        let (is_watch, cursor, rule) = (false, None, None);
+        let observe = Observe { cluster, kind, namespace, plural, timeline, is_watch, cursor, rule, items };
         // Not taken: the next sweep finds it again.
         let _ = site.term.propose(Command::Observe(observe)).await;
     }

@@ -12,7 +12,8 @@ use tallyman_cluster::driver::{self, WatchOptions};
 use tallyman_cluster::machine::Stored;
 use tallyman_cluster::{ClusterApi, Guarded};
 use tallyman_model::manifest::marks;
-use tallyman_model::record::Kind;
+use tallyman_model::query::Extents;
+use tallyman_model::record::{Cluster, Extent, Kind, WatchScope};
 use tallyman_model::{Revision, query};
 use tokio::sync::watch;
 
@@ -53,16 +54,16 @@ async fn watch_and_sweep(site: &Arc<Site>, reader: Arc<Guarded>) {
     );
 }
 
-/// Watches each kind while something of it is tracked.
+/// Watches each kind while something of it is tracked, everywhere or in each namespace.
 async fn watch_tracked(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
     let mut tracked = site.tracked.clone();
     let mut watches = FuturesUnordered::new();
-    let mut watched: BTreeSet<Kind> = BTreeSet::new();
+    let mut watched: BTreeSet<Extent> = BTreeSet::new();
     loop {
-        let kinds = tracked.borrow_and_update().clone();
-        for kind in kinds.into_iter().filter(Kind::is_watched) {
-            if watched.insert(kind.clone()) {
-                watches.push(watch_while_tracked(site, kind, &api, known.clone()));
+        let extents = tracked.borrow_and_update().all.clone();
+        for extent in extents.into_iter().filter(|extent| extent.kind.is_watched()) {
+            if watched.insert(extent.clone()) {
+                watches.push(watch_while_tracked(site, extent, &api, known.clone()));
             }
         }
         tokio::select! {
@@ -76,32 +77,44 @@ async fn watch_tracked(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch:
     }
 }
 
-/// Gives the kind back when nothing of it is tracked any more, or it is to be read by another rule.
+/// Gives the extent back when nothing of it is tracked any more, it is to be read by another rule, or the cluster is
+/// watched by other extents.
 async fn watch_while_tracked(
     site: &Arc<Site>,
-    kind: Kind,
+    extent: Extent,
     api: &Arc<dyn ClusterApi>,
     known: watch::Receiver<u32>,
-) -> Kind {
+) -> Extent {
     let mut tracked = site.tracked.clone();
-    let rule = site.term.rules.borrow().revision(&kind);
+    let rule = site.term.rules.borrow().revision(&extent.kind);
     tokio::select! {
-        () = watch_kind(site, &kind, rule, api, known) => {}
-        () = untracked(&mut tracked, &kind) => site.denials.forget(&kind),
-        () = ruled_anew(site, &kind, rule) => {}
+        () = watch_extent(site, &extent, rule, api, known) => {}
+        () = untracked(&mut tracked, &extent) => site.denials.forget(&extent),
+        () = rescoped(site, &extent) => site.denials.forget(&extent),
+        () = ruled_anew(site, &extent.kind, rule) => {}
     }
-    kind
+    extent
 }
 
-async fn watch_kind(
+/// Ends when the cluster is not watched by such extents.
+async fn rescoped(site: &Site, extent: &Extent) {
+    let mut record = site.record.clone();
+    let by_namespaces = extent.namespace().is_some();
+    let is_other = |record: &Cluster| (record.watch_scope == WatchScope::Namespaces) != by_namespaces;
+    if record.wait_for(is_other).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+async fn watch_extent(
     site: &Arc<Site>,
-    kind: &Kind,
+    extent: &Extent,
     rule: Option<Revision>,
     api: &Arc<dyn ClusterApi>,
     known: watch::Receiver<u32>,
 ) {
     let found = site.term.look(|view| {
-        let stored = query::watch(view, site.cluster, kind)?;
+        let stored = query::watch(view, site.cluster, extent)?;
         Ok((stored, query::meta(view)?.group))
     });
     let Some((stored, group)) = found else {
@@ -117,7 +130,7 @@ async fn watch_kind(
         tide: site.term.tide.clone(),
         turns: site.turns.clone(),
         beats_from: site.term.begun,
-        ..WatchOptions::new(kind.clone(), marks::selector(group), seed)
+        ..WatchOptions::new(extent.clone(), marks::selector(group), seed)
     };
     let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api), rule));
     driver::run(Arc::clone(api), sink, options, stored, known).await;
@@ -133,13 +146,13 @@ pub(super) async fn ruled_anew(site: &Site, kind: &Kind, rule: Option<Revision>)
     }
 }
 
-/// Ends when nothing of the kind has been tracked for a while.
-async fn untracked(tracked: &mut watch::Receiver<Vec<Kind>>, kind: &Kind) {
+/// Ends when nothing of it has been tracked for a while.
+async fn untracked(tracked: &mut watch::Receiver<Extents>, extent: &Extent) {
     loop {
-        if tracked.wait_for(|tracked| !tracked.contains(kind)).await.is_err() {
+        if tracked.wait_for(|tracked| !tracked.all.contains(extent)).await.is_err() {
             return std::future::pending().await;
         }
-        let again = tracked.wait_for(|tracked| tracked.contains(kind));
+        let again = tracked.wait_for(|tracked| tracked.all.contains(extent));
         if tokio::time::timeout(Duration::from_millis(UNTRACKED_MS), again).await.is_err() {
             return;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tallyman_model::command::UpdateCluster;
 use tallyman_model::limits::FOREIGN_OF_CLUSTER_MAX;
 use tallyman_model::query::{self, FieldTest, Filter};
-use tallyman_model::record::{Foreign, ForeignSelector, Kind, Record, Resource};
+use tallyman_model::record::{Foreign, ForeignSelector, Kind, Record, Resource, WatchScope};
 use tallyman_model::selector::Selector;
 use tallyman_model::{Command, Ordinal, Phase};
 
@@ -50,6 +50,18 @@ impl World {
     fn observe_all(&self, observe: Vec<ForeignSelector>) {
         let (name, observe) = ("east".to_owned(), Some(observe));
         self.ok(Command::UpdateCluster(UpdateCluster { name, observe, ..UpdateCluster::default() }));
+    }
+
+    fn by_scope(&self, scope: WatchScope, namespaces: &[&str]) {
+        let namespaces = namespaces.iter().map(|name| (*name).to_owned()).collect();
+        let labels = Selector::default();
+        let observe = Some(vec![ForeignSelector { kind: Kind::Job, namespaces, labels }]);
+        let (name, watch) = ("east".to_owned(), Some((scope, Vec::new())));
+        self.ok(Command::UpdateCluster(UpdateCluster { name, observe, watch, ..UpdateCluster::default() }));
+    }
+
+    fn by_namespaces(&self, namespaces: &[&str]) {
+        self.by_scope(WatchScope::Namespaces, namespaces);
     }
 
     /// What others do on the cluster.
@@ -245,4 +257,40 @@ async fn what_others_run_is_shown_as_it_is_wherever_the_leader_dies() {
         );
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_namespaces_are_watched_one_by_one_what_others_run_is_shown_of_those_that_are_named() {
+    let mut world = World::new(1, &["east"]);
+    world.raise();
+    world.by_namespaces(&["desk", "risk"]);
+    let readable = ["desk", "risk"].map(str::to_owned).into();
+    world.east().with(|inner| inner.readable = Some(readable));
+    world.lead(None);
+    for (namespace, name) in [("desk", "a"), ("risk", "b"), ("ops", "c")] {
+        world.others(&job(namespace, name), Some(running()));
+    }
+    world.until_shown(&[("a", Phase::Running), ("b", Phase::Running)]).await;
+    world.others(&job("desk", "a"), None);
+    world.until_shown(&[("b", Phase::Running)]).await;
+    // A listing of one namespace says nothing of the other.
+    world.by_namespaces(&["risk"]);
+    world.others(&job("desk", "d"), Some(running()));
+    world.pass(Duration::from_secs(60)).await;
+    world.until_shown(&[("b", Phase::Running)]).await;
+    world.by_namespaces(&["desk", "risk"]);
+    world.until_shown(&[("b", Phase::Running), ("d", Phase::Running)]).await;
+    let watched = world.east().with(|inner| inner.extents.clone());
+    world.lead(None);
+    world.others(&job("desk", "d"), Some(complete()));
+    world.until_shown(&[("b", Phase::Running), ("d", Phase::Succeeded)]).await;
+    assert!(
+        watched.iter().all(|extent| ["desk", "risk"].contains(&extent.namespace.as_str())),
+        "{watched:?}"
+    );
+    assert!(world.east().with(|inner| inner.denied.is_empty()));
+    assert_eq!(world.cluster("east").message, "");
+    world.east().with(|inner| inner.readable = None);
+    world.by_scope(WatchScope::Cluster, &[]);
+    world.until_shown(&[("b", Phase::Running), ("c", Phase::Running), ("d", Phase::Succeeded)]).await;
 }

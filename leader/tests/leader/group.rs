@@ -96,10 +96,8 @@ async fn runs_end_over_a_real_group_and_go_on_when_the_leading_replica_stops() {
         credentials: Credentials::kubeconfig(kubeconfig.display().to_string(), None),
         cordoned: false,
         paused: false,
-        observe: Vec::new(),
         via: String::new(),
-        log_link: String::new(),
-        hub: Vec::new(),
+        ..AddCluster::default()
     };
     ask(&replicas[0].1, Command::AddCluster(add)).await;
     submit(&replicas[1].1, &env, "first").await;

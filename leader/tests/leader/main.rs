@@ -7,6 +7,7 @@ mod cursors;
 mod dead_letters;
 mod deployables;
 mod diagnoses;
+mod extents;
 mod failovers;
 mod fan_out;
 mod faults;

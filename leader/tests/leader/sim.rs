@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tallyman_cluster::{CallError, Deleted, RefusedKind};
 use tallyman_model::command::Observation;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tallyman_model::rule;
 use tokio::sync::watch;
 
@@ -17,8 +17,15 @@ pub(crate) type Name = (Kind, String, String);
 pub(crate) struct Event {
     pub(crate) version: u64,
     pub(crate) kind: Kind,
+    pub(crate) namespace: String,
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,
+}
+
+impl Event {
+    pub(crate) fn is_in(&self, extent: &Extent) -> bool {
+        self.kind == extent.kind && extent.covers(&self.namespace)
+    }
 }
 
 #[derive(Default)]
@@ -59,11 +66,29 @@ pub(crate) struct Inner {
     pub(crate) down: bool,
     /// Kinds that somebody watched.
     pub(crate) watched: BTreeSet<Kind>,
+    /// What somebody watched, each time that it was begun.
+    pub(crate) extents: Vec<Extent>,
     /// Nothing may be watched.
     pub(crate) unwatched: bool,
+    /// Where kinds may be listed and watched, if not everywhere.
+    pub(crate) readable: Option<BTreeSet<String>>,
+    /// What watches listed: who asks for one object only does not count, and sweeps are not told from watches.
+    pub(crate) listings: Vec<Extent>,
+    /// What was listed or watched though it may not be.
+    pub(crate) denied: Vec<Extent>,
     pub(crate) identity: String,
     /// Watches of an earlier one are closed.
     pub(crate) restores: u64,
+}
+
+impl Inner {
+    pub(crate) fn may_read(&mut self, extent: &Extent) -> Result<(), CallError> {
+        if self.readable.as_ref().is_none_or(|readable| readable.contains(&extent.namespace)) {
+            return Ok(());
+        }
+        self.denied.push(extent.clone());
+        Err(refused(403, RefusedKind::Forbidden))
+    }
 }
 
 /// The cluster. It lives longer than any leader.
@@ -128,7 +153,13 @@ impl Sim {
                 Some(object) => inner.objects.insert(name.clone(), object.clone()),
                 None => inner.objects.remove(name),
             };
-            inner.events.push(Event { version, kind: name.0.clone(), before, after });
+            inner.events.push(Event {
+                version,
+                kind: name.0.clone(),
+                namespace: name.1.clone(),
+                before,
+                after,
+            });
             version
         });
         self.changed.send_replace(version);

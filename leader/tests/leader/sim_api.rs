@@ -17,7 +17,7 @@ use tallyman_cluster::{
 };
 use tallyman_leader::{ClusterFactory, FactoryError};
 use tallyman_model::command::Observation;
-use tallyman_model::record::{Cluster, Kind};
+use tallyman_model::record::{Cluster, Extent, Kind};
 use tallyman_model::rule::event::Warning;
 use tallyman_model::rule::pod::Examined;
 use tallyman_model::rule::workload::Admission;
@@ -151,13 +151,23 @@ impl ClusterApi for Api {
         Box::pin(async move { Ok(kind.plural().unwrap_or("others").to_owned()) })
     }
 
-    fn list<'a>(&'a self, kind: &'a Kind, selector: &'a str, _: Option<&'a str>, _: u32) -> Call<'a, Page> {
+    fn list<'a>(
+        &'a self,
+        extent: &'a Extent,
+        selector: &'a str,
+        _: Option<&'a str>,
+        limit: u32,
+    ) -> Call<'a, Page> {
         Box::pin(self.read(move |sim| {
             sim.with(|inner| {
-                let objects = inner
-                    .objects
-                    .iter()
-                    .filter(|((of, _, _), object)| of == kind && selects(selector, object));
+                inner.may_read(extent)?;
+                if limit > 1 && extent.kind.is_watched() {
+                    inner.listings.push(extent.clone());
+                }
+                let kind = &extent.kind;
+                let objects = inner.objects.iter().filter(|((of, namespace, _), object)| {
+                    of == kind && extent.covers(namespace) && selects(selector, object)
+                });
                 let items =
                     objects.filter_map(|(_, object)| self.rules.borrow().project(kind, object)).collect();
                 let resource_version = inner.version.to_string();
@@ -178,8 +188,10 @@ impl ClusterApi for Api {
         }))
     }
 
-    fn watch<'a>(&'a self, kind: &'a Kind, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
+    fn watch<'a>(&'a self, extent: &'a Extent, selector: &'a str, from: &'a str) -> Call<'a, WatchStream> {
         Box::pin(self.read(move |sim| {
+            let kind = &extent.kind;
+            sim.with(|inner| inner.may_read(extent))?;
             let from: u64 = from.parse().expect("versions are numbers here");
             if sim.with(|inner| inner.unwatched) {
                 return Err(refused(403, RefusedKind::Forbidden));
@@ -189,9 +201,10 @@ impl ClusterApi for Api {
             }
             let restores = sim.with(|inner| {
                 inner.watched.insert(kind.clone());
+                inner.extents.push(extent.clone());
                 inner.restores
             });
-            let wanted = (kind.clone(), selector.to_owned(), self.rules.clone());
+            let wanted = (extent.clone(), selector.to_owned(), self.rules.clone());
             let state = (Arc::clone(&self.sim), self.sim.changed.subscribe(), from, wanted);
             let stream =
                 futures::stream::unfold(state, move |(sim, mut changed, mut at, wanted)| async move {
@@ -202,12 +215,12 @@ impl ClusterApi for Api {
                         }
                         let next = sim.with(|inner| {
                             let after = inner.events.partition_point(|event| event.version <= at);
-                            let event = inner.events[after..].iter().find(|event| event.kind == wanted.0)?;
+                            let event = inner.events[after..].iter().find(|event| event.is_in(&wanted.0))?;
                             at = event.version;
                             let rules = wanted.2.borrow();
                             Some(seen(
                                 &rules,
-                                &wanted.0,
+                                &wanted.0.kind,
                                 &wanted.1,
                                 event.before.as_ref(),
                                 event.after.as_ref(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tallyman_chaos::{Fault, Loss, Matching, RUN_FOR, SimulatedCluster, SimulatedClusterOptions, Verb};
 use tallyman_leader::{Leader, Options, Sockets};
 use tallyman_model::command::{AddCluster, AddMember, Found};
-use tallyman_model::record::{Credentials, Kind, Permit, Runnable};
+use tallyman_model::record::{Credentials, Extent, Kind, Permit, Runnable};
 use tallyman_model::{Command, Env, Phase, Principal, ReplicaId, Uid, manifest, query};
 use tokio::time::Instant;
 
@@ -52,10 +52,8 @@ impl Wired {
                 credentials: Credentials::kubeconfig(path.display().to_string(), None),
                 cordoned: false,
                 paused: false,
-                observe: Vec::new(),
                 via: String::new(),
-                log_link: String::new(),
-                hub: Vec::new(),
+                ..AddCluster::default()
             }));
             wired.clusters.push(cluster);
         }
@@ -212,7 +210,7 @@ async fn a_new_leader_resumes_every_watch_where_the_last_one_was_and_lists_nothi
     let is_resumable = |wired: &Wired, name: &String| {
         let watch = wired.state.look(|view| {
             let cluster = query::cluster(view, name).unwrap().unwrap().head.ordinal;
-            query::watch(view, cluster, &Kind::Job).unwrap()
+            query::watch(view, cluster, &Extent::everywhere(Kind::Job)).unwrap()
         });
         watch.is_some_and(|watch| !watch.cursor.is_empty())
     };

@@ -88,7 +88,7 @@ async fn a_rule_that_changed_while_nobody_led_counts_for_what_was_seen_before() 
             let east = world.cluster("east").head.ordinal;
             let version = world.east().with(|inner| inner.version.to_string());
             let watches = world.state.look(|view| tallyman_model::query::watches(view, east).unwrap());
-            watches.iter().any(|watch| watch.kind.is_other() && watch.cursor == version)
+            watches.iter().any(|watch| watch.extent.kind.is_other() && watch.cursor == version)
         })
         .await;
     world.life = None;

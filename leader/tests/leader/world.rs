@@ -56,10 +56,8 @@ impl World {
                 credentials: Credentials::default(),
                 cordoned: false,
                 paused: false,
-                observe: Vec::new(),
                 via: String::new(),
-                log_link: String::new(),
-                hub: Vec::new(),
+                ..AddCluster::default()
             }));
             world.sims.insert((*name).to_owned(), Sim::new(name));
         }

@@ -1,16 +1,16 @@
 //! Register a cluster.
 //!
-//! Reads the name and the members; writes the cluster. Refused when the name is taken (`AlreadyExists`), or no
-//! replica is in the datacenter that it is reached through (`Invalid`).
+//! Reads the name and the members; writes the cluster. Refused when the name is taken (`AlreadyExists`), no
+//! replica is in the datacenter that it is reached through, or its watches cannot cover what it is to observe (`Invalid`).
 
 use super::Principal;
-use crate::record::{Cluster, Credentials, ForeignSelector, Head, Hub, Record, Resource};
+use crate::record::{Cluster, Credentials, ForeignSelector, Head, Hub, Record, Resource, WatchScope};
 use crate::{Damaged, Done, Refusal, RefusalKind, Txn, Uid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A cluster to be registered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddCluster {
     /// Random, made by whoever took the request. Not the identity of the cluster itself.
     pub uid: Uid,
@@ -34,6 +34,10 @@ pub struct AddCluster {
     pub hub: Vec<String>,
     /// Which work is shown that was not submitted here.
     pub observe: Vec<ForeignSelector>,
+    /// Where on it kinds are watched and listed.
+    pub watch_scope: WatchScope,
+    /// See [`Cluster::watch_namespaces`].
+    pub watch_namespaces: Vec<String>,
 }
 
 impl AddCluster {
@@ -63,9 +67,14 @@ impl AddCluster {
             log_link: self.log_link.clone(),
             hub: Hub::of(&self.hub),
             observe: self.observe.clone(),
+            watch_scope: self.watch_scope,
+            watch_namespaces: self.watch_namespaces.clone(),
             timeline: 1,
             ..Cluster::default()
         };
+        if let Some(refusal) = cluster.unobservable() {
+            return Ok(Err(refusal));
+        }
         let record = txn.put(Record::Cluster(cluster))?;
         Ok(Ok(Done::with(txn, record)))
     }

@@ -56,10 +56,10 @@ impl Adopt {
         let (kind, items) = (self.item.kind.clone(), vec![Observation::clone(&self.item)]);
         let (cluster, timeline) = (self.cluster, self.timeline);
         let said = format!("{kind} {}/{}", self.item.namespace, self.item.name);
-        let plural = String::new();
-        let seen =
-            Observe { cluster, kind, plural, timeline, is_watch: false, cursor: None, rule: None, items }
-                .apply(txn)?;
+        let (namespace, plural) = (String::new(), String::new());
+        let (is_watch, cursor, rule) = (false, None, None);
+        let seen = Observe { cluster, kind, namespace, plural, timeline, is_watch, cursor, rule, items };
+        let seen = seen.apply(txn)?;
         txn.say(format!("attempt {number} was sent after the backup: {said}"));
         Ok(seen)
     }

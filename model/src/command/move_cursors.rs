@@ -3,8 +3,8 @@
 //! Reads the clusters; reads and writes the cursors. A move on a cluster that is gone, or of a timeline or a selection that is over,
 //! changes nothing: whoever resumes there begins anew anyway.
 
-use crate::record::{ForeignSelector, Kind, Record, Watch, is_older};
-use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn};
+use crate::record::{Extent, ForeignSelector, Record, Watch, is_older};
+use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn, limits};
 use serde::{Deserialize, Serialize};
 
 /// How far one watch has come.
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct CursorMove {
     /// The cluster.
     pub cluster: Ordinal,
-    /// The kind that is watched.
-    pub kind: Kind,
+    /// What is watched.
+    pub extent: Extent,
     /// What it selects, if it is of what was not submitted here.
     pub foreign: Option<ForeignSelector>,
     /// What the cluster calls it in paths; where it may not be known it is empty.
@@ -41,7 +41,7 @@ impl MoveCursors {
         for moved in &self.moves {
             let cluster = txn.cluster(moved.cluster)?;
             let is_watched =
-                |selector| cluster.as_ref().is_some_and(|cluster| cluster.observe.contains(selector));
+                |selector| cluster.as_ref().is_some_and(|cluster| cluster.observes(selector, &moved.extent));
             let is_wanted = moved.foreign.as_ref().is_none_or(is_watched);
             if cluster.as_ref().is_some_and(|cluster| cluster.timeline == moved.timeline) && is_wanted {
                 moved.take(txn, std::iter::empty())?;
@@ -55,7 +55,11 @@ impl MoveCursors {
 impl CursorMove {
     /// What the kind is called.
     pub(super) fn called(&self) -> &str {
-        if self.plural.is_empty() { self.kind.plural().unwrap_or(self.kind.as_str()) } else { &self.plural }
+        if self.plural.is_empty() {
+            self.extent.kind.plural().unwrap_or(self.extent.kind.as_str())
+        } else {
+            &self.plural
+        }
     }
 
     /// Moves the cursor; `versions` are those of the objects that came with it.
@@ -65,9 +69,9 @@ impl CursorMove {
         versions: impl Iterator<Item = &'v String>,
     ) -> Result<(), Damaged> {
         let is_foreign = self.foreign.is_some();
-        let hash = crate::index::watch_hash(self.cluster, &self.kind, is_foreign);
+        let hash = crate::index::watch_hash(self.cluster, &self.extent, is_foreign);
         let known = txn.find(Tag::Name, hash, |record| match record {
-            Record::Watch(watch) => watch.is_of(self.cluster, &self.kind, is_foreign).then_some(watch),
+            Record::Watch(watch) => watch.is_of(self.cluster, &self.extent, is_foreign).then_some(watch),
             _ => None,
         })?;
         let reached = self.reached(known.as_ref(), versions);
@@ -77,7 +81,10 @@ impl CursorMove {
         }
         let ordinal = match &known {
             Some(watch) => watch.ordinal,
-            None => txn.new_ordinal(),
+            None => {
+                make_room(txn, self.cluster)?;
+                txn.new_ordinal()
+            }
         };
         let is_same = |known: &Watch| known.timeline == self.timeline && known.foreign == self.foreign;
         let kept = known.filter(is_same);
@@ -88,7 +95,7 @@ impl CursorMove {
             ordinal,
             revision: Revision(0),
             cluster: self.cluster,
-            kind: self.kind.clone(),
+            extent: self.extent.clone(),
             foreign: self.foreign.clone(),
             plural: self.called().to_owned(),
             cursor,
@@ -109,4 +116,16 @@ impl CursorMove {
         };
         versions.fold(known.into_iter().chain(&self.cursor).fold(String::new(), newer), newer)
     }
+}
+
+/// Drops the cursor that was made first where there are too many. If that is of a watch that goes on, whoever leads next
+/// lists for it.
+fn make_room(txn: &mut Txn<'_>, cluster: Ordinal) -> Result<(), Damaged> {
+    if txn.count(Tag::Watches, cluster.0, limits::WATCHES_MAX)? < limits::WATCHES_MAX {
+        return Ok(());
+    }
+    for first in txn.ordinals(Tag::Watches, cluster.0, 1)? {
+        txn.remove(first, 0)?;
+    }
+    Ok(())
 }

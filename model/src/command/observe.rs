@@ -6,7 +6,7 @@
 //! on.
 
 use super::{CursorMove, settle};
-use crate::record::{Described, Kind, Object, ObjectState, Record, Runnable, Seen};
+use crate::record::{Described, Extent, Kind, Object, ObjectState, Record, Runnable, Seen};
 use crate::rule::Verdict;
 use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn, Uid};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ pub struct Observe {
     pub cluster: Ordinal,
     /// The kind that was watched or read.
     pub kind: Kind,
+    /// The namespace that the watch is of; empty: all.
+    pub namespace: String,
     /// What the cluster calls it in paths; of a read it may be empty.
     pub plural: String,
     /// The cluster's timeline as the leader knew it.
@@ -155,7 +157,7 @@ impl Observe {
     fn moved(&self) -> CursorMove {
         CursorMove {
             cluster: self.cluster,
-            kind: self.kind.clone(),
+            extent: Extent { kind: self.kind.clone(), namespace: self.namespace.clone() },
             foreign: None,
             plural: self.plural.clone(),
             timeline: self.timeline,

@@ -6,7 +6,7 @@
 //! its timeline has moved on, or it does not select that any more.
 
 use super::CursorMove;
-use crate::record::{Foreign, ForeignSelector, Kind, Owner, Record, Resource, Unshown};
+use crate::record::{Cluster, Extent, Foreign, ForeignSelector, Kind, Owner, Record, Resource, Unshown};
 use crate::rule::Verdict;
 use crate::{Damaged, Done, Ordinal, Refusal, Revision, Tag, Txn, limits, query};
 use serde::{Deserialize, Serialize};
@@ -97,6 +97,8 @@ pub struct ObserveForeign {
     pub cluster: Ordinal,
     /// What is selected there.
     pub selector: ForeignSelector,
+    /// The namespace that the watch is of; empty: all.
+    pub namespace: String,
     /// What the cluster calls the kind in paths.
     pub plural: String,
     /// The cluster's timeline as the leader knew it.
@@ -119,7 +121,8 @@ impl ObserveForeign {
         if cluster.timeline != self.timeline {
             return Ok(Err(Refusal::outdated("the cluster's timeline has moved on")));
         }
-        if !cluster.observe.contains(&self.selector) {
+        let moved = self.moved();
+        if !cluster.observes(&self.selector, &moved.extent) {
             return Ok(Err(Refusal::outdated("the cluster does not select that any more")));
         }
         let kind = &self.selector.kind;
@@ -139,12 +142,12 @@ impl ObserveForeign {
                 None => self.add(txn, item, &cluster.head.name, &mut room)?,
             }
         }
-        let moved = self.moved();
         let (count, called) = (self.items.len(), moved.called());
         txn.say(format!("{count} of {called} on {}, not submitted here", cluster.head.name));
-        if let Some(count) = self.unshown.filter(|count| *count != cluster.unshown(kind)) {
-            cluster.unshown.retain(|unshown| unshown.kind != *kind);
-            cluster.unshown.extend((count > 0).then(|| Unshown { kind: kind.clone(), count }));
+        let extent = &moved.extent;
+        if let Some(count) = self.unshown.filter(|count| *count != cluster.unshown_of(extent)) {
+            cluster.unshown.retain(|unshown| unshown.extent != *extent);
+            cluster.unshown.extend((count > 0).then(|| Unshown { extent: extent.clone(), count }));
             txn.put(Record::Cluster(cluster))?;
         }
         moved.take(txn, self.items.iter().map(|item| &item.resource_version))?;
@@ -155,7 +158,7 @@ impl ObserveForeign {
     fn moved(&self) -> CursorMove {
         CursorMove {
             cluster: self.cluster,
-            kind: self.selector.kind.clone(),
+            extent: Extent { kind: self.selector.kind.clone(), namespace: self.namespace.clone() },
             foreign: Some(self.selector.clone()),
             plural: self.plural.clone(),
             timeline: self.timeline,
@@ -261,22 +264,30 @@ impl Txn<'_> {
         Ok(found.is_some())
     }
 
-    /// Forgets what is shown of a cluster and was not submitted here, but for what `keep` selects by its kind.
-    pub(super) fn forget_foreign(
-        &mut self,
-        cluster: Ordinal,
-        keep: &[ForeignSelector],
-    ) -> Result<(), Damaged> {
-        let is_kept = |kind: &Kind| keep.iter().any(|selector| selector.kind == *kind);
+    /// Forgets what is shown of a cluster and was not submitted here, but for what `kept` selects by kind and namespace.
+    /// By other labels it is listed anew.
+    pub(super) fn forget_foreign(&mut self, cluster: Ordinal, kept: Option<&Cluster>) -> Result<(), Damaged> {
+        let observe = kept.map(|kept| kept.observe.as_slice()).unwrap_or_default();
+        let is_kept = |one: &Foreign| {
+            observe.iter().any(|selector| selector.kind == one.kind && selector.is_in(&one.head.namespace))
+        };
+        let is_watched = |extent: &Extent| {
+            kept.is_some_and(|kept| observe.iter().any(|selector| kept.observes(selector, extent)))
+        };
         let watches = self.ordinals(Tag::Watches, cluster.0, limits::WATCHES_MAX)?;
         for ordinal in self.foreign_of(cluster)?.into_iter().chain(watches) {
-            let goes = match self.record(ordinal)? {
-                Some(Record::Foreign(foreign)) => !is_kept(&foreign.kind),
-                Some(Record::Watch(watch)) => watch.foreign.is_some() && !is_kept(&watch.kind),
-                _ => false,
-            };
-            if goes {
-                self.remove(ordinal, 0)?;
+            match self.record(ordinal)? {
+                Some(Record::Foreign(one)) if !is_kept(&one) => self.remove(ordinal, 0)?,
+                Some(Record::Watch(watch)) if watch.foreign.is_some() && !is_watched(&watch.extent) => {
+                    self.remove(ordinal, 0)?;
+                }
+                Some(Record::Watch(mut watch))
+                    if watch.foreign.as_ref().is_some_and(|selector| !observe.contains(selector)) =>
+                {
+                    watch.cursor.clear();
+                    self.put(Record::Watch(watch))?;
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -85,7 +85,7 @@ pub(super) fn is_empty(txn: &Txn<'_>, cluster: Ordinal) -> Result<bool, Damaged>
 
 /// Removes a cluster's record with its watches' cursors.
 pub(super) fn take_out(txn: &mut Txn<'_>, cluster: Ordinal) -> Result<(), Damaged> {
-    txn.forget_foreign(cluster, &[])?;
+    txn.forget_foreign(cluster, None)?;
     for watch in txn.ordinals(Tag::Watches, cluster.0, limits::WATCHES_MAX)? {
         txn.remove(watch, 0)?;
     }

@@ -30,6 +30,7 @@ impl Sweep {
         let observe = Observe {
             cluster: self.cluster,
             kind: self.kind.clone(),
+            namespace: String::new(),
             plural: String::new(),
             timeline: self.timeline,
             is_watch: false,

@@ -3,10 +3,11 @@
 //! Reads the members, reads and writes the cluster; removes what is shown of it though it was not submitted here, and is
 //! not selected any more. Refused when there is none of that name (`NotFound`), it is not at the revision
 //! that was asked for, or is to be confirmed while what was written off with it is not given up yet (`Conflict`), or no
-//! replica is in the datacenter that it is to be reached through, or its hub says what it is to be changed in (`Invalid`).
+//! replica is in the datacenter that it is to be reached through, its watches cannot cover what it is to observe, or its hub
+//! says what it is to be changed in (`Invalid`).
 //! What tells of others no more lets go of those that followed it: they stay as they are.
 
-use crate::record::{Cluster, Credentials, ForeignSelector, Hub, Record, Resource};
+use crate::record::{Cluster, Credentials, ForeignSelector, Hub, Record, Resource, WatchScope};
 use crate::{Cause, Damaged, Done, Refusal, RefusalKind, Revision, Txn};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub struct UpdateCluster {
     pub hub: Option<Vec<String>>,
     /// Which work is shown that was not submitted here. What is not selected any more is forgotten.
     pub observe: Option<Vec<ForeignSelector>>,
+    /// Where on it kinds are watched and listed, and the namespaces that [`Cluster::watch_namespaces`] is to have.
+    pub watch: Option<(WatchScope, Vec<String>)>,
     /// The kube-system UID that the cluster shows now is accepted as its identity; ends a quarantine.
     pub confirm_identity: Option<String>,
 }
@@ -70,7 +73,13 @@ impl UpdateCluster {
         set(&mut cluster.paused, self.paused.as_ref());
         set(&mut cluster.log_link, self.log_link.as_ref());
         set(&mut cluster.observe, self.observe.as_ref());
-        cluster.unshown.retain(|unshown| cluster.observe.iter().any(|one| one.kind == unshown.kind));
+        if let Some((scope, namespaces)) = &self.watch {
+            cluster.watch_scope = *scope;
+            cluster.watch_namespaces.clone_from(namespaces);
+        }
+        if let Some(refusal) = cluster.unobservable() {
+            return Ok(Err(refusal));
+        }
         if let Some(uid) = &self.confirm_identity {
             if cluster.written_off.as_ref().is_some_and(|off| !off.done) {
                 let message = format!("what runs have on cluster {:?} is being given up still", self.name);
@@ -89,8 +98,9 @@ impl UpdateCluster {
         if cluster == before {
             return Ok(Ok(Done::unchanged(Record::Cluster(cluster))));
         }
-        if before.observe != cluster.observe {
-            txn.forget_foreign(cluster.head.ordinal, &cluster.observe)?;
+        if (&before.observe, before.watch_scope) != (&cluster.observe, cluster.watch_scope) {
+            cluster.forget_unshown();
+            txn.forget_foreign(cluster.head.ordinal, Some(&cluster))?;
         }
         txn.say(words(&before, &cluster));
         if before.hub != cluster.hub {
@@ -165,6 +175,8 @@ fn words(before: &Cluster, after: &Cluster) -> String {
         (before.log_link != after.log_link, "log link"),
         (before.hub != after.hub, "hub"),
         (before.observe != after.observe, "observe"),
+        (before.watch_scope != after.watch_scope, "watch scope"),
+        (before.watch_namespaces != after.watch_namespaces, "namespaces to be watched"),
         (before.head.labels != after.head.labels, "labels"),
         (before.head.annotations != after.head.annotations, "annotations"),
     ] {

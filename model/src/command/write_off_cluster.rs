@@ -48,7 +48,7 @@ impl WriteOffCluster {
             objects: 0,
             done: false,
         };
-        txn.forget_foreign(cluster.head.ordinal, &[])?;
+        txn.forget_foreign(cluster.head.ordinal, None)?;
         cluster.unshown.clear();
         cluster.message = off.words(name);
         cluster.written_off = Some(off);

@@ -174,7 +174,7 @@ fn below(key: &Key, high: &Bound<Triple>) -> bool {
 }
 
 /// All lookup tags in key order.
-const TAGS: [Tag; 25] = [
+const TAGS: [Tag; 26] = [
     Tag::Name,
     Tag::Uid,
     Tag::Receipt,
@@ -187,6 +187,7 @@ const TAGS: [Tag; 25] = [
     Tag::Active,
     Tag::Objects,
     Tag::Tracked,
+    Tag::Extents,
     Tag::Installed,
     Tag::Label,
     Tag::LabelKey,

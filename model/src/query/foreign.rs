@@ -1,7 +1,7 @@
 //! What is shown of clusters though it was not submitted here.
 
 use super::{by_uid, watch_of};
-use crate::record::{Foreign, Kind, Record, Watch};
+use crate::record::{Extent, Foreign, Kind, Record, Watch};
 use crate::{Damaged, Key, Ordinal, Tag, View, limits, lookup};
 
 /// The record of an object that was not submitted here.
@@ -47,12 +47,12 @@ pub fn foreign_room(view: &dyn View, cluster: Ordinal) -> Result<usize, Damaged>
     Ok((limits::FOREIGN_OF_CLUSTER_MAX + gone).saturating_sub(foreign_count(view, cluster)?))
 }
 
-/// The cursor of the watch of a kind that looks for what was not submitted here.
+/// The cursor of the watch of an extent that looks for what was not submitted here.
 ///
 /// # Errors
 /// [`Damaged`].
-pub fn foreign_watch(view: &dyn View, cluster: Ordinal, kind: &Kind) -> Result<Option<Watch>, Damaged> {
-    watch_of(view, cluster, kind, true)
+pub fn foreign_watch(view: &dyn View, cluster: Ordinal, extent: &Extent) -> Result<Option<Watch>, Damaged> {
+    watch_of(view, cluster, extent, true)
 }
 
 /// Where the lookups of all that is shown of a cluster begin, and where those behind them do.

@@ -1,7 +1,10 @@
 //! A workload cluster.
 
-use super::{Credentials, ForeignSelector, Head, Hub, Kind, Leaving, Miss, Profile, Unshown};
-use crate::{Ordinal, ReplicaId, time};
+use super::{
+    Credentials, Extent, ForeignSelector, Head, Hub, Kind, Leaving, Miss, Profile, Unshown, WatchScope,
+};
+use crate::limits::OBSERVE_WATCHES_MAX;
+use crate::{Cause, Ordinal, Refusal, RefusalKind, ReplicaId, time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -67,6 +70,10 @@ pub struct Cluster {
     pub observe: Vec<ForeignSelector>,
     /// What of it is not shown.
     pub unshown: Vec<Unshown>,
+    /// Where on it kinds are watched and listed.
+    pub watch_scope: WatchScope,
+    /// Namespaces in which that is done also while nothing is there, if it is done by namespaces; sorted.
+    pub watch_namespaces: Vec<String>,
     /// Its identity: the UID of its kube-system namespace; `None` until first contact.
     pub kube_system_uid: Option<String>,
     /// The Kubernetes version that it reports.
@@ -88,8 +95,8 @@ pub struct Cluster {
     pub relayed_by: Option<ReplicaId>,
     /// The words of the last failure.
     pub message: String,
-    /// Of which kinds it refuses our watches, or has none: the plural where it is known here, else the kind; sorted, at
-    /// most [`UNWATCHED_MAX`](crate::limits::UNWATCHED_MAX).
+    /// What it refuses our watches of, or has none of: the plural where it is known here, else the kind, and behind it
+    /// ` in NAMESPACE` if it is watched there only; sorted, at most [`UNWATCHED_MAX`](crate::limits::UNWATCHED_MAX).
     pub unwatched: Vec<String>,
     /// The last finished sweep, ms since 1970; 0: none yet.
     pub swept_ms: u64,
@@ -149,10 +156,52 @@ impl Cluster {
         self.hub.as_ref().is_some_and(|hub| hub.namespaces.iter().any(|known| known == namespace))
     }
 
+    /// True if it selects that, and one of the watches for it is that of the extent.
+    #[must_use]
+    pub fn observes(&self, selector: &ForeignSelector, extent: &Extent) -> bool {
+        self.observe.contains(selector) && selector.extents(self.watch_scope).contains(extent)
+    }
+
+    /// Why its watches cannot cover what it is to observe, with what to change.
+    pub(crate) fn unobservable(&self) -> Option<Refusal> {
+        if self.watch_scope == WatchScope::Cluster {
+            return None;
+        }
+        let unnamed = self.observe.iter().enumerate().filter(|(_, one)| one.namespaces.is_empty());
+        let mut causes: Vec<Cause> = unnamed
+            .map(|(at, _)| Cause {
+                field: format!("spec.observe[{at}].namespaces"),
+                message: "must name the namespaces: with watchScope Namespaces nothing is watched in all"
+                    .to_owned(),
+            })
+            .collect();
+        if self.observe.iter().map(|one| one.namespaces.len()).sum::<usize>() > OBSERVE_WATCHES_MAX {
+            let message = format!(
+                "at most {OBSERVE_WATCHES_MAX} namespaces in all with watchScope Namespaces: each is a watch"
+            );
+            causes.push(Cause { field: "spec.observe".to_owned(), message });
+        }
+        let words = format!("cluster {:?} cannot be observed so", self.head.name);
+        (!causes.is_empty()).then(|| Refusal { causes, ..Refusal::new(RefusalKind::Invalid, words) })
+    }
+
     /// How much of a kind is selected and not shown.
     #[must_use]
     pub fn unshown(&self, kind: &Kind) -> u64 {
-        self.unshown.iter().find(|unshown| unshown.kind == *kind).map_or(0, |unshown| unshown.count)
+        self.unshown.iter().filter(|unshown| unshown.extent.kind == *kind).map(|unshown| unshown.count).sum()
+    }
+
+    /// Forgets how much there was of what is not selected any more.
+    pub(crate) fn forget_unshown(&mut self) {
+        let extents: Vec<Extent> =
+            self.observe.iter().flat_map(|selector| selector.extents(self.watch_scope)).collect();
+        self.unshown.retain(|unshown| extents.contains(&unshown.extent));
+    }
+
+    /// How much of that it was when the watch of the extent counted it last.
+    #[must_use]
+    pub fn unshown_of(&self, extent: &Extent) -> u64 {
+        self.unshown.iter().find(|unshown| unshown.extent == *extent).map_or(0, |unshown| unshown.count)
     }
 
     /// True if kube writes may be sent to it now.

@@ -1,6 +1,6 @@
 //! Work on a cluster that was not submitted here, and that its `observe` selects: shown, and never touched.
 
-use super::{Head, Kind, is_older};
+use super::{Extent, Head, Kind, WatchScope, is_older};
 use crate::command::Sighting;
 use crate::rule::Verdict;
 use crate::selector::Selector;
@@ -27,13 +27,23 @@ impl ForeignSelector {
         self.namespaces.is_empty()
             || self.namespaces.binary_search_by(|one| one.as_str().cmp(namespace)).is_ok()
     }
+
+    /// What is watched for it on a cluster of that scope: the kind, or the kind in each of its namespaces.
+    #[must_use]
+    pub fn extents(&self, scope: WatchScope) -> Vec<Extent> {
+        let in_one = |namespace: &String| Extent { kind: self.kind.clone(), namespace: namespace.clone() };
+        match scope {
+            WatchScope::Cluster => vec![Extent::everywhere(self.kind.clone())],
+            WatchScope::Namespaces => self.namespaces.iter().map(in_one).collect(),
+        }
+    }
 }
 
-/// Selected objects of one kind that are not shown, since there are too many.
+/// Selected objects of one extent that are not shown, since there are too many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unshown {
-    /// Their kind.
-    pub kind: Kind,
+    /// What they are, and where.
+    pub extent: Extent,
     /// How many there were when it was counted last.
     pub count: u64,
 }

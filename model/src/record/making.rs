@@ -1,6 +1,6 @@
 //! How far the making of an object has come: sent differs from created, and created from observed.
 
-use super::{Cluster, Kind, Object, ObjectState, Runnable};
+use super::{Cluster, Extent, Kind, Object, ObjectState, Runnable};
 use crate::limits;
 use serde::{Deserialize, Serialize};
 
@@ -66,10 +66,11 @@ impl Runnable {
 }
 
 impl Cluster {
-    /// False if the cluster refuses our watches of the kind, or does not have it.
+    /// False if the cluster refuses our watches of the kind in the namespace, or does not have it.
     #[must_use]
-    pub fn lets_watch(&self, kind: &Kind) -> bool {
-        let name = kind.plural().unwrap_or(kind.as_str());
-        !self.unwatched.iter().any(|unwatched| unwatched == name)
+    pub fn lets_watch(&self, kind: &Kind, namespace: &str) -> bool {
+        let everywhere = Extent::everywhere(kind.clone());
+        let names = [everywhere.called(), Extent { namespace: namespace.to_owned(), ..everywhere }.called()];
+        !self.unwatched.iter().any(|unwatched| names.contains(unwatched))
     }
 }

@@ -1,6 +1,6 @@
 //! How far a watch has come.
 
-use super::{ForeignSelector, Kind};
+use super::{Extent, ForeignSelector};
 use crate::{Ordinal, Revision};
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,8 @@ pub struct Watch {
     pub revision: Revision,
     /// The cluster that is watched.
     pub cluster: Ordinal,
-    /// The kind that is watched.
-    pub kind: Kind,
+    /// What is watched.
+    pub extent: Extent,
     /// What it selects, if it is of what was not submitted here; `None`: it is of what the group made. What was read
     /// under another selection is listed anew.
     pub foreign: Option<ForeignSelector>,
@@ -35,9 +35,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// True if it is that of a kind on a cluster, of what the group made or of what was not submitted here.
+    /// True if it is that of an extent of a cluster, of what the group made or of what was not submitted here.
     #[must_use]
-    pub fn is_of(&self, cluster: Ordinal, kind: &Kind, is_foreign: bool) -> bool {
-        (self.cluster, &self.kind, self.foreign.is_some()) == (cluster, kind, is_foreign)
+    pub fn is_of(&self, cluster: Ordinal, extent: &Extent, is_foreign: bool) -> bool {
+        (self.cluster, &self.extent, self.foreign.is_some()) == (cluster, extent, is_foreign)
     }
 }

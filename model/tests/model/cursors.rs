@@ -10,7 +10,7 @@ impl World {
         let cluster = self.cluster(cluster);
         CursorMove {
             cluster: cluster.head.ordinal,
-            kind,
+            extent: Extent::everywhere(kind),
             foreign: None,
             plural: String::new(),
             timeline: cluster.timeline,
@@ -20,7 +20,9 @@ impl World {
     }
 
     fn cursor(&self, cluster: &str, kind: &Kind) -> Option<(String, String, u64)> {
-        let watch = query::watch(&self.view, self.cluster(cluster).head.ordinal, kind).unwrap();
+        let watch =
+            query::watch(&self.view, self.cluster(cluster).head.ordinal, &Extent::everywhere(kind.clone()))
+                .unwrap();
         watch.map(|watch| (watch.cursor, watch.reached, watch.observed_ms))
     }
 }

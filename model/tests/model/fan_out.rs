@@ -21,10 +21,8 @@ impl World {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
-            observe: Vec::new(),
             via: String::new(),
-            log_link: String::new(),
-            hub: Vec::new(),
+            ..AddCluster::default()
         }));
     }
 

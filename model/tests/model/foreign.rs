@@ -3,7 +3,7 @@
 use crate::world::World;
 use serde_json::{Value, json};
 use tallyman_model::command::*;
-use tallyman_model::limits::{FOREIGN_OF_CLUSTER_MAX, FOREIGN_TTL_MS};
+use tallyman_model::limits::{FOREIGN_OF_CLUSTER_MAX, FOREIGN_TTL_MS, OBSERVE_NAMESPACES_MAX};
 use tallyman_model::query::{FieldTest, Filter};
 use tallyman_model::record::*;
 use tallyman_model::selector::Selector;
@@ -52,6 +52,7 @@ fn command(world: &World, items: Vec<Sighting>) -> ObserveForeign {
     ObserveForeign {
         cluster: east.head.ordinal,
         selector: selector(Kind::Job),
+        namespace: String::new(),
         plural: "jobs".to_owned(),
         timeline: east.timeline,
         cursor: Some("200".to_owned()),
@@ -135,7 +136,7 @@ fn nothing_is_ever_due_of_it_and_it_counts_nowhere() {
     assert_eq!(query::tracked(&world.view, east).unwrap(), [Kind::Job, Kind::ConfigMap]);
     assert!(query::claimants(&world.view, east, &Kind::Job, "ops", "nightly-1").unwrap().is_empty());
     assert!(query::watches(&world.view, east).unwrap().is_empty(), "the cursor is not that of what is ours");
-    let watch = query::foreign_watch(&world.view, east, &Kind::Job).unwrap().unwrap();
+    let watch = query::foreign_watch(&world.view, east, &Extent::everywhere(Kind::Job)).unwrap().unwrap();
     assert_eq!((watch.cursor.as_str(), watch.foreign), ("200", Some(selector(Kind::Job))));
 }
 
@@ -266,7 +267,7 @@ fn what_is_not_selected_any_more_is_forgotten_with_its_cursor() {
     observes(&mut world, "east", vec![workflow()]);
     let east = world.cluster("east").head.ordinal;
     assert!(shown(&world).is_empty());
-    assert_eq!(query::foreign_watch(&world.view, east, &Kind::Job).unwrap(), None);
+    assert_eq!(query::foreign_watch(&world.view, east, &Extent::everywhere(Kind::Job)).unwrap(), None);
     assert_eq!(world.run(Command::ObserveForeign(stale)).unwrap_err().kind, RefusalKind::Outdated);
     for removes in [true, false] {
         observes(&mut world, "east", vec![selector(Kind::Job)]);
@@ -294,4 +295,80 @@ fn of_a_kind_without_a_rule_it_is_said_that_it_is_there() {
     let [one] = shown_of(&world, &spark).try_into().unwrap();
     assert_eq!((one.phase, one.reason_word()), (Phase::Running, "NoStatusRule"));
     assert_eq!(one.words(), "no status rule says how a SparkApplication does: it is there");
+}
+
+/// Looks at Jobs in these namespaces, each watched by itself.
+fn by_namespaces(world: &mut World, namespaces: &[&str]) -> Result<Done, Refusal> {
+    let namespaces = namespaces.iter().map(|&name| name.to_owned()).collect();
+    world.run(Command::UpdateCluster(UpdateCluster {
+        name: "east".to_owned(),
+        observe: Some(vec![ForeignSelector { namespaces, ..selector(Kind::Job) }]),
+        watch: Some((WatchScope::Namespaces, Vec::new())),
+        ..UpdateCluster::default()
+    }))
+}
+
+/// What the watch of one namespace said, that so many are not shown, and how far it has come.
+fn in_one(world: &World, namespace: &str, unshown: u64) -> Command {
+    let item = Sighting { namespace: namespace.to_owned(), ..job(namespace, 100, json!({})) };
+    let selector = world.cluster("east").observe[0].clone();
+    let (namespace, unshown) = (namespace.to_owned(), Some(unshown));
+    Command::ObserveForeign(ObserveForeign { selector, namespace, unshown, ..command(world, vec![item]) })
+}
+
+#[test]
+fn where_namespaces_are_watched_one_by_one_each_has_a_cursor_and_a_count_of_its_own() {
+    let mut world = World::upgraded();
+    by_namespaces(&mut world, &["desk", "ops"]).unwrap();
+    for (namespace, unshown) in [("desk", 2), ("ops", 3)] {
+        let said = in_one(&world, namespace, unshown);
+        world.ok(said);
+    }
+    let cursor = |world: &World, namespace: &str| {
+        let extent = Extent { kind: Kind::Job, namespace: namespace.to_owned() };
+        let watch = query::foreign_watch(&world.view, world.cluster("east").head.ordinal, &extent).unwrap();
+        watch.map(|watch| watch.cursor)
+    };
+    assert_eq!((world.cluster("east").unshown(&Kind::Job), shown(&world).len()), (5, 2));
+    assert_eq!(cursor(&world, "ops").as_deref(), Some("200"));
+    assert_eq!(world.run(in_one(&world, "", 0)).unwrap_err().kind, RefusalKind::Outdated);
+    let stale = in_one(&world, "ops", 3);
+    by_namespaces(&mut world, &["desk"]).unwrap();
+    assert_eq!((world.cluster("east").unshown(&Kind::Job), shown(&world).len()), (2, 1));
+    assert_eq!(
+        (cursor(&world, "ops"), cursor(&world, "desk").as_deref()),
+        (None, Some("")),
+        "all is listed anew"
+    );
+    assert_eq!(world.run(stale).unwrap_err().kind, RefusalKind::Outdated);
+    let said = in_one(&world, "desk", 0);
+    world.ok(said);
+    let (name, watch) = ("east".to_owned(), Some((WatchScope::Cluster, Vec::new())));
+    world.ok(Command::UpdateCluster(UpdateCluster { name, watch, ..UpdateCluster::default() }));
+    assert_eq!((cursor(&world, "desk"), shown(&world).len()), (None, 1), "it is selected still");
+}
+
+#[test]
+fn where_namespaces_are_watched_one_by_one_an_observe_names_them() {
+    let mut world = World::upgraded();
+    let refusal = by_namespaces(&mut world, &[]).unwrap_err();
+    assert_eq!((refusal.kind, refusal.causes.len()), (RefusalKind::Invalid, 1));
+    assert_eq!(refusal.causes[0].field, "spec.observe[0].namespaces");
+    observes(&mut world, "east", vec![selector(Kind::Job)]);
+    let (name, watch) = ("east".to_owned(), Some((WatchScope::Namespaces, Vec::new())));
+    let rescoped = UpdateCluster { name, watch, ..UpdateCluster::default() };
+    assert_eq!(world.run(Command::UpdateCluster(rescoped)).unwrap_err().kind, RefusalKind::Invalid);
+    let many: Vec<ForeignSelector> = ["a", "b", "c"]
+        .iter()
+        .map(|kind| ForeignSelector {
+            kind: Kind::parse(&format!("{kind}.io/v1"), "Work").unwrap(),
+            namespaces: (0..OBSERVE_NAMESPACES_MAX).map(|number| format!("n-{number}")).collect(),
+            labels: Selector::default(),
+        })
+        .collect();
+    observes(&mut world, "west", many);
+    let (name, watch) = ("west".to_owned(), Some((WatchScope::Namespaces, Vec::new())));
+    let refusal =
+        world.run(Command::UpdateCluster(UpdateCluster { name, watch, ..UpdateCluster::default() }));
+    assert_eq!(refusal.unwrap_err().causes[0].field, "spec.observe");
 }

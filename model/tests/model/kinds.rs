@@ -81,6 +81,7 @@ fn the_cursors_of_a_cluster_go_with_it() {
     world.ok(Command::Observe(Observe {
         cluster,
         kind,
+        namespace: String::new(),
         plural,
         timeline,
         is_watch: true,

@@ -161,10 +161,11 @@ fn which_kinds_a_cluster_does_not_let_be_watched_is_kept_while_it_is_reached() {
     };
     world.ok(contact(true, vec!["jobs".to_owned()]));
     assert!(
-        !world.cluster("east").lets_watch(&Kind::Job) && world.cluster("east").lets_watch(&Kind::Workflow)
+        !world.cluster("east").lets_watch(&Kind::Job, "risk")
+            && world.cluster("east").lets_watch(&Kind::Workflow, "risk")
     );
     world.ok(contact(false, Vec::new()));
-    assert!(!world.cluster("east").lets_watch(&Kind::Job), "who is not reached says nothing");
+    assert!(!world.cluster("east").lets_watch(&Kind::Job, "risk"), "who is not reached says nothing");
     world.ok(contact(true, Vec::new()));
-    assert!(world.cluster("east").lets_watch(&Kind::Job));
+    assert!(world.cluster("east").lets_watch(&Kind::Job, "risk"));
 }

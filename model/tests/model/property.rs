@@ -135,6 +135,7 @@ fn take(world: &mut World, oracle: &mut Oracle, step: &Step) {
             let (cluster, timeline) = (sent.cluster, 1);
             let cursor = Some(version.to_string());
             let _ = world.run(Command::Observe(Observe {
+                namespace: String::new(),
                 plural: String::new(),
                 cluster,
                 kind: item.kind.clone(),

@@ -60,6 +60,7 @@ fn observe(world: &mut World, items: Vec<Observation>) {
     world.ok(Command::Observe(Observe {
         cluster,
         kind,
+        namespace: String::new(),
         plural,
         timeline,
         is_watch: true,
@@ -98,7 +99,11 @@ fn a_run_of_a_kind_with_a_rule_ends_as_the_rule_says() {
     let run = world.get("pi");
     assert_eq!((run.phase, run.message.as_str()), (Phase::Succeeded, "3.14"));
     let watches = query::watches(&world.view, world.cluster("east").head.ordinal).unwrap();
-    assert_eq!(watches[0].rule, world.rules().revision(&watches[0].kind), "the cursor says by which rule");
+    assert_eq!(
+        watches[0].rule,
+        world.rules().revision(&watches[0].extent.kind),
+        "the cursor says by which rule"
+    );
 }
 
 #[test]

@@ -15,10 +15,8 @@ fn plant(via: &str) -> Command {
         credentials: Credentials::default(),
         cordoned: false,
         paused: false,
-        observe: Vec::new(),
         via: via.to_owned(),
-        log_link: String::new(),
-        hub: Vec::new(),
+        ..AddCluster::default()
     })
 }
 

@@ -37,6 +37,7 @@ fn say(world: &mut World, version: &str, status: Value) {
     world.ok(Command::Observe(Observe {
         cluster,
         kind,
+        namespace: String::new(),
         plural: String::new(),
         timeline,
         is_watch: true,

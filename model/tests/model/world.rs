@@ -41,10 +41,8 @@ impl World {
                 credentials: Credentials::default(),
                 cordoned: false,
                 paused: false,
-                observe: Vec::new(),
                 via: String::new(),
-                log_link: String::new(),
-                hub: Vec::new(),
+                ..AddCluster::default()
             }));
             let cluster = world.cluster(name).head.ordinal;
             world.contact(cluster, &format!("{name}-identity"));
@@ -231,6 +229,7 @@ impl World {
         self.ok(Command::Observe(Observe {
             cluster,
             kind: Kind::Job,
+            namespace: String::new(),
             plural,
             timeline,
             is_watch: true,

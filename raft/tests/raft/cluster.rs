@@ -280,10 +280,8 @@ pub(crate) fn write(number: u64) -> Proposal {
         credentials: Credentials::default(),
         cordoned: true,
         paused: true,
-        observe: Vec::new(),
         via: String::new(),
-        log_link: String::new(),
-        hub: Vec::new(),
+        ..AddCluster::default()
     });
     Proposal { by: Principal { user: "test".to_owned(), ..Principal::default() }, key: None, command }
 }

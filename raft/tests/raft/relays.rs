@@ -76,9 +76,7 @@ async fn register(cluster: &Cluster, via: &str) -> Ordinal {
         via: via.to_owned(),
         cordoned: false,
         paused: false,
-        observe: Vec::new(),
-        log_link: String::new(),
-        hub: Vec::new(),
+        ..AddCluster::default()
     };
     decide(cluster.group(leader), Command::AddCluster(add)).await;
     let found = cluster.group(leader).reader().now(|view, _| query::cluster(view, "plant"));

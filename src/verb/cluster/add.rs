@@ -9,6 +9,7 @@ use crate::verb::ChangeOptions;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+use tallyman_model::record::WatchScope;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -17,6 +18,7 @@ Examples:
   tallyman cluster add north --kubeconfig /etc/tallyman/north.kubeconfig --cordoned
   tallyman cluster add plant --kubeconfig /etc/tallyman/plant.kubeconfig --via paris
   tallyman cluster add fleet --kubeconfig /etc/tallyman/fleet.kubeconfig --hub clusters --cordoned
+  tallyman cluster add shared --kubeconfig /etc/tallyman/shared.kubeconfig --watch-namespace risk
 
 The kubeconfig stays where it is: every replica reads it there. tallyman cluster test tries one from this machine.
 --via is for a cluster that not every datacenter reaches: wherever the leader is, it connects through the replicas there.
@@ -52,6 +54,9 @@ pub(super) struct Add {
     /// Where the logs of its Pods are read: a URL with {namespace}, {name}, {uid}, {pod} and {cluster} to be filled in
     #[arg(long, value_name = "URL")]
     log_link: Option<String>,
+    /// Watch it by namespaces: those where work is, and these. For an account without rights on the whole cluster
+    #[arg(long = "watch-namespace", value_name = "NS")]
+    watch_namespaces: Vec<String>,
     #[command(flatten)]
     change: ChangeOptions,
     #[command(flatten)]
@@ -67,6 +72,10 @@ impl Add {
             spec.extend(self.cordoned.then(|| ("cordoned".to_owned(), json!(true))));
             let hub = (!self.hubs.is_empty()).then(|| json!({"namespaces": self.hubs}));
             spec.extend(hub.map(|hub| ("hub".to_owned(), hub)));
+            if !self.watch_namespaces.is_empty() {
+                spec.insert("watchScope".to_owned(), json!(WatchScope::Namespaces.as_str()));
+                spec.insert("watchNamespaces".to_owned(), json!(self.watch_namespaces));
+            }
             spec.extend(self.log_link.map(|template| ("logLink".to_owned(), json!(template))));
         }
         let repeat = format!("tallyman cluster add {} --kubeconfig {}", self.name, path.display());

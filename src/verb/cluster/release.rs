@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use tallyman_cluster::{CallError, ClusterApi, ConnectOptions, KubeApi, RefusedKind};
 use tallyman_model::command::Observation;
 use tallyman_model::manifest::marks;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 use tallyman_model::{Env as _, GroupId, explain, time};
 
 /// Objects of one page.
@@ -95,9 +95,10 @@ impl Release {
             Some(group) => format!("{}={group}", marks::GROUP),
             None => marks::GROUP.to_owned(),
         };
+        let everywhere = Extent::everywhere(kind.clone());
         let mut next: Option<String> = None;
         loop {
-            let page = match api.list(kind, &selector, next.as_deref(), PAGE_MAX).await {
+            let page = match api.list(&everywhere, &selector, next.as_deref(), PAGE_MAX).await {
                 Ok(page) => page,
                 // A kind that is not installed there has nothing to be released.
                 Err(error)

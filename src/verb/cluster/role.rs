@@ -4,7 +4,9 @@ use crate::exit::Failure;
 use crate::output::yaml;
 use crate::screen::Screen;
 use serde_json::{Value, json};
-use tallyman_cluster::{Right, Scope, VERSION_PATH, hub_rights, right_to_observe, rights, rights_of};
+use tallyman_cluster::{
+    IDENTITY_NAMESPACE, Right, Scope, VERSION_PATH, hub_rights, right_to_observe, rights, rights_of,
+};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
@@ -13,9 +15,13 @@ Examples:
   tallyman cluster role --namespace risk | kubectl apply --server-side -f -
   kubectl create token tallyman -n tallyman --duration 2160h
   tallyman cluster role --without-optional       # only what runs need
+  tallyman cluster role --namespace risk --namespaced   # for a cluster that is watched by namespaces
 
 Pods, Events and Workloads of Kueue are listed to say why a run does not start or has failed. Without that right all
-else works, and what is not known is said. It asks nobody.";
+else works, and what is not known is said. With --namespaced nothing is allowed on the whole cluster: beside the Roles of
+the namespaces there is one in kube-system, by which that namespace itself may be read, whose UID is the cluster's identity.
+Name those that work may go to and those that the cluster's `observe` names, and register it with --watch-namespace. Only
+what a hub tells is read in all namespaces there, too. It asks nobody.";
 
 /// Print the account and the roles that a cluster must give Tallyman
 #[derive(Debug, clap::Args)]
@@ -43,6 +49,9 @@ pub(super) struct Role {
     /// Leave out what runs do as well without
     #[arg(long)]
     without_optional: bool,
+    /// Roles of namespaces alone, for a cluster that is registered with --watch-namespace
+    #[arg(long, requires = "namespaces")]
+    namespaced: bool,
 }
 
 /// What a cluster calls a kind: `PLURAL.GROUP`, of the core group `PLURAL`.
@@ -74,53 +83,57 @@ impl Role {
 
     fn documents(&self) -> Vec<Value> {
         let more = self.resources.iter().flat_map(|one| rights_of(&one.group, &one.plural));
-        let hub = hub_rights().into_iter().filter(|_| self.hub);
         let seen = self.observed.iter().map(|one| right_to_observe(&one.group, &one.plural));
-        let (everywhere, work): (Vec<Right<'_>>, Vec<Right<'_>>) = self
-            .rights()
-            .chain(more)
-            .chain(hub)
-            .chain(seen)
-            .partition(|right| self.namespaces.is_empty() || right.scope != Scope::Work);
-        let mut rules: Vec<Value> = everywhere.iter().map(rule).collect();
-        rules.push(json!({"nonResourceURLs": [VERSION_PATH], "verbs": ["get"]}));
-        let mut documents = vec![
-            json!({
-                "apiVersion": "v1", "kind": "ServiceAccount",
-                "metadata": {"name": self.account, "namespace": self.account_namespace},
-                "automountServiceAccountToken": false,
-            }),
-            self.role("ClusterRole", None, rules),
-            self.binding("ClusterRole", None),
-        ];
+        let hub = hub_rights().into_iter().filter(|_| self.hub);
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": self.account, "namespace": self.account_namespace},
+            "automountServiceAccountToken": false,
+        });
+        let (elsewhere, work): (Vec<Right<'_>>, Vec<Right<'_>>) =
+            self.rights().chain(more).chain(seen).partition(|right| match right.scope {
+                Scope::Object(_) => true,
+                Scope::Cluster => !self.namespaced,
+                Scope::Work => self.namespaces.is_empty(),
+            });
+        let mut rules: Vec<Value> = elsewhere.iter().map(rule).collect();
+        let of_hub = hub.map(|right| rule(&right));
+        let mut documents = vec![account];
+        if self.namespaced {
+            // To read a namespace itself is a right in it. The version everybody may read who has an account.
+            let name = format!("{}-identity", self.account);
+            documents.extend(self.granted(Some(IDENTITY_NAMESPACE), &name, rules));
+            rules = of_hub.collect();
+        } else {
+            rules.extend(of_hub);
+            rules.push(json!({"nonResourceURLs": [VERSION_PATH], "verbs": ["get"]}));
+        }
+        if !rules.is_empty() {
+            documents.extend(self.granted(None, &self.account, rules));
+        }
         for namespace in &self.namespaces {
-            documents.push(self.role("Role", Some(namespace), work.iter().map(rule).collect()));
-            documents.push(self.binding("Role", Some(namespace)));
+            documents.extend(self.granted(Some(namespace), &self.account, work.iter().map(rule).collect()));
         }
         documents
     }
 
-    fn role(&self, kind: &str, namespace: Option<&str>, rules: Vec<Value>) -> Value {
+    /// A role with its binding, in a namespace or in the whole cluster.
+    fn granted(&self, namespace: Option<&str>, name: &str, rules: Vec<Value>) -> [Value; 2] {
         let api_version = format!("{RBAC}/v1");
-        json!({"apiVersion": api_version, "kind": kind, "metadata": self.metadata(namespace), "rules": rules})
-    }
-
-    fn binding(&self, kind: &str, namespace: Option<&str>) -> Value {
-        json!({
-            "apiVersion": format!("{RBAC}/v1"), "kind": format!("{kind}Binding"),
-            "metadata": self.metadata(namespace),
-            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": self.account},
+        let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
+        let metadata = match namespace {
+            Some(namespace) => json!({"name": name, "namespace": namespace}),
+            None => json!({"name": name}),
+        };
+        let role = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata, "rules": rules});
+        let binding = json!({
+            "apiVersion": api_version, "kind": format!("{kind}Binding"), "metadata": metadata,
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name},
             "subjects": [
                 {"kind": "ServiceAccount", "name": self.account, "namespace": self.account_namespace},
             ],
-        })
-    }
-
-    fn metadata(&self, namespace: Option<&str>) -> Value {
-        match namespace {
-            Some(namespace) => json!({"name": self.account, "namespace": namespace}),
-            None => json!({"name": self.account}),
-        }
+        });
+        [role, binding]
     }
 }
 
@@ -142,6 +155,7 @@ mod tests {
             account: "tallyman".to_owned(),
             account_namespace: "ops".to_owned(),
             without_optional: false,
+            namespaced: false,
             resources: Vec::new(),
             hub: false,
             observed: Vec::new(),
@@ -173,13 +187,39 @@ mod tests {
 
     #[test]
     fn what_a_hub_tells_is_only_read_and_only_where_it_is_one() {
-        let documents = Role { hub: true, ..role(&["risk"]) }.documents();
-        let rules =
-            documents.get(1).and_then(|one| one.pointer("/rules")?.as_array()).cloned().unwrap_or_default();
-        let of_hub = rules.iter().filter(|rule| rule.to_string().contains("multicluster.x-k8s.io"));
-        let verbs: Vec<_> = of_hub.filter_map(|rule| rule.pointer("/verbs")).collect();
-        assert_eq!(verbs, [&json!(["list", "watch"]), &json!(["list", "watch"])]);
+        for namespaced in [false, true] {
+            let documents = Role { hub: true, namespaced, ..role(&["risk"]) }.documents();
+            let roles = documents.iter().filter(|one| text(one, "/kind") == "ClusterRole");
+            let rules: Vec<_> =
+                roles.filter_map(|one| one.pointer("/rules")?.as_array()).flatten().cloned().collect();
+            let of_hub = rules.iter().filter(|rule| rule.to_string().contains("multicluster.x-k8s.io"));
+            let verbs: Vec<_> = of_hub.filter_map(|rule| rule.pointer("/verbs")).collect();
+            assert_eq!(verbs, [&json!(["list", "watch"]), &json!(["list", "watch"])]);
+            assert!(!namespaced || rules.len() == verbs.len(), "nothing else in the whole cluster");
+        }
         assert!(!role(&[]).documents().iter().any(|one| one.to_string().contains("clusterprofiles")));
+    }
+
+    #[test]
+    fn roles_of_namespaces_alone_allow_nothing_on_the_whole_cluster_and_read_who_it_is() {
+        let observed = resource("pipelineruns.tekton.dev").into_iter().collect();
+        let documents = Role { namespaced: true, observed, ..role(&["risk", "desk"]) }.documents();
+        let places: Vec<_> =
+            documents.iter().map(|one| (text(one, "/kind"), text(one, "/metadata/namespace"))).collect();
+        let role = |namespace| [("Role", namespace), ("RoleBinding", namespace)];
+        let expected = [&[("ServiceAccount", "ops")][..], &role("kube-system"), &role("risk"), &role("desk")];
+        assert_eq!(places, expected.concat());
+        let identity = documents.get(1).map(Value::to_string).unwrap_or_default();
+        assert!(identity.contains(r#""resourceNames":["kube-system"]"#), "{identity}");
+        let of_risk = documents.get(3).map(Value::to_string).unwrap_or_default();
+        for allowed in ["watch", "create", "pipelineruns"] {
+            assert!(of_risk.contains(allowed), "{allowed} in {of_risk}");
+        }
+        assert!(!of_risk.contains("namespaces\"]"), "{of_risk}");
+    }
+
+    fn text<'a>(document: &'a Value, pointer: &str) -> &'a str {
+        document.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
     #[test]

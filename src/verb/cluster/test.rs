@@ -9,7 +9,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use tallyman_cluster::{ClusterApi as _, ConnectOptions, KubeApi, RefusedKind};
 use tallyman_model::explain;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -34,6 +34,9 @@ pub(super) struct Test {
     /// The context in it (default: its current one)
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     context: Option<String>,
+    /// Look in this namespace only, as for a cluster that is watched by namespaces
+    #[arg(short, long, value_name = "NS", requires = "kubeconfig")]
+    namespace: Option<String>,
     #[command(flatten)]
     output: OutputOptions,
 }
@@ -86,7 +89,8 @@ impl Test {
         })?;
         let mut absent = Vec::new();
         for kind in Kind::KNOWN {
-            let asked = api.newest(&kind).await;
+            let namespace = self.namespace.clone().unwrap_or_default();
+            let asked = api.newest(&Extent { kind: kind.clone(), namespace }).await;
             if let Err(error) = &asked
                 && !kind.is_everywhere()
                 && error.refused_kind() == Some(RefusedKind::KindMissing)

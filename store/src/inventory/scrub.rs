@@ -90,10 +90,8 @@ mod tests {
                 credentials: Default::default(),
                 cordoned: false,
                 paused: false,
-                observe: Vec::new(),
                 via: String::new(),
-                log_link: String::new(),
-                hub: Vec::new(),
+                ..AddCluster::default()
             }),
         )
     }

@@ -77,10 +77,8 @@ fn command(numbers: &mut Numbers) -> Command {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
-            observe: Vec::new(),
             via: String::new(),
-            log_link: String::new(),
-            hub: Vec::new(),
+            ..AddCluster::default()
         }),
         _ => Command::Expire(Expire {}),
     }

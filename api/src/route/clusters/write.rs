@@ -49,6 +49,8 @@ fn add(ask: &Ask, read: ClusterBody) -> Command {
         log_link: read.log_link,
         hub: read.hub,
         observe: read.observe,
+        watch_scope: read.watch_scope,
+        watch_namespaces: read.watch_namespaces,
     })
 }
 
@@ -79,6 +81,7 @@ fn update(read: ClusterBody, revision: Option<Revision>) -> Command {
         log_link: Some(read.log_link),
         hub: Some(read.hub),
         observe: Some(read.observe),
+        watch: Some((read.watch_scope, read.watch_namespaces)),
         confirm_identity: None,
     })
 }

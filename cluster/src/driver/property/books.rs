@@ -4,7 +4,7 @@ use super::server::Live;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tallyman_model::command::*;
-use tallyman_model::record::{Action, Credentials, Kind, ObjectState, Permit, Runnable, Watch};
+use tallyman_model::record::{Action, Credentials, Extent, Kind, ObjectState, Permit, Runnable, Watch};
 use tallyman_model::*;
 
 const GROUP: Uid = Uid([7; 16]);
@@ -37,10 +37,8 @@ impl Books {
             credentials: Credentials::default(),
             cordoned: false,
             paused: false,
-            observe: Vec::new(),
             via: String::new(),
-            log_link: String::new(),
-            hub: Vec::new(),
+            ..AddCluster::default()
         }));
         books.cluster = query::cluster(&books.view, "east").unwrap().unwrap().head.ordinal;
         books.contact(false);
@@ -108,10 +106,11 @@ impl Books {
     }
 
     pub(super) fn observe(&self, timeline: u32, cursor: Option<String>, items: Vec<Observation>) -> Command {
-        let (cluster, plural) = (self.cluster, "jobs".to_owned());
+        let (cluster, kind, namespace, plural) = (self.cluster, Kind::Job, String::new(), "jobs".to_owned());
         Command::Observe(Observe {
             cluster,
-            kind: Kind::Job,
+            kind,
+            namespace,
             plural,
             timeline,
             is_watch: true,
@@ -126,7 +125,7 @@ impl Books {
     }
 
     pub(super) fn watch(&self) -> Option<Watch> {
-        query::watch(&self.view, self.cluster, &Kind::Job).unwrap()
+        query::watch(&self.view, self.cluster, &Extent::everywhere(Kind::Job)).unwrap()
     }
 
     /// The cursor of the present timeline, if there is one to start from.

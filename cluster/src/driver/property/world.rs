@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeSet, VecDeque};
 use tallyman_model::Command;
 use tallyman_model::command::Observation;
-use tallyman_model::record::Kind;
+use tallyman_model::record::{Extent, Kind};
 
 pub(super) const RUNS: usize = 5;
 /// Objects on a page at first, and in one command.
@@ -266,7 +266,7 @@ impl World {
     /// One command at a time, the cursor with the last: as the leader does it.
     fn commit(&mut self) -> Result<(), TestCaseError> {
         if self.commit.is_none() && self.pending.first_at().is_some() {
-            let (batch, through) = self.pending.take(&Kind::Job);
+            let (batch, through) = self.pending.take(&Extent::everywhere(Kind::Job));
             self.commit = Some(self.begin(batch, through));
             return Ok(());
         }

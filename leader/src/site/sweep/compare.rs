@@ -4,7 +4,7 @@ use crate::limits::STATE_PAGE_MAX;
 use crate::site::proof;
 use std::collections::BTreeSet;
 use tallyman_model::command::Observation;
-use tallyman_model::record::{Kind, Object, ObjectState, Record, Runnable, Seen, Stray};
+use tallyman_model::record::{Extent, Object, ObjectState, Record, Runnable, Seen, Stray};
 use tallyman_model::rule::Verdict;
 use tallyman_model::{Damaged, GroupId, Key, Ordinal, Tag, View, query};
 
@@ -106,12 +106,12 @@ pub(super) fn stray(item: &Observation) -> Stray {
     Stray { kind: item.kind.clone(), namespace, name, uid }
 }
 
-/// The objects of `runs` that are alive as far as the state knows since before `started_ms`, and are not among the
+/// The objects of `runs` in what was `swept` that are alive as far as the state knows since before `started_ms`, and are not among the
 /// `listed` UIDs.
 pub(super) fn missing(
     view: &dyn View,
     cluster: Ordinal,
-    kind: &Kind,
+    swept: &[Extent],
     started_ms: u64,
     listed: &BTreeSet<String>,
     runs: &[Ordinal],
@@ -126,16 +126,20 @@ pub(super) fn missing(
             .filter(|object| object.cluster == cluster && object.state == ObjectState::Live);
         for object in alive.filter(older) {
             suspects
-                .extend(suspect(&run, object, kind).filter(|suspect| !listed.contains(&suspect.gone.uid)));
+                .extend(suspect(&run, object, swept).filter(|suspect| !listed.contains(&suspect.gone.uid)));
         }
     }
     Ok(suspects)
 }
 
-fn suspect(run: &Runnable, object: &Object, kind: &Kind) -> Option<Suspect> {
-    let plan = run.plan(object).filter(|plan| plan.kind == *kind)?;
+fn suspect(run: &Runnable, object: &Object, swept: &[Extent]) -> Option<Suspect> {
+    let plan = run.plan(object)?;
+    let is_in = |extent: &Extent| extent.kind == plan.kind && extent.covers(&plan.namespace);
+    if !swept.iter().any(is_in) {
+        return None;
+    }
     let gone = Observation {
-        kind: kind.clone(),
+        kind: plan.kind.clone(),
         namespace: plan.namespace.clone(),
         name: object.name.clone(),
         uid: object.uid.clone()?,

@@ -5,6 +5,7 @@ use crate::testing::{Fixture, GROUP};
 use serde_json::json;
 use tallyman_model::Uid;
 use tallyman_model::command::Observe;
+use tallyman_model::record::Kind;
 use tallyman_model::{Command, manifest::marks};
 
 fn findings(fixture: &Fixture, item: &Observation) -> Vec<Finding> {
@@ -22,7 +23,8 @@ fn is_news(found: &[Finding]) -> bool {
 fn suspects(fixture: &Fixture, kind: Kind, listed: &[&str]) -> Vec<Suspect> {
     let listed = listed.iter().map(|uid| (*uid).to_owned()).collect();
     let runs = [fixture.run().head.ordinal];
-    missing(&fixture.view, fixture.cluster(), &kind, fixture.now_ms + 1, &listed, &runs).unwrap()
+    missing(&fixture.view, fixture.cluster(), &[Extent::everywhere(kind)], fixture.now_ms + 1, &listed, &runs)
+        .unwrap()
 }
 
 #[test]
@@ -73,6 +75,7 @@ fn a_second_object_beside_a_living_one_is_a_stray_and_after_a_gone_one_is_news()
     fixture.take(Command::Observe(Observe {
         cluster,
         kind,
+        namespace: String::new(),
         plural: String::new(),
         timeline: 1,
         is_watch: true,
@@ -103,8 +106,14 @@ fn a_living_object_that_was_not_listed_is_a_suspect_unless_it_is_younger_than_th
     assert!(found[0].gone.gone && found[0].gone.uid == "uid-0");
     assert_eq!(suspects(&fixture, Kind::Job, &[]), []);
     let runs = [fixture.run().head.ordinal];
-    let young =
-        missing(&fixture.view, fixture.cluster(), &Kind::ConfigMap, fixture.now_ms, &BTreeSet::new(), &runs);
+    let young = missing(
+        &fixture.view,
+        fixture.cluster(),
+        &[Extent::everywhere(Kind::ConfigMap)],
+        fixture.now_ms,
+        &BTreeSet::new(),
+        &runs,
+    );
     assert_eq!(young.unwrap(), []);
 }
 
@@ -113,4 +122,17 @@ fn active_runs_are_found_in_pages() {
     let fixture = Fixture::placed();
     let active = page_all(&fixture.view, Tag::Active, fixture.cluster()).unwrap();
     assert_eq!(active, [fixture.run().head.ordinal]);
+}
+
+#[test]
+fn a_listing_of_one_namespace_says_nothing_of_objects_in_another() {
+    let mut fixture = Fixture::placed();
+    fixture.create(0);
+    let runs = [fixture.run().head.ordinal];
+    let of = |namespace: &str| {
+        let swept = [Extent { kind: Kind::ConfigMap, namespace: namespace.to_owned() }];
+        missing(&fixture.view, fixture.cluster(), &swept, fixture.now_ms + 1, &BTreeSet::new(), &runs)
+            .unwrap()
+    };
+    assert_eq!((of("desk").len(), of("risk").len()), (0, 1));
 }
