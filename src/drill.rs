@@ -6,12 +6,14 @@
 //!   load (writers, readers) ──► book ┴─► promises judged ──► report ──► seal
 //! ```
 //!
-//! `book`, `promise` and `report` are pure; the others act.
+//! `book`, `page`, `plot`, `promise` and `report` are pure; the others act.
 
 pub(crate) mod book;
 pub(crate) mod group;
 mod lease;
-mod load;
+pub(crate) mod load;
+pub(crate) mod page;
+mod plot;
 pub(crate) mod promise;
 mod readback;
 pub(crate) mod report;

@@ -102,6 +102,7 @@ pub(crate) struct Measured {
     pub(crate) unseen: Option<u64>,
     pub(crate) staleness_ms: Option<u64>,
     pub(crate) ready_ms: Option<u64>,
+    pub(crate) astray: Option<u64>,
 }
 
 impl Measured {
@@ -113,6 +114,7 @@ impl Measured {
             What::Unseen => self.unseen,
             What::StalenessMs => self.staleness_ms,
             What::ReadyMs => self.ready_ms,
+            What::Astray => self.astray,
         }
     }
 }

@@ -25,7 +25,7 @@ const READ_ANSWER_MAX: Duration = Duration::from_secs(6);
 /// How long what is under way is given when the load ends.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// The label with the idempotency key.
-pub(super) const KEY: &str = "drill.tallyman.dev/key";
+pub(crate) const KEY: &str = "drill.tallyman.dev/key";
 /// Whose approval is asked for: what is submitted is held, so that no cluster sees anything of it.
 const APPROVERS: &str = "drill.tallyman.dev/nobody";
 
@@ -63,6 +63,11 @@ impl Load {
             readers.spawn(read(Arc::clone(&shared), place));
         }
         Self { shared, writers, readers }
+    }
+
+    /// Where everything is submitted.
+    pub(super) fn namespace(&self) -> &str {
+        &self.shared.namespace
     }
 
     /// ms since it began.

@@ -39,6 +39,8 @@ pub(crate) enum What {
     StalenessMs,
     /// From when it was healed until all replicas were ready, in ms.
     ReadyMs,
+    /// Runs that are not on their cluster exactly once, or did not succeed there.
+    Astray,
 }
 
 impl What {
@@ -51,6 +53,7 @@ impl What {
             Self::Unseen => "reads with a token that did not show the write",
             Self::StalenessMs => "longest wait of a read with the newest token",
             Self::ReadyMs => "from healed until all replicas were ready",
+            Self::Astray => "runs that were not on their cluster exactly once",
         }
     }
 
@@ -58,7 +61,7 @@ impl What {
     pub(crate) fn figure(self, value: u64) -> String {
         match self {
             Self::WriteGapMs | Self::StalenessMs | Self::ReadyMs => format!("{value} ms"),
-            Self::Lost | Self::Twice | Self::Unseen => value.to_string(),
+            Self::Lost | Self::Twice | Self::Unseen | Self::Astray => value.to_string(),
         }
     }
 }

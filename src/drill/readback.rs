@@ -9,9 +9,15 @@ use crate::output::items;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 use reqwest::Method;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
 
 /// Records of one page.
 const PAGE_MAX: u32 = 500;
+/// How long clusters are given to let go of what was sent to them.
+const REMOVED_MAX: Duration = Duration::from_secs(10);
+/// How often is looked whether they have.
+const LOOK: Duration = Duration::from_millis(50);
 /// Removals under way at a time.
 const REMOVALS_MAX: usize = 8;
 
@@ -49,6 +55,18 @@ async fn one(client: &Client, namespace: &str, token: u64) -> Result<Found, Fail
     }
 }
 
+/// Waits for what is being removed; how many are left.
+async fn left(client: &Client, page: &Request) -> Result<usize, Failure> {
+    let deadline = Instant::now() + REMOVED_MAX;
+    loop {
+        let left = items(&client.read(page).await?.body).len();
+        if left == 0 || Instant::now() >= deadline {
+            return Ok(left);
+        }
+        sleep(LOOK).await;
+    }
+}
+
 /// Removes all of it; how many are left.
 pub(super) async fn remove(client: &Client, namespace: &str) -> Result<usize, Failure> {
     loop {
@@ -59,8 +77,7 @@ pub(super) async fn remove(client: &Client, namespace: &str) -> Result<usize, Fa
             .map(|item| text(item, "/metadata/name").to_owned())
             .collect::<Vec<String>>();
         if names.is_empty() {
-            let left = client.read(&page).await?;
-            return Ok(items(&left.body).len());
+            return left(client, &page).await;
         }
         let remove = async |name: String| {
             let request = Request::new(Method::DELETE, request::runnable(namespace, &name));

@@ -7,7 +7,7 @@ use super::promise::{Promise, judge};
 use super::readback;
 use super::report::{Head, Report};
 use super::scenario::{Bite, Scenario};
-use super::stage::Stage;
+use super::stage::{Findings, Stage};
 use crate::client::Client;
 use crate::env::Machine;
 use crate::exit::Failure;
@@ -38,7 +38,7 @@ pub(crate) struct Drill<'a> {
 
 /// What the scenario came to.
 struct Acted {
-    since_ms: Option<u64>,
+    findings: Findings,
     until_ms: u64,
     did_not_bite: String,
     ready_ms: Option<u64>,
@@ -60,7 +60,7 @@ impl Drill<'_> {
         let book = load.finish().await;
         let found = readback::read(self.client, &self.group.replicas, self.namespace, &book).await;
         let (lost, twice) = book::compare(&book.acked, &found);
-        let gap = acted.since_ms.and_then(|since| book::gap(&book.times(), since, acted.until_ms));
+        let gap = acted.findings.since_ms.and_then(|since| book::gap(&book.times(), since, acted.until_ms));
         let measured = Measured {
             bit: acted.did_not_bite.is_empty(),
             write_gap_ms: gap.map(|gap| gap.ms),
@@ -69,6 +69,7 @@ impl Drill<'_> {
             unseen: book.unseen(),
             staleness_ms: book.staleness_ms(),
             ready_ms: acted.ready_ms,
+            astray: acted.findings.astray,
         };
         self.remove(&book).await;
         let head = Head {
@@ -84,8 +85,8 @@ impl Drill<'_> {
     /// The scenario, and what is before and after each.
     async fn act(&self, load: &Load) -> Result<Acted, Failure> {
         let (client, group) = (self.client, self.group);
-        let (heal_after, hold, since_ms) = (self.heal_after, self.hold, Mutex::default());
-        let stage = Stage { client, group, load, heal_after, hold, since_ms };
+        let (heal_after, hold, findings) = (self.heal_after, self.hold, Mutex::default());
+        let stage = Stage { client, group, load, heal_after, hold, findings };
         stage.progress(WRITES_BEFORE).await?;
         stage.say(&format!("writes are acknowledged through {} replicas", group.replicas.len()));
         let acted = async {
@@ -104,8 +105,8 @@ impl Drill<'_> {
                 (failure.message, None)
             }
         };
-        let since_ms = *stage.since_ms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Ok(Acted { since_ms, until_ms: load.now_ms(), did_not_bite, ready_ms })
+        let findings = *stage.findings();
+        Ok(Acted { findings, until_ms: load.now_ms(), did_not_bite, ready_ms })
     }
 
     async fn remove(&self, book: &Book) {

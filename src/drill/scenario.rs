@@ -1,8 +1,12 @@
 //! The scenarios, one file each: what is broken, what is promised meanwhile, and what is needed to do it.
 
+mod apiserver_outage;
+mod away;
+mod cluster_loss;
 mod datacenter_loss;
 mod leader_loss;
 mod planned_handover;
+mod rolling_restart;
 
 use super::promise::{Promise, What};
 use super::stage::Stage;
@@ -16,8 +20,14 @@ pub(crate) enum Scenario {
     LeaderLoss,
     /// The leader hands over
     PlannedHandover,
+    /// Each replica is stopped and started, one after the other
+    RollingRestart,
     /// The leader's datacenter falls silent
     DatacenterLoss,
+    /// A cluster is not reached
+    ClusterLoss,
+    /// The kube-apiserver of a cluster serves nobody
+    ApiserverOutage,
 }
 
 /// What there is to know of a scenario before it is run.
@@ -31,6 +41,8 @@ pub(crate) struct Card {
     pub(crate) staleness_ms_max: u64,
     /// From healed to all replicas ready, in ms.
     pub(crate) ready_ms_max: u64,
+    /// Runs are sent to a cluster meanwhile, and are to be there exactly once.
+    pub(crate) sends_runs: bool,
     /// What is done, in order, on `dev`.
     pub(crate) on_dev: &'static [&'static str],
     /// The same on a deployment; empty: it cannot be drilled there.
@@ -48,7 +60,14 @@ pub(super) enum Bite {
 
 impl Scenario {
     /// All of them, in the order in which they are listed.
-    pub(crate) const ALL: [Self; 3] = [Self::LeaderLoss, Self::PlannedHandover, Self::DatacenterLoss];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::LeaderLoss,
+        Self::PlannedHandover,
+        Self::RollingRestart,
+        Self::DatacenterLoss,
+        Self::ClusterLoss,
+        Self::ApiserverOutage,
+    ];
 
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -56,6 +75,9 @@ impl Scenario {
             Self::LeaderLoss => "leader-loss",
             Self::PlannedHandover => "planned-handover",
             Self::DatacenterLoss => "datacenter-loss",
+            Self::RollingRestart => "rolling-restart",
+            Self::ClusterLoss => "cluster-loss",
+            Self::ApiserverOutage => "apiserver-outage",
         }
     }
 
@@ -65,6 +87,9 @@ impl Scenario {
             Self::LeaderLoss => leader_loss::CARD,
             Self::PlannedHandover => planned_handover::CARD,
             Self::DatacenterLoss => datacenter_loss::CARD,
+            Self::RollingRestart => rolling_restart::CARD,
+            Self::ClusterLoss => cluster_loss::CARD,
+            Self::ApiserverOutage => apiserver_outage::CARD,
         }
     }
 
@@ -77,6 +102,9 @@ impl Scenario {
             Self::LeaderLoss => leader_loss::act(stage).await,
             Self::PlannedHandover => planned_handover::act(stage).await,
             Self::DatacenterLoss => datacenter_loss::act(stage).await,
+            Self::RollingRestart => rolling_restart::act(stage).await,
+            Self::ClusterLoss => cluster_loss::act(stage).await,
+            Self::ApiserverOutage => apiserver_outage::act(stage).await,
         }
     }
 }
@@ -86,14 +114,16 @@ impl Card {
     pub(crate) fn promises(&self, write_gap: Option<Duration>) -> Vec<Promise> {
         let asked = write_gap.map(|gap| u64::try_from(gap.as_millis()).unwrap_or(u64::MAX));
         let promise = |what, max| Promise { what, max };
-        vec![
+        let mut promises = vec![
             promise(What::WriteGapMs, asked.unwrap_or(self.write_gap_ms_max)),
             promise(What::Lost, 0),
             promise(What::Twice, 0),
             promise(What::Unseen, 0),
             promise(What::StalenessMs, self.staleness_ms_max),
             promise(What::ReadyMs, self.ready_ms_max),
-        ]
+        ];
+        promises.extend(self.sends_runs.then(|| promise(What::Astray, 0)));
+        promises
     }
 
     /// What is done, in order.

@@ -6,6 +6,7 @@
 //!
 //! It proves that nothing was changed since whoever has the key sealed it; who that is, readers know by the public key.
 
+use super::page;
 use super::report::Report;
 use crate::env::Machine;
 use crate::exit::{Exit, Failure};
@@ -108,11 +109,22 @@ pub(crate) struct Opened {
     pub(crate) public_key: String,
 }
 
-/// Opens a sealed report.
+/// Opens a sealed report, or the page that was made of one.
 ///
 /// # Errors
 /// Why it must not be relied on, in words.
 pub(crate) fn open(text: &str) -> Result<Opened, String> {
+    let Some(sealed) = page::sealed(text) else { return open_sealed(text) };
+    let opened = open_sealed(sealed)?;
+    if page::page(&opened.report, sealed, &opened.public_key) != text {
+        return Err(
+            "the page is not what its report makes: it was changed, or made by another version".to_owned()
+        );
+    }
+    Ok(opened)
+}
+
+fn open_sealed(text: &str) -> Result<Opened, String> {
     let sealed: Sealed<'_> =
         serde_json::from_str(text).map_err(|error| format!("it is no sealed report: {error}"))?;
     let Signature { algorithm, public_key, value } = sealed.signature;
@@ -178,6 +190,18 @@ mod tests {
             let changed = sealed.replacen(from, to, 1);
             assert_ne!(changed, sealed);
             assert_eq!(open(&changed).unwrap_err(), "it was changed after it was signed", "{from}");
+        }
+    }
+
+    #[test]
+    fn a_page_opens_too_and_each_change_of_it_is_seen() {
+        let key = Key::of(&[7; 32]).unwrap();
+        let page = page::page(&example(), &key.seal(&example()), &key.public());
+        assert_eq!(open(&page).unwrap().report, example());
+        for (from, to) in
+            [("801 ms", "301 ms"), ("</html>", "</html> "), ("\"measured\":801", "\"measured\":301")]
+        {
+            assert!(open(&page.replacen(from, to, 1)).unwrap_err().contains("changed"), "{from}");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use futures::future::join_all;
 use serde_json::Value;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -37,8 +37,16 @@ pub(super) struct Stage<'a> {
     pub(super) heal_after: Duration,
     /// It stays broken for so much longer than the scenario needs.
     pub(super) hold: Duration,
+    pub(super) findings: Mutex<Findings>,
+}
+
+/// What a scenario finds itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Findings {
     /// When the first fault began, in ms; what was before does not count.
-    pub(super) since_ms: Mutex<Option<u64>>,
+    pub(super) since_ms: Option<u64>,
+    /// Runs that are not on their cluster exactly once.
+    pub(super) astray: Option<u64>,
 }
 
 impl Stage<'_> {
@@ -53,8 +61,12 @@ impl Stage<'_> {
 
     /// From now on the group is put to the test.
     pub(super) fn begin(&self) {
-        let mut since = self.since_ms.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        since.get_or_insert(self.load.now_ms());
+        self.findings().since_ms.get_or_insert(self.load.now_ms());
+    }
+
+    /// What was found so far.
+    pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has `dev` break something, for as long as the lease lives.

@@ -13,6 +13,7 @@ pub(super) const CARD: Card = Card {
     write_gap_ms_max: 5000,
     staleness_ms_max: 5000,
     ready_ms_max: 30_000,
+    sends_runs: false,
     on_dev: &[
         "find the leader, and the replicas of its datacenter",
         "freeze their processes with SIGSTOP",

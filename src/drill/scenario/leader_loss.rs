@@ -13,6 +13,7 @@ pub(super) const CARD: Card = Card {
     write_gap_ms_max: 2500,
     staleness_ms_max: 5000,
     ready_ms_max: 30_000,
+    sends_runs: false,
     on_dev: &[
         "find the leader",
         "kill its process with SIGKILL and keep it down",

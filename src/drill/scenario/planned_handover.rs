@@ -16,6 +16,7 @@ pub(super) const CARD: Card = Card {
     write_gap_ms_max: 200,
     staleness_ms_max: 1000,
     ready_ms_max: 10_000,
+    sends_runs: false,
     on_dev: STEPS,
     on_deployment: STEPS,
     needs: "a member of system:masters",

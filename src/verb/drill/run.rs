@@ -3,6 +3,8 @@
 use super::show;
 use crate::client::Client;
 use crate::drill::group::Group;
+use crate::drill::load::KEY;
+use crate::drill::page;
 use crate::drill::promise::Kept;
 use crate::drill::report::Report;
 use crate::drill::run::Drill;
@@ -23,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const AFTER_HELP: &str = "\
 Examples:
   tallyman drill run leader-loss
-  tallyman drill run planned-handover --report drill.json
+  tallyman drill run planned-handover --report drill.html
   tallyman drill run leader-loss --dry-run --server https://tallyman-0.example.com:7001
   tallyman drill run leader-loss --yes-this-is night --server https://tallyman-0.example.com:7001
 
@@ -42,7 +44,7 @@ pub(super) struct Run {
     /// What happens
     #[arg(value_enum, value_name = "SCENARIO")]
     scenario: Scenario,
-    /// Write the signed report into this new file
+    /// Write the signed report into this new file; as a page with plots if it ends in .html
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Say what would be done, and do nothing
@@ -103,7 +105,10 @@ impl Run {
         };
         show::table(&report);
         if let (Some((mut file, key)), Some(path)) = (output, &self.report) {
-            write(&mut file, path, &key.seal(&report))?;
+            let sealed = key.seal(&report);
+            let is_page = path.extension().is_some_and(|extension| extension == "html");
+            let text = if is_page { page::page(&report, &sealed, &key.public()) } else { sealed };
+            write(&mut file, path, &text)?;
             Screen::stdout().line(&format!("report   {}, signed by {}", path.display(), key.public()));
         }
         judged(&report)
@@ -178,7 +183,7 @@ async fn aborted() -> Result<(), Failure> {
 
 fn told(namespace: &str) -> Failure {
     let message = "the drill was aborted; what it broke in `tallyman dev` is healed";
-    let attempt = format!("tallyman delete -n {namespace} --all --yes removes what it submitted");
+    let attempt = format!("tallyman delete -n {namespace} -l {KEY} --yes removes what it submitted");
     Failure::new(Exit::Unknown, message, attempt)
 }
 

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Examples:
   tallyman drill show drill.json
+  tallyman drill show drill.html
   tallyman drill show drill.json -o json | jq .report.writes.gaps
   tallyman drill show drill.json --signer 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 
@@ -24,7 +25,7 @@ Exit codes: as of the drill; 1 too if the report was changed, or is signed by an
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Show {
-    /// A report that drill run wrote
+    /// A report that drill run wrote, also as a page
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Refuse what is not signed by this public key
