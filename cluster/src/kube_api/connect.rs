@@ -235,10 +235,13 @@ pub enum ConnectError {
 pub(super) async fn connect(options: ConnectOptions) -> Result<KubeApi, ConnectError> {
     let (timing, rules) = (options.timing, options.rules.clone());
     let of = Origin::of(&options.credentials);
-    let Some(first) = source::read(&options, None).await? else { return Err(ConnectError::Deadline { of }) };
+    let given = source::give(&options).await?;
+    let Some(first) = source::read(&options, given.clone(), None).await? else {
+        return Err(ConnectError::Deadline { of });
+    };
     let (url, dial) = (&first.config.cluster_url, options.dial.clone().map(Dialler));
     let (server, address) = (url.to_string(), address_of(url));
-    let (watch, write, keeper) = link::open(options, first)?;
+    let (watch, write, keeper) = link::open(options, first, given)?;
     Ok(KubeApi {
         watch,
         write,

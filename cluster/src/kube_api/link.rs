@@ -70,12 +70,16 @@ impl Line {
 }
 
 /// The lines for watches and for writes, and who keeps them.
-pub(super) fn open(options: ConnectOptions, first: Read) -> Result<(Line, Line, Keeper), ConnectError> {
+pub(super) fn open(
+    options: ConnectOptions,
+    first: Read,
+    given: Option<Given>,
+) -> Result<(Line, Line, Keeper), ConnectError> {
     let state = RwLock::new(connections(&options, &first)?);
     let link = Arc::new(Link { state, refused: Notify::new() });
     let line = |is_watch| Line { link: Arc::clone(&link), is_watch };
     let (watch, write) = (line(true), line(false));
-    let keeper = Keeper(tokio::spawn(keep(link, options, first)));
+    let keeper = Keeper(tokio::spawn(keep(link, options, first, given)));
     Ok((watch, write, keeper))
 }
 
@@ -94,9 +98,9 @@ fn connections(options: &ConnectOptions, read: &Read) -> Result<State, ConnectEr
 }
 
 /// Reads the credentials again and again, and at once when the server does not take them.
-async fn keep(link: Arc<Link>, options: ConnectOptions, first: Read) {
+async fn keep(link: Arc<Link>, options: ConnectOptions, first: Read, mut given: Option<Given>) {
     let server: Uri = first.config.cluster_url.clone();
-    let (mut print, mut given) = (first.print, first.given);
+    let mut print = first.print;
     let mut told = String::new();
     loop {
         let was_refused = tokio::select! {
@@ -106,7 +110,15 @@ async fn keep(link: Arc<Link>, options: ConnectOptions, first: Read) {
         if was_refused && let (Some(plugins), Some(given)) = (&options.access.plugins, &given) {
             plugins.forget(given).await;
         }
-        let replaced = match source::read(&options, Some(print)).await {
+        let read = match source::give(&options).await {
+            Ok(now) => {
+                // Also where it says the same as before: if that is refused again, this is what is to be forgotten.
+                given = now;
+                source::read(&options, given.clone(), Some(print)).await
+            }
+            Err(error) => Err(error),
+        };
+        let replaced = match read {
             Ok(None) => Ok(None),
             Ok(Some(read)) if read.config.cluster_url != server => {
                 return link.replace(State::Ended("the credentials are for another address now".to_owned()));
@@ -118,7 +130,7 @@ async fn keep(link: Arc<Link>, options: ConnectOptions, first: Read) {
             Ok(None) => told.clear(),
             Ok(Some((read, state))) => {
                 link.replace(state);
-                (print, given) = (read.print, read.given);
+                print = read.print;
                 tracing::info!(%server, "credentials have changed; the new ones are used from now on");
                 told.clear();
             }

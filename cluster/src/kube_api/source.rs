@@ -20,13 +20,14 @@ pub(super) struct Read {
     pub(super) config: Config,
     /// Another one means that something has changed.
     pub(super) print: u64,
-    /// What a program gave.
-    pub(super) given: Option<Given>,
 }
 
-/// Reads them. `None` if they are still those of the fingerprint `known`.
-pub(super) async fn read(options: &ConnectOptions, known: Option<u64>) -> Result<Option<Read>, ConnectError> {
-    let given = give(options).await?;
+/// Reads them, with what a program has `given`. `None` if they are still those of the fingerprint `known`.
+pub(super) async fn read(
+    options: &ConnectOptions,
+    given: Option<Given>,
+    known: Option<u64>,
+) -> Result<Option<Read>, ConnectError> {
     let (credentials, access) = (options.credentials.clone(), options.access.clone());
     let of = Origin::of(&credentials);
     let runtime = tokio::runtime::Handle::current();
@@ -40,7 +41,7 @@ pub(super) async fn read(options: &ConnectOptions, known: Option<u64>) -> Result
         }
         take_token(&of, &mut chosen)?;
         let config = runtime.block_on(kubeconfig::config(&of, chosen))?;
-        Ok(Some(Read { config, print, given }))
+        Ok(Some(Read { config, print }))
     });
     match tokio::time::timeout(Duration::from_millis(BUILD_DEADLINE_MS), work).await {
         Ok(Ok(read)) => read,
@@ -52,7 +53,7 @@ pub(super) async fn read(options: &ConnectOptions, known: Option<u64>) -> Result
 }
 
 /// Asks the program, if the record names one.
-async fn give(options: &ConnectOptions) -> Result<Option<Given>, ConnectError> {
+pub(super) async fn give(options: &ConnectOptions) -> Result<Option<Given>, ConnectError> {
     let Some(server) = &options.credentials.server else { return Ok(None) };
     let User::Provider(provider) = &server.user else { return Ok(None) };
     let plugins = options.access.plugins.as_ref().ok_or(ConnectError::NoProviders)?;

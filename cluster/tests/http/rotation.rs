@@ -202,6 +202,25 @@ async fn a_program_is_asked_once_for_all_and_again_when_what_it_gave_is_refused(
 }
 
 #[tokio::test]
+async fn a_program_that_gives_again_what_was_refused_is_asked_until_it_gives_something_else() {
+    let mut stage = Stage::knowing("first").await;
+    stage.write("token", "first");
+    let access = plugin(&stage);
+    let provider = Provider { name: "cloud".to_owned(), ..Provider::default() };
+    let options = ConnectOptions { access, ..stage.options(User::Provider(provider)) };
+    let api = KubeApi::connect(options).await.unwrap();
+    stage.know("second");
+    let deadline = Instant::now() + PATIENCE;
+    while runs(&stage) < 2 {
+        assert!(Instant::now() < deadline, "it is not asked again");
+        assert!(make(&api, "early").await.is_err());
+        sleep(Duration::from_millis(20)).await;
+    }
+    stage.write("token", "second");
+    until_made(&api, "late").await;
+}
+
+#[tokio::test]
 async fn without_a_provider_file_no_program_is_started() {
     let stage = Stage::knowing("first").await;
     let provider = User::Provider(Provider { name: "cloud".to_owned(), ..Provider::default() });
