@@ -31,6 +31,8 @@ struct State {
     is_off: bool,
     /// One sync or write in so many fails; 0: none.
     failing_once_in: u64,
+    /// One read in so many fails; 0: none.
+    failing_reads_once_in: u64,
     bytes_max: u64,
     locked: Vec<PathBuf>,
     /// What happened, for whoever checks that something did.
@@ -45,6 +47,7 @@ pub(crate) struct Counts {
     pub(crate) sectors_lost: u64,
     pub(crate) names_lost: u64,
     pub(crate) failures: u64,
+    pub(crate) failed_reads: u64,
     pub(crate) bits_flipped: u64,
     pub(crate) refused_full: u64,
 }
@@ -63,6 +66,7 @@ impl SimulatedDisk {
             operations_left: None,
             is_off: false,
             failing_once_in: 0,
+            failing_reads_once_in: 0,
             bytes_max: u64::MAX,
             locked: Vec::new(),
             counts: Counts::default(),
@@ -85,6 +89,11 @@ impl SimulatedDisk {
     /// One write or sync in so many fails from now on; 0: none.
     pub(crate) fn fail_once_in(&self, times: u64) {
         self.state().failing_once_in = times;
+    }
+
+    /// One read in so many fails from now on; 0: none.
+    pub(crate) fn fail_reads_once_in(&self, times: u64) {
+        self.state().failing_reads_once_in = times;
     }
 
     /// There is room for so many bytes.
@@ -149,6 +158,12 @@ impl State {
     fn fails(&mut self) -> bool {
         let fails = self.failing_once_in > 0 && self.numbers.once_in(self.failing_once_in);
         self.counts.failures += u64::from(fails);
+        fails
+    }
+
+    fn fails_to_read(&mut self) -> bool {
+        let fails = self.failing_reads_once_in > 0 && self.numbers.once_in(self.failing_reads_once_in);
+        self.counts.failed_reads += u64::from(fails);
         fails
     }
 
@@ -321,7 +336,9 @@ impl DiskFile for OpenFile {
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let _state = self.state()?;
+        if self.state()?.fails_to_read() {
+            return Err(io::Error::other("the disk cannot read it"));
+        }
         self.node.lock().unwrap().content.read(bytes, offset)
     }
 

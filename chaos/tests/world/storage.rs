@@ -7,7 +7,7 @@ use crate::numbers::Numbers;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tallyman_store::files::DiskPath;
-use tallyman_store::log::{Log, LogId, LogOptions, LogState, OpenError, Vote};
+use tallyman_store::log::{Log, LogError, LogId, LogOptions, LogState, OpenError, Vote};
 
 const LIVES: u64 = 8;
 const CALLS: u64 = 60;
@@ -252,6 +252,32 @@ fn what_was_called_back_survives_power_cuts_kills_and_failed_writes() {
 #[test]
 fn one_seed_decides_all() {
     for_each_seed(20, |seed| assert_eq!(lives(seed), lives(seed)));
+}
+
+#[test]
+fn what_cannot_be_read_is_no_damage_and_nothing_is_cut_or_made_up_for_it() {
+    let failed = Mutex::new(0);
+    for_each_seed(200, |seed| {
+        let mut replica = Replica::new(seed);
+        let log = replica.start();
+        replica.live(&log);
+        drop(log);
+        let held = Held::of(&replica.start());
+        for _ in 0..4 {
+            replica.disk.fail_reads_once_in(1 + replica.numbers.below(8));
+            match replica.open() {
+                Ok(log) => match log.read(0, u64::MAX, usize::MAX) {
+                    Ok(read) => assert!(read.iter().eq(held.entries.values())),
+                    Err(error) => assert!(matches!(error, LogError::Read { .. }), "{error}"),
+                },
+                Err(error) => assert!(!error.is_damage(), "{error}"),
+            }
+            replica.disk.fail_reads_once_in(0);
+            assert_eq!(Held::of(&replica.open().unwrap()), held);
+        }
+        *failed.lock().unwrap() += replica.disk.counts().failed_reads;
+    });
+    assert!(crate::setting("WORLD_SEED").is_some() || failed.into_inner().unwrap() > 0);
 }
 
 #[test]
