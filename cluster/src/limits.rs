@@ -45,9 +45,9 @@ pub const PLUGIN_EARLY_MS_MAX: u64 = 60_000;
 /// Credentials of programs that are kept.
 pub const PLUGIN_CREDENTIALS_MAX: usize = 10_000;
 /// Objects of one kind that are read whole.
-pub const OBJECTS_MAX: usize = 10_000;
+pub const OBJECTS_MAX: u32 = 10_000;
 /// Such objects on one page.
-pub const OBJECTS_PAGE_MAX: usize = 250;
+pub const OBJECTS_PAGE_MAX: u32 = 250;
 /// Objects on one page of a listing.
 pub const PAGE_ITEMS_MAX: u32 = 500;
 /// Reads that a cluster refuses and that are told of.

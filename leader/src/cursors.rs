@@ -1,12 +1,14 @@
 //! How far watches have come that saw nothing that matters: what all of them say at one beat is one entry of the log.
 
-use crate::limits::{CURSORS_AT_ONCE_MAX, CURSORS_GATHER_MS};
+use crate::limits::{CURSOR_MS_MAX, CURSORS_AT_ONCE_MAX, CURSORS_GATHER_MS, REST_MS};
 use crate::term::Term;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tallyman_cluster::driver::SinkError;
 use tallyman_model::Command;
 use tallyman_model::command::{CursorMove, MoveCursors};
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 /// Moves that wait for others: one of each watch at most.
 #[derive(Debug, Default)]
@@ -22,12 +24,19 @@ struct Waiting {
 }
 
 impl Cursors {
-    /// True when it is in the log; false: it is not, or may not be.
-    pub(crate) async fn put(&self, moved: CursorMove) -> bool {
+    /// Waits until it is in the log.
+    ///
+    /// # Errors
+    /// [`SinkError::Refused`]: it is not there, or may not be.
+    pub(crate) async fn put(&self, moved: CursorMove) -> Result<(), SinkError> {
         let (answer, answered) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Waiting { moved, answer });
         self.bell.notify_one();
-        answered.await.unwrap_or(false)
+        if answered.await.unwrap_or(false) {
+            return Ok(());
+        }
+        let message = "the log did not take how far it has come".to_owned();
+        Err(SinkError::Refused { wait_ms: REST_MS, message })
     }
 
     /// Some of those whose watches still wait.
@@ -36,6 +45,23 @@ impl Cursors {
         waiting.retain(|one| !one.answer.is_closed());
         let some = waiting.len().min(CURSORS_AT_ONCE_MAX);
         waiting.drain(..some).collect()
+    }
+}
+
+/// When the cursor of one watch was committed last.
+#[derive(Debug, Default)]
+pub(crate) struct LastMove(Mutex<Option<Instant>>);
+
+impl LastMove {
+    /// It was just now.
+    pub(crate) fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// True if another move can wait for the next batch or bookmark.
+    pub(crate) fn is_recent(&self) -> bool {
+        let moved = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.is_some_and(|moved| moved.elapsed() < Duration::from_millis(CURSOR_MS_MAX))
     }
 }
 

@@ -14,7 +14,9 @@ pub use diff::{ClusterDiff, Diff, FieldDiff, ObjectDiff, diff};
 pub use due::{due, next_due};
 pub use extents::{Extents, extents};
 pub(crate) use foreign::foreign_range;
-pub use foreign::{foreign, foreign_count, foreign_of_kind, foreign_room, foreign_watch};
+pub use foreign::{
+    foreign, foreign_count, foreign_count_of_kind, foreign_of_kind, foreign_room, foreign_watch,
+};
 pub use list::{FieldTest, Filter, Page, list};
 pub use pools::allocated;
 pub use requires::{Required, lacks};

@@ -193,7 +193,7 @@ pub(super) fn selected<'a>(scene: &Scene<'_>, cluster: &'a Cluster) -> Result<Ve
         selected.push(Selected {
             api_version: kind.api_version(),
             kind: kind.as_str(),
-            shown: query::foreign_of_kind(scene.view, cluster.head.ordinal, kind)?.len(),
+            shown: query::foreign_count_of_kind(scene.view, cluster.head.ordinal, kind)?,
             not_shown: cluster.unshown(kind),
             observed_at: observed_ms.map(time::format),
         });

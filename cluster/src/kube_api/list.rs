@@ -10,24 +10,32 @@ use crate::limits::INLINE_DECODE_BYTES_MAX;
 use crate::rights::{IDENTITY_NAMESPACE, VERSION_PATH};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use tallyman_model::command::Observation;
 use tallyman_model::record::{Extent, Kind};
 use tallyman_model::rule::Rules;
 
+/// A page, with its objects as `I`.
 #[derive(Deserialize)]
-struct Listed<'a> {
-    metadata: ListMeta,
-    #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
+pub(super) struct Listed<I> {
+    pub(super) metadata: ListMeta,
+    pub(super) items: Option<Vec<I>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ListMeta {
-    resource_version: String,
+pub(super) struct ListMeta {
+    pub(super) resource_version: String,
     #[serde(rename = "continue", default)]
     continue_token: Option<String>,
+}
+
+impl ListMeta {
+    /// Where the next page starts, if there is one.
+    pub(super) fn next(self) -> Option<String> {
+        self.continue_token.filter(|token| !token.is_empty())
+    }
 }
 
 #[derive(Deserialize)]
@@ -99,10 +107,11 @@ pub(super) async fn page(
 /// Of the one object nothing is wanted.
 pub(super) async fn newest(api: &KubeApi, extent: &Extent) -> Result<String, CallError> {
     let body = read(api, extent, "", None, 1, Form::Metadata).await?;
-    Ok(decode::<Listed<'_>>(&body)?.metadata.resource_version)
+    Ok(decode::<Listed<IgnoredAny>>(&body)?.metadata.resource_version)
 }
 
-async fn read(
+/// The body of a page.
+pub(super) async fn read(
     api: &KubeApi,
     extent: &Extent,
     selector: &str,
@@ -123,7 +132,7 @@ async fn read(
 
 /// One object at a time is held as a tree.
 fn decode_page(form: Form, rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Page, CallError> {
-    let listed: Listed<'_> = decode(body)?;
+    let listed: Listed<&RawValue> = decode(body)?;
     let raw = listed.items.unwrap_or_default();
     let project = |raw: &&RawValue| form.project(rules, kind, &serde_json::from_str(raw.get()).ok()?);
     let items: Vec<Observation> = raw.iter().filter_map(project).collect();
@@ -131,8 +140,8 @@ fn decode_page(form: Form, rules: &Rules, kind: &Kind, body: &[u8]) -> Result<Pa
         skipped: raw.len() - items.len(),
         bytes: body.len(),
         items,
-        resource_version: listed.metadata.resource_version,
-        continue_token: listed.metadata.continue_token.filter(|token| !token.is_empty()),
+        resource_version: listed.metadata.resource_version.clone(),
+        continue_token: listed.metadata.next(),
     })
 }
 

@@ -4,6 +4,7 @@ use super::Failure;
 use crate::ObjectKey;
 use std::collections::BTreeSet;
 use tallyman_model::command::Observation;
+use tallyman_model::record::Watch;
 
 /// What the log knows of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,12 @@ pub struct Stored {
     pub reached: String,
     /// The timeline that they belong to.
     pub timeline: u32,
+}
+
+impl From<Watch> for Stored {
+    fn from(watch: Watch) -> Self {
+        Self { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline }
+    }
 }
 
 /// What happened. `listing` and `watch` name the request that it belongs to: what belongs to an older one is

@@ -1,15 +1,17 @@
 //! What a cluster runs that was not submitted here, and that its `observe` selects: watched, shown, never touched.
 
 use super::Site;
-use super::ingest::{begin_timeline, put};
-use crate::limits::{CURSOR_MS_MAX, FOREIGN_LIST_MS_MIN, OBSERVE_ITEMS_MAX, REST_MS, UNSHOWN_COUNTED_MAX};
+use super::ingest::{begin_timeline, entries, put};
+use super::watching::options;
+use crate::cursors::LastMove;
+use crate::limits::{FOREIGN_LIST_MS_MIN, REST_MS, UNSHOWN_COUNTED_MAX};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tallyman_cluster::driver::{self, Batch, Sink, SinkError, WatchOptions};
+use tallyman_cluster::driver::{self, Batch, Sink, SinkError};
 use tallyman_cluster::machine::Stored;
 use tallyman_cluster::{ClusterApi, ObjectKey};
 use tallyman_model::command::{CursorMove, Observation, ObserveForeign, Sighting};
@@ -18,6 +20,9 @@ use tallyman_model::record::{Cluster, Extent, Foreign, ForeignSelector, Record};
 use tallyman_model::{Command, GroupId, Revision, limits, query};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+
+/// All is listed anew for this share of what a cluster may have.
+const ROOM_SHARE: usize = 10;
 
 /// Watches what the cluster's record selects, as long as it does.
 pub(super) async fn run(site: &Arc<Site>, api: Arc<dyn ClusterApi>, known: watch::Receiver<u32>) {
@@ -95,16 +100,9 @@ async fn watch_extent(lookout: &Arc<Lookout>, known: watch::Receiver<u32>) {
     let is_whole = site.record.borrow().unshown_of(extent) == 0;
     let stored =
         stored.filter(|watch| is_whole && watch.rule == *rule && watch.foreign.as_ref() == Some(selector));
-    let stored =
-        stored.map(|watch| Stored { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline });
-    let seed = site.term.options.env.number();
-    let options = WatchOptions {
-        tide: site.term.tide.clone(),
-        turns: site.turns.clone(),
-        beats_from: site.term.begun,
-        ..WatchOptions::new(extent.clone(), labels(selector, group), seed)
-    };
-    driver::run(Arc::clone(&lookout.api), Arc::clone(lookout) as Arc<dyn Sink>, options, stored, known).await;
+    let (api, sink) = (Arc::clone(&lookout.api), Arc::clone(lookout) as Arc<dyn Sink>);
+    let options = options(site, extent, labels(selector, group));
+    driver::run(api, sink, options, stored.map(Stored::from), known).await;
     // The leadership is over.
     std::future::pending().await
 }
@@ -126,15 +124,9 @@ struct Lookout {
     began: Instant,
     /// There is room for what was not shown.
     room: Notify,
-    memory: Mutex<Memory>,
-}
-
-#[derive(Default)]
-struct Memory {
-    /// When a cursor was committed last.
-    moved: Option<Instant>,
+    moved: LastMove,
     /// UIDs of what is selected and not shown, at most [`UNSHOWN_COUNTED_MAX`].
-    unshown: BTreeSet<String>,
+    unshown: Mutex<BTreeSet<String>>,
 }
 
 impl Sink for Lookout {
@@ -152,8 +144,9 @@ impl Lookout {
     ) -> Arc<Self> {
         let (site, api) = (Arc::clone(site), Arc::clone(api));
         let (selector, extent) = (selector.clone(), extent.clone());
-        let (began, room, memory) = (Instant::now(), Notify::new(), Mutex::default());
-        Arc::new(Self { site, api, selector, extent, rule, began, room, memory })
+        let (began, room, moved, unshown) =
+            (Instant::now(), Notify::new(), LastMove::default(), Mutex::default());
+        Arc::new(Self { site, api, selector, extent, rule, began, room, moved, unshown })
     }
 
     async fn take(&self, batch: Batch) -> Result<(), SinkError> {
@@ -168,10 +161,10 @@ impl Lookout {
         self.sift(&mut items, batch.timeline);
         if let Some(listed) = &batch.listed {
             let listed: BTreeSet<&str> = listed.iter().map(|key| key.uid.as_str()).collect();
-            self.memory().unshown.retain(|uid| listed.contains(uid.as_str()));
+            self.unshown().retain(|uid| listed.contains(uid.as_str()));
         }
         if items.is_empty() && batch.listed.is_none() {
-            if !quiet && self.moved_lately() {
+            if !quiet && self.moved.is_recent() {
                 return Ok(());
             }
             let cursor = batch.cursor.clone().filter(|cursor| !cursor.is_empty() && !self.counts_anew());
@@ -217,14 +210,14 @@ impl Lookout {
     /// Leaves what the state does not say already, and has room for. What it has no room for is counted.
     fn sift(&self, items: &mut Vec<Sighting>, timeline: u32) {
         let (site, kind) = (&self.site, &self.selector.kind);
-        let (now_ms, mut memory, mut room) = (site.term.now_ms(), self.memory(), None);
+        let (now_ms, mut unshown, mut room) = (site.term.now_ms(), self.unshown(), None);
         let mut shown = |item: &Sighting| {
             let known = site.term.look(|view| query::foreign(view, site.cluster, kind, &item.uid)).flatten();
             if let Some(mut known) = known {
                 return if item.gone { known.gone_ms.is_none() } else { known.see(item, timeline, now_ms) };
             }
             if item.gone {
-                memory.unshown.remove(&item.uid);
+                unshown.remove(&item.uid);
                 return false;
             }
             let left = room.get_or_insert_with(|| {
@@ -232,54 +225,44 @@ impl Lookout {
             });
             if *left > 0 {
                 *left -= 1;
-                memory.unshown.remove(&item.uid);
+                unshown.remove(&item.uid);
                 return true;
             }
-            if memory.unshown.len() < UNSHOWN_COUNTED_MAX {
-                memory.unshown.insert(item.uid.clone());
+            if unshown.len() < UNSHOWN_COUNTED_MAX {
+                unshown.insert(item.uid.clone());
             }
             false
         };
         items.retain(|item| shown(item));
     }
 
-    /// The cursor goes with the last items: it is never ahead of what it has passed.
     async fn propose(
         &self,
         timeline: u32,
         items: Vec<Sighting>,
         cursor: Option<String>,
     ) -> Result<(), SinkError> {
-        let (cluster, selector, rule) = (self.site.cluster, &self.selector, self.rule);
-        let count = u64::try_from(self.memory().unshown.len()).unwrap_or(u64::MAX);
-        let mut rest = items.into_iter().peekable();
-        loop {
-            let items: Vec<_> = rest.by_ref().take(OBSERVE_ITEMS_MAX).collect();
-            let last = rest.peek().is_none();
-            let cursor = cursor.clone().filter(|_| last);
-            if !items.is_empty() || cursor.is_some() {
-                let moves = cursor.is_some();
-                let plural = self.api.plural(&selector.kind).await.unwrap_or_default();
-                let observe = ObserveForeign {
-                    cluster,
-                    selector: selector.clone(),
-                    namespace: self.extent.namespace.clone(),
-                    plural,
-                    timeline,
-                    cursor,
-                    rule,
-                    items,
-                    unshown: moves.then_some(count),
-                };
-                put(&self.site, Command::ObserveForeign(observe)).await?;
-                if moves {
-                    self.memory().moved = Some(Instant::now());
-                }
-            }
-            if last {
-                return Ok(());
+        let Self { site, selector, extent, .. } = self;
+        let count = u64::try_from(self.unshown().len()).unwrap_or(u64::MAX);
+        for (items, cursor) in entries(items, cursor) {
+            let moves = cursor.is_some();
+            let observe = ObserveForeign {
+                cluster: site.cluster,
+                selector: selector.clone(),
+                namespace: extent.namespace.clone(),
+                plural: self.api.plural(&extent.kind).await.unwrap_or_default(),
+                timeline,
+                cursor,
+                rule: self.rule,
+                items,
+                unshown: moves.then_some(count),
+            };
+            put(site, Command::ObserveForeign(observe)).await?;
+            if moves {
+                self.moved.note();
             }
         }
+        Ok(())
     }
 
     /// Moves the cursor in one entry with those of others.
@@ -289,27 +272,20 @@ impl Lookout {
         let (cluster, rule, cursor) = (site.cluster, *rule, Some(cursor));
         let (extent, foreign) = (extent.clone(), Some(selector.clone()));
         let moved = CursorMove { cluster, extent, foreign, plural, timeline, cursor, rule };
-        if !site.term.cursors.put(moved).await {
-            let message = "the log did not take how far it has come".to_owned();
-            return Err(SinkError::Refused { wait_ms: REST_MS, message });
-        }
-        self.memory().moved = Some(Instant::now());
+        site.term.cursors.put(moved).await?;
+        self.moved.note();
         Ok(())
     }
 
     /// There is another number of what is not shown than the cluster's record says.
     fn counts_anew(&self) -> bool {
         let known = self.site.record.borrow().unshown_of(&self.extent);
-        usize::try_from(known) != Ok(self.memory().unshown.len())
-    }
-
-    fn moved_lately(&self) -> bool {
-        self.memory().moved.is_some_and(|moved| moved.elapsed() < Duration::from_millis(CURSOR_MS_MAX))
+        usize::try_from(known) != Ok(self.unshown().len())
     }
 
     /// What is not shown is known by its UID only: to be shown it is listed anew.
     fn look_for_room(&self) {
-        let unshown = self.memory().unshown.len();
+        let unshown = self.unshown().len();
         if unshown == 0 {
             return;
         }
@@ -325,10 +301,7 @@ impl Lookout {
         tokio::time::sleep_until(self.began + Duration::from_millis(FOREIGN_LIST_MS_MIN)).await;
     }
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unshown(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.unshown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// All is listed anew for this share of what a cluster may have.
-const ROOM_SHARE: usize = 10;

@@ -1,17 +1,16 @@
 //! From what a watch said to the log: each batch with its cursor.
 
 use super::{Site, contact, sync};
-use crate::limits::{CURSOR_MS_MAX, OBSERVE_ITEMS_MAX, READS_AT_ONCE_MAX, REST_MS};
+use crate::cursors::LastMove;
+use crate::limits::{OBSERVE_ITEMS_MAX, READS_AT_ONCE_MAX, REST_MS};
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 use tallyman_cluster::ClusterApi;
 use tallyman_cluster::driver::{Batch, Sink, SinkError};
 use tallyman_model::command::{Contact, CursorMove, MoveCursors, Observation, Observe};
 use tallyman_model::record::{Action, Extent, Object, ObjectState, Record};
 use tallyman_model::{Command, Revision, query};
-use tokio::time::Instant;
 
 /// Takes what one watch saw.
 pub(super) struct Ingest {
@@ -19,8 +18,7 @@ pub(super) struct Ingest {
     api: Arc<dyn ClusterApi>,
     /// The revision of the status rule that was the kind's when the watch began.
     rule: Option<Revision>,
-    /// When a cursor was committed last.
-    moved: Mutex<Option<Instant>>,
+    moved: LastMove,
 }
 
 impl Sink for Ingest {
@@ -31,7 +29,7 @@ impl Sink for Ingest {
 
 impl Ingest {
     pub(super) fn new(site: Arc<Site>, api: Arc<dyn ClusterApi>, rule: Option<Revision>) -> Self {
-        Self { site, api, rule, moved: Mutex::new(None) }
+        Self { site, api, rule, moved: LastMove::default() }
     }
 
     async fn take(&self, batch: Batch) -> Result<(), SinkError> {
@@ -48,7 +46,7 @@ impl Ingest {
         items.extend(batch.items);
         items.retain(|item| is_news(&self.site, batch.timeline, item));
         if items.is_empty() && batch.listed.is_none() {
-            if !quiet && self.moved_lately() {
+            if !quiet && self.moved.is_recent() {
                 // Our own writes coming back, mostly. The next batch or bookmark takes the cursor along.
                 return Ok(());
             }
@@ -64,7 +62,6 @@ impl Ingest {
         Ok(())
     }
 
-    /// The cursor goes with the last items: it is never ahead of what it has passed.
     async fn propose(
         &self,
         extent: &Extent,
@@ -72,38 +69,20 @@ impl Ingest {
         items: Vec<Observation>,
         cursor: Option<String>,
     ) -> Result<(), SinkError> {
-        let cluster = self.site.cluster;
-        let mut rest = items.into_iter().peekable();
-        loop {
-            let items: Vec<_> = rest.by_ref().take(OBSERVE_ITEMS_MAX).collect();
-            let last = rest.peek().is_none();
-            let cursor = cursor.clone().filter(|_| last);
-            if !items.is_empty() || cursor.is_some() {
-                let moves = cursor.is_some();
-                // Whoever listed it has learnt that.
-                let Extent { kind, namespace } = extent.clone();
-                let plural = self.api.plural(&kind).await.unwrap_or_default();
-                let rule = self.rule;
-                let observe = Observe {
-                    cluster,
-                    kind,
-                    namespace,
-                    plural,
-                    timeline,
-                    is_watch: true,
-                    cursor,
-                    rule,
-                    items,
-                };
-                put(&self.site, Command::Observe(observe)).await?;
-                if moves {
-                    self.note_move();
-                }
-            }
-            if last {
-                return Ok(());
+        let (cluster, rule) = (self.site.cluster, self.rule);
+        for (items, cursor) in entries(items, cursor) {
+            let moves = cursor.is_some();
+            let Extent { kind, namespace } = extent.clone();
+            // Whoever listed it has learnt that.
+            let plural = self.api.plural(&kind).await.unwrap_or_default();
+            let observe =
+                Observe { cluster, kind, namespace, plural, timeline, is_watch: true, cursor, rule, items };
+            put(&self.site, Command::Observe(observe)).await?;
+            if moves {
+                self.moved.note();
             }
         }
+        Ok(())
     }
 
     /// False if the cursor is an entry of its own: that a listing begins is told at once.
@@ -118,21 +97,9 @@ impl Ingest {
         let (cluster, extent, rule) = (self.site.cluster, extent.clone(), self.rule);
         let (cursor, foreign) = (Some(cursor), None);
         let moved = CursorMove { cluster, extent, foreign, plural, timeline, cursor, rule };
-        if !self.site.term.cursors.put(moved).await {
-            let message = "the log did not take how far it has come".to_owned();
-            return Err(SinkError::Refused { wait_ms: REST_MS, message });
-        }
-        self.note_move();
+        self.site.term.cursors.put(moved).await?;
+        self.moved.note();
         Ok(())
-    }
-
-    fn note_move(&self) {
-        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn moved_lately(&self) -> bool {
-        let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        moved.is_some_and(|moved| moved.elapsed() < Duration::from_millis(CURSOR_MS_MAX))
     }
 
     /// What a DELETED event means: gone, or alive without our label.
@@ -165,6 +132,19 @@ impl Ingest {
             }
         }
     }
+}
+
+/// Cuts what was seen into entries of the log. The cursor goes with the last items: it is never ahead of what it has passed.
+pub(super) fn entries<T>(mut items: Vec<T>, cursor: Option<String>) -> Vec<(Vec<T>, Option<String>)> {
+    let mut entries = Vec::new();
+    while items.len() > OBSERVE_ITEMS_MAX {
+        let rest = items.split_off(OBSERVE_ITEMS_MAX);
+        entries.push((std::mem::replace(&mut items, rest), None));
+    }
+    if !items.is_empty() || cursor.is_some() {
+        entries.push((items, cursor));
+    }
+    entries
 }
 
 pub(super) async fn put(site: &Site, command: Command) -> Result<(), SinkError> {
@@ -218,4 +198,22 @@ fn is_news(site: &Site, timeline: u32, item: &Observation) -> bool {
     let known = (seen.timeline, &seen.resource_version, seen.rule);
     let same = (timeline, &item.resource_version, item.seen.rule) == known;
     item.gone || !(same || seen.is_after(timeline, &item.resource_version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cursor_is_in_the_last_entry_and_there_is_none_without_news() {
+        let cut = |items: usize, cursor: Option<&str>| {
+            let entries = entries(vec![(); items], cursor.map(str::to_owned));
+            entries.into_iter().map(|(items, cursor)| (items.len(), cursor.is_some())).collect::<Vec<_>>()
+        };
+        assert_eq!(cut(0, None), []);
+        assert_eq!(cut(0, Some("7")), [(0, true)]);
+        assert_eq!(cut(OBSERVE_ITEMS_MAX, Some("7")), [(OBSERVE_ITEMS_MAX, true)]);
+        assert_eq!(cut(OBSERVE_ITEMS_MAX + 1, Some("7")), [(OBSERVE_ITEMS_MAX, false), (1, true)]);
+        assert_eq!(cut(OBSERVE_ITEMS_MAX + 1, None), [(OBSERVE_ITEMS_MAX, false), (1, false)]);
+    }
 }

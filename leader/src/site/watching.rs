@@ -123,19 +123,21 @@ async fn watch_extent(
     };
     // What was read by another rule is listed and read anew.
     let stored = stored.filter(|watch| watch.rule == rule);
-    let stored =
-        stored.map(|watch| Stored { cursor: watch.cursor, reached: watch.reached, timeline: watch.timeline });
-    let seed = site.term.options.env.number();
-    let options = WatchOptions {
+    let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api), rule));
+    let options = options(site, extent, marks::selector(group));
+    driver::run(Arc::clone(api), sink, options, stored.map(Stored::from), known).await;
+    // The leadership is over.
+    std::future::pending().await
+}
+
+/// How the watches of a site are run.
+pub(super) fn options(site: &Site, extent: &Extent, selector: String) -> WatchOptions {
+    WatchOptions {
         tide: site.term.tide.clone(),
         turns: site.turns.clone(),
         beats_from: site.term.begun,
-        ..WatchOptions::new(extent.clone(), marks::selector(group), seed)
-    };
-    let sink = Arc::new(Ingest::new(Arc::clone(site), Arc::clone(api), rule));
-    driver::run(Arc::clone(api), sink, options, stored, known).await;
-    // The leadership is over.
-    std::future::pending().await
+        ..WatchOptions::new(extent.clone(), selector, site.term.options.env.number())
+    }
 }
 
 /// Ends when the kind has another rule than that.

@@ -131,7 +131,7 @@ impl ObserveForeign {
         // What was read by another rule is read anew.
         let now = txn.now_ms();
         for item in &self.items {
-            match txn.foreign(self.cluster, kind, &item.uid)? {
+            match query::foreign(txn.view(), self.cluster, kind, &item.uid)? {
                 Some(one) if item.gone => self.forget(txn, one, item, item.rule == rule)?,
                 _ if item.gone || item.rule != rule => {}
                 Some(mut one) => {
@@ -183,7 +183,7 @@ impl ObserveForeign {
             Some(left) => left,
             None => {
                 let most = limits::FOREIGN_OF_CLUSTER_MAX;
-                room.insert(most.saturating_sub(txn.foreign_of(cluster)?.len()))
+                room.insert(most.saturating_sub(query::foreign_count(txn.view(), cluster)?))
             }
         };
         if *left > 0 {
@@ -226,15 +226,6 @@ impl ObserveForeign {
 }
 
 impl Txn<'_> {
-    /// The record of an object that was not submitted here.
-    fn foreign(&self, cluster: Ordinal, kind: &Kind, uid: &str) -> Result<Option<Foreign>, Damaged> {
-        let uid = Foreign::uid(cluster, kind, uid);
-        self.find(Tag::Uid, crate::index::uid_hash(uid), |record| match record {
-            Record::Foreign(foreign) if foreign.head.uid == uid => Some(foreign),
-            _ => None,
-        })
-    }
-
     /// The records of what was not submitted here and is, or was, on a cluster.
     fn foreign_of(&self, cluster: Ordinal) -> Result<Vec<Ordinal>, Damaged> {
         let (from, to) = query::foreign_range(cluster);

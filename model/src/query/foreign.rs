@@ -22,10 +22,18 @@ pub fn foreign(
 /// # Errors
 /// [`Damaged`].
 pub fn foreign_of_kind(view: &dyn View, cluster: Ordinal, kind: &Kind) -> Result<Vec<Ordinal>, Damaged> {
-    let value = lookup::tracked(cluster, kind.code());
-    let key = |ordinal| Key::lookup(Tag::Foreign, value, ordinal);
-    let page = view.page(key(Ordinal(0)), key(Ordinal(u64::MAX)), limits::FOREIGN_OF_CLUSTER_MAX)?;
+    let (from, to) = range_of_kind(cluster, kind);
+    let page = view.page(from, to, limits::FOREIGN_OF_CLUSTER_MAX)?;
     Ok(page.into_iter().map(|(key, _)| key.ordinal()).collect())
+}
+
+/// How many objects of one kind on a cluster are shown, with those of another kind that has the same code.
+///
+/// # Errors
+/// [`Damaged`].
+pub fn foreign_count_of_kind(view: &dyn View, cluster: Ordinal, kind: &Kind) -> Result<usize, Damaged> {
+    let (from, to) = range_of_kind(cluster, kind);
+    view.count(from, to, limits::FOREIGN_OF_CLUSTER_MAX)
 }
 
 /// How many objects of a cluster are shown.
@@ -59,6 +67,11 @@ pub fn foreign_watch(view: &dyn View, cluster: Ordinal, extent: &Extent) -> Resu
 pub(crate) fn foreign_range(cluster: Ordinal) -> (Key, Key) {
     let from = |cluster| Key::lookup(Tag::Foreign, lookup::tracked(cluster, 0), Ordinal(0));
     (from(cluster), from(cluster.next()))
+}
+
+fn range_of_kind(cluster: Ordinal, kind: &Kind) -> (Key, Key) {
+    let key = |ordinal| Key::lookup(Tag::Foreign, lookup::tracked(cluster, kind.code()), ordinal);
+    (key(Ordinal(0)), key(Ordinal(u64::MAX)))
 }
 
 fn pick(record: Record) -> Option<Foreign> {
