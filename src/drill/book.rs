@@ -51,6 +51,23 @@ pub(crate) struct Event {
     pub(crate) text: String,
 }
 
+/// A replica that the drill keeps from serving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Away {
+    pub(crate) replica: String,
+    pub(crate) from_ms: u64,
+    /// `None`: still.
+    pub(crate) to_ms: Option<u64>,
+}
+
+impl Away {
+    /// True for a read that could not be answered because of it.
+    fn covers(&self, probe: &Probe) -> bool {
+        let is_before = self.to_ms.is_some_and(|to_ms| to_ms < probe.at_ms);
+        self.replica == probe.replica && !is_before && self.from_ms <= probe.at_ms + probe.took_ms
+    }
+}
+
 /// All that was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
@@ -58,6 +75,8 @@ pub(crate) struct Book {
     pub(crate) acked: Vec<Acked>,
     pub(crate) probes: Vec<Probe>,
     pub(crate) events: Vec<Event>,
+    /// When the drill itself kept which replica from serving.
+    pub(crate) away: Vec<Away>,
     /// Submissions that were begun.
     pub(crate) submitted: u64,
     /// Tries that were not acknowledged, by the answer's status; 0: none came.
@@ -81,6 +100,7 @@ impl Book {
     /// The longest that a read with a token waited on a replica that serves; `None` if none was answered.
     pub(crate) fn staleness_ms(&self) -> Option<u64> {
         let served = self.probes.iter().filter(|probe| matches!(probe.saw, Saw::Write | Saw::Late));
+        let served = served.filter(|probe| !self.away.iter().any(|away| away.covers(probe)));
         served.map(|probe| probe.took_ms).max()
     }
 
@@ -209,6 +229,15 @@ mod tests {
         assert_eq!(compare(&acked, &[found(&[("a", &["uid of a"])]), None]), (None, None));
         assert_eq!(compare(&acked, &[found(&[]), None]), (Some(1), None));
         assert_eq!(compare(&acked, &[]), (None, None));
+    }
+
+    #[test]
+    fn a_read_that_a_frozen_replica_answers_late_is_not_stale() {
+        let probe = |at_ms, took_ms| Probe { replica: "r1".to_owned(), at_ms, took_ms, saw: Saw::Write };
+        let away = Away { replica: "r1".to_owned(), from_ms: 100, to_ms: Some(5000) };
+        let book = |probes| Book { probes, away: vec![away.clone()], ..Book::default() };
+        assert_eq!(book(vec![probe(90, 5000), probe(200, 4900), probe(10, 7)]).staleness_ms(), Some(7));
+        assert_eq!(book(vec![probe(5001, 900), probe(10, 7)]).staleness_ms(), Some(900), "it serves again");
     }
 
     #[test]

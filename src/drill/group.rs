@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a replica is given to say how it is.
-const STATUS_S_MAX: u64 = 2;
+const STATUS_S_MAX: u64 = 1;
 
 /// The group that the servers named by the client are of.
 #[derive(Clone, Debug, Default)]
@@ -127,8 +127,8 @@ impl Group {
 
 /// What a replica says of itself; `None` if it does not answer.
 pub(super) async fn status(client: &Client, url: &str) -> Option<Value> {
-    let one = client.at(url).within(Duration::from_secs(STATUS_S_MAX));
-    one.read(&Request::get(STATUS)).await.ok().map(|answer| answer.body)
+    let answer = client.at(url).once(&Request::get(STATUS), Duration::from_secs(STATUS_S_MAX)).await?;
+    (answer.status == 200).then_some(answer.body)
 }
 
 #[cfg(test)]

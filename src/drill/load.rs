@@ -18,8 +18,9 @@ const WRITE_EVERY: Duration = Duration::from_millis(25);
 const WRITE_AGAIN: Duration = Duration::from_millis(5);
 /// From one read of a reader to the next.
 const READ_EVERY: Duration = Duration::from_millis(100);
-/// How long an answer to a write is waited for.
-const WRITE_ANSWER_MAX: Duration = Duration::from_secs(3);
+/// How long an answer to a write is waited for, before another replica is asked: gaps are seen no finer where a replica
+/// is silent.
+const WRITE_ANSWER_MAX: Duration = Duration::from_secs(1);
 /// The same of a read: a little more than the replica waits itself for a revision.
 const READ_ANSWER_MAX: Duration = Duration::from_secs(6);
 /// How long what is under way is given when the load ends.

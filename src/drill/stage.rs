@@ -1,5 +1,6 @@
 //! What a scenario acts on: the group, the load, and whoever watches.
 
+use super::book::Away;
 use super::group::{Group, status};
 use super::lease::Lease;
 use super::load::Load;
@@ -82,6 +83,11 @@ impl Stage<'_> {
             ));
         };
         self.begin();
+        let from_ms = self.load.now_ms();
+        if let Fault::Kill { replicas } | Fault::Stop { replicas } | Fault::Freeze { replicas } = &fault {
+            let away = replicas.iter().map(|id| Away { replica: id.clone(), from_ms, to_ms: None });
+            self.load.book().away.extend(away);
+        }
         Lease::take(control, fault, self.heal_after).await
     }
 
@@ -92,6 +98,8 @@ impl Stage<'_> {
     pub(super) async fn heal(&self, lease: Lease) -> Result<(), Failure> {
         sleep(self.hold).await;
         let why = lease.heal().await?;
+        let now_ms = self.load.now_ms();
+        self.load.book().away.iter_mut().for_each(|away| away.to_ms = away.to_ms.or(Some(now_ms)));
         self.say(&format!("healed: {why}"));
         Ok(())
     }
