@@ -123,6 +123,8 @@ pub(crate) struct Measured {
     pub(crate) staleness_ms: Option<u64>,
     pub(crate) ready_ms: Option<u64>,
     pub(crate) astray: Option<u64>,
+    pub(crate) not_prefix: Option<u64>,
+    pub(crate) restored_ms: Option<u64>,
 }
 
 impl Measured {
@@ -135,6 +137,8 @@ impl Measured {
             What::StalenessMs => self.staleness_ms,
             What::ReadyMs => self.ready_ms,
             What::Astray => self.astray,
+            What::NotPrefix => self.not_prefix,
+            What::RestoredMs => self.restored_ms,
         }
     }
 }

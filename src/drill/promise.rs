@@ -41,6 +41,10 @@ pub(crate) enum What {
     ReadyMs,
     /// Runs that are not on their cluster exactly once, or did not succeed there.
     Astray,
+    /// Acknowledged submissions that a restored group lacks though it has later ones.
+    NotPrefix,
+    /// From the beginning of a restore until the restored group answered, in ms.
+    RestoredMs,
 }
 
 impl What {
@@ -53,6 +57,8 @@ impl What {
             Self::Unseen => "reads with a token that did not show the write",
             Self::StalenessMs => "longest wait of a read with the newest token",
             Self::ReadyMs => "from healed until all replicas were ready",
+            Self::NotPrefix => "submissions that the restored group lacks though it has later ones",
+            Self::RestoredMs => "from a backup to a group that answers",
             Self::Astray => "runs that were not on their cluster exactly once",
         }
     }
@@ -60,8 +66,8 @@ impl What {
     /// A figure of it with its unit.
     pub(crate) fn figure(self, value: u64) -> String {
         match self {
-            Self::WriteGapMs | Self::StalenessMs | Self::ReadyMs => format!("{value} ms"),
-            Self::Lost | Self::Twice | Self::Unseen | Self::Astray => value.to_string(),
+            Self::WriteGapMs | Self::StalenessMs | Self::ReadyMs | Self::RestoredMs => format!("{value} ms"),
+            Self::Lost | Self::Twice | Self::Unseen | Self::Astray | Self::NotPrefix => value.to_string(),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn read(
         .await
 }
 
-async fn one(client: &Client, namespace: &str, token: u64) -> Result<Found, Failure> {
+pub(super) async fn one(client: &Client, namespace: &str, token: u64) -> Result<Found, Failure> {
     let mut found = Found::new();
     let mut next = String::new();
     loop {

@@ -70,6 +70,8 @@ impl Drill<'_> {
             staleness_ms: book.staleness_ms(),
             ready_ms: acted.ready_ms,
             astray: acted.findings.astray,
+            not_prefix: acted.findings.not_prefix,
+            restored_ms: acted.findings.restored_ms,
         };
         self.remove(&book).await;
         let head = Head {

@@ -6,12 +6,16 @@ mod cluster_loss;
 mod datacenter_loss;
 mod leader_loss;
 mod planned_handover;
+mod restore_from_backup;
 mod rolling_restart;
 
 use super::promise::{Promise, What};
 use super::stage::Stage;
 use crate::exit::Failure;
 use std::time::Duration;
+
+/// From a backup to a group that answers, for one as small as that of a drill on an idle machine.
+const RESTORED_MS_MAX: u64 = 30_000;
 
 /// What is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -28,6 +32,8 @@ pub(crate) enum Scenario {
     ClusterLoss,
     /// The kube-apiserver of a cluster serves nobody
     ApiserverOutage,
+    /// A backup is restored beside the group
+    RestoreFromBackup,
 }
 
 /// What there is to know of a scenario before it is run.
@@ -43,6 +49,8 @@ pub(crate) struct Card {
     pub(crate) ready_ms_max: u64,
     /// Runs are sent to a cluster meanwhile, and are to be there exactly once.
     pub(crate) sends_runs: bool,
+    /// A backup is restored, and is to be a prefix of what was acknowledged.
+    pub(crate) restores: bool,
     /// What is done, in order, on `dev`.
     pub(crate) on_dev: &'static [&'static str],
     /// The same on a deployment; empty: it cannot be drilled there.
@@ -60,13 +68,14 @@ pub(super) enum Bite {
 
 impl Scenario {
     /// All of them, in the order in which they are listed.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::LeaderLoss,
         Self::PlannedHandover,
         Self::RollingRestart,
         Self::DatacenterLoss,
         Self::ClusterLoss,
         Self::ApiserverOutage,
+        Self::RestoreFromBackup,
     ];
 
     /// As on the command line.
@@ -78,6 +87,7 @@ impl Scenario {
             Self::RollingRestart => "rolling-restart",
             Self::ClusterLoss => "cluster-loss",
             Self::ApiserverOutage => "apiserver-outage",
+            Self::RestoreFromBackup => "restore-from-backup",
         }
     }
 
@@ -90,6 +100,7 @@ impl Scenario {
             Self::RollingRestart => rolling_restart::CARD,
             Self::ClusterLoss => cluster_loss::CARD,
             Self::ApiserverOutage => apiserver_outage::CARD,
+            Self::RestoreFromBackup => restore_from_backup::CARD,
         }
     }
 
@@ -105,6 +116,7 @@ impl Scenario {
             Self::RollingRestart => rolling_restart::act(stage).await,
             Self::ClusterLoss => cluster_loss::act(stage).await,
             Self::ApiserverOutage => apiserver_outage::act(stage).await,
+            Self::RestoreFromBackup => restore_from_backup::act(stage).await,
         }
     }
 }
@@ -123,6 +135,8 @@ impl Card {
             promise(What::ReadyMs, self.ready_ms_max),
         ];
         promises.extend(self.sends_runs.then(|| promise(What::Astray, 0)));
+        promises.extend(self.restores.then(|| promise(What::NotPrefix, 0)));
+        promises.extend(self.restores.then(|| promise(What::RestoredMs, RESTORED_MS_MAX)));
         promises
     }
 

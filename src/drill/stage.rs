@@ -48,6 +48,10 @@ pub(super) struct Findings {
     pub(super) since_ms: Option<u64>,
     /// Runs that are not on their cluster exactly once.
     pub(super) astray: Option<u64>,
+    /// Acknowledged submissions that a restored group lacks though it has later ones.
+    pub(super) not_prefix: Option<u64>,
+    /// How long restoring it took.
+    pub(super) restored_ms: Option<u64>,
 }
 
 impl Stage<'_> {

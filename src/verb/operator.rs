@@ -9,6 +9,8 @@ mod recover;
 mod snapshot;
 mod status;
 
+pub(crate) use snapshot::SNAPSHOT;
+
 use super::ChangeOptions;
 use crate::client::{Client, Request, text};
 use crate::exit::{Exit, Failure};

@@ -2,10 +2,12 @@
 
 use crate::blocks::block;
 use crate::dev::{Dev, PATIENCE, Replica, binary, is_alive, path, signal, until};
+use crate::servers::Servers;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::process::{Output, Stdio};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -16,6 +18,7 @@ fn drill(dev: &Dev, arguments: &[&str]) -> Command {
     command.arg("drill").args(arguments).env("TALLYMAN_SERVER", servers.join(","));
     // Its key is made there, and its reports.
     command.current_dir(&dev.dir).env("HOME", &dev.dir).stdin(Stdio::null()).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -159,10 +162,10 @@ async fn what_a_drill_froze_goes_on_when_the_drill_is_killed_aborted_or_late_and
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn restarts_and_clusters_that_are_away_are_drilled_and_each_run_gets_to_its_cluster_once() {
+async fn restarts_a_restore_and_clusters_that_are_away_are_drilled_and_nothing_is_lost_or_done_twice() {
     let dev = Dev::start(&[]).await;
     let pids: Vec<i32> = dev.replicas().into_iter().map(|replica| replica.pid).collect();
-    for scenario in ["cluster-loss", "apiserver-outage", "rolling-restart"] {
+    for scenario in ["cluster-loss", "apiserver-outage", "restore-from-backup", "rolling-restart"] {
         let file = format!("{scenario}.json");
         let output = done(drill(&dev, &["run", scenario, "--write-gap", "60s", "--report", &file])).await;
         // How long reads wait on a busy machine is not the question here.
@@ -182,4 +185,41 @@ async fn restarts_and_clusters_that_are_away_are_drilled_and_each_run_gets_to_it
     let is_going = |item: &Value| item["metadata"]["deletionTimestamp"].is_string();
     assert!(left.body["items"].as_array().unwrap().iter().all(is_going), "{:?}", left.body);
     dev.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_is_no_dev_is_drilled_only_by_its_name_and_by_a_persons_hand() {
+    let mut servers = Servers::founded().await;
+    let urls: Vec<String> = servers.places.iter().map(|place| place.url.clone()).collect();
+    let drill = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.arg("drill").args(arguments).env("TALLYMAN_SERVER", urls.join(","));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+    };
+    let refused = done(drill(&["run", "leader-loss"])).await;
+    let words = said(&refused);
+    assert!(refused.status.code() == Some(1) && words.contains("--yes-this-is night"), "{words}");
+    let only_dev = done(drill(&["run", "cluster-loss", "--yes-this-is", "night"])).await;
+    assert_eq!(only_dev.status.code(), Some(1), "{}", said(&only_dev));
+
+    let run = ["run", "leader-loss", "--yes-this-is", "night", "--write-gap", "60s"];
+    let mut running = drill(&run).spawn().unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let mut all = String::new();
+    loop {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it says what is to be done").unwrap();
+        let line = line.unwrap_or_else(|| panic!("it ended early:\n{all}"));
+        all.push_str(&(line.clone() + "\n"));
+        if line.contains("now do this: kill") {
+            let leader = urls.iter().position(|url| line.contains(&format!("({url})"))).unwrap();
+            servers.kill(leader).await;
+            servers.start(leader);
+            break;
+        }
+    }
+    while let Some(line) = timeout(PATIENCE, lines.next_line()).await.expect("it goes on").unwrap() {
+        all.push_str(&(line + "\n"));
+    }
+    assert!(running.wait().await.unwrap().success(), "{all}");
 }

@@ -11,6 +11,7 @@ pub(super) const CARD: Card = Card {
     staleness_ms_max: 1000,
     ready_ms_max: 10_000,
     sends_runs: true,
+    restores: false,
     on_dev: &[
         "have the kube-apiserver of a simulated cluster answer 503 to everything",
         "submit Jobs to it; wait until 100 other writes are acknowledged, and see that none of the Jobs is there",

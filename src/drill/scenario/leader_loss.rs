@@ -14,6 +14,7 @@ pub(super) const CARD: Card = Card {
     staleness_ms_max: 5000,
     ready_ms_max: 30_000,
     sends_runs: false,
+    restores: false,
     on_dev: &[
         "find the leader",
         "kill its process with SIGKILL and keep it down",

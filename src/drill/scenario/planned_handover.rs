@@ -17,6 +17,7 @@ pub(super) const CARD: Card = Card {
     staleness_ms_max: 1000,
     ready_ms_max: 10_000,
     sends_runs: false,
+    restores: false,
     on_dev: STEPS,
     on_deployment: STEPS,
     needs: "a member of system:masters",

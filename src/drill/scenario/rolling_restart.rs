@@ -20,6 +20,7 @@ pub(super) const CARD: Card = Card {
     staleness_ms_max: 5000,
     ready_ms_max: 30_000,
     sends_runs: false,
+    restores: false,
     on_dev: &[
         "stop a follower with SIGTERM, start it again, and wait until all replicas are ready",
         "the same with each other follower, and then with the leader",

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tallyman_store::backup;
 
 /// Where backups come from.
-const SNAPSHOT: &str = "/operator/snapshot";
+pub(crate) const SNAPSHOT: &str = "/operator/snapshot";
 
 const AFTER_HELP: &str = "\
 Examples:
