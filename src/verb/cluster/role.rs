@@ -15,7 +15,7 @@ Examples:
   tallyman cluster role --namespace risk | kubectl apply --server-side -f -
   kubectl create token tallyman -n tallyman --duration 2160h
   tallyman cluster role --without-optional       # only what runs need
-  tallyman cluster role --namespace risk --namespaced   # for a cluster that is watched by namespaces
+  tallyman cluster role --namespace risk --namespaced     # for a cluster that is watched by namespaces
 
 Pods, Events and Workloads of Kueue are listed to say why a run does not start or has failed. Without that right all
 else works, and what is not known is said. With --namespaced nothing is allowed on the whole cluster: beside the Roles of
