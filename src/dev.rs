@@ -55,6 +55,9 @@ pub(crate) struct Dev {
     /// How many replicas (default: 3, or as many as DIR has)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(REPLICAS_MAX)))]
     replicas: Option<u16>,
+    /// The port of the first replica's API, and those after it for the others (default: 7001, or others that are free)
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1024..=65_000))]
+    api_port: Option<u16>,
     /// How many simulated clusters (default: 2, or none with --kubeconfig)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=100))]
     clusters: Option<u16>,
@@ -97,7 +100,7 @@ impl Dev {
         let submissions = self.submissions()?;
         let (dir, _temporary) = self.directory()?;
         let board = Board::new();
-        let mut layout = Layout::open(&dir, self.replicas)?;
+        let mut layout = Layout::open(&dir, self.replicas, self.api_port)?;
         self.introduce(&board, &layout);
         let clusters = Clusters::start(&self, &layout).await?;
         let urls: Vec<String> = layout.slots.iter().map(layout::Slot::url).collect();

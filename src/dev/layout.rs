@@ -68,11 +68,11 @@ impl Slot {
 }
 
 impl Layout {
-    /// Opens the directory, or lays it out for `replicas`.
+    /// Opens the directory, or lays it out for `replicas` whose APIs begin at `api_port`.
     ///
     /// # Errors
-    /// It is in use, laid out for another number of replicas, or cannot be written.
-    pub(super) fn open(dir: &Path, replicas: Option<u16>) -> Result<Self, Failure> {
+    /// It is in use, laid out for another number of replicas or other ports, or cannot be written; or a port is in use.
+    pub(super) fn open(dir: &Path, replicas: Option<u16>, api_port: Option<u16>) -> Result<Self, Failure> {
         let lock = lock(dir)?;
         let found = found(dir)?;
         let is_resumed = !found.is_empty();
@@ -87,8 +87,19 @@ impl Layout {
                 ));
             }
             _ if is_resumed => (found, Vec::new()),
-            asked => lay_out(dir, asked.unwrap_or(REPLICAS_DEFAULT))?,
+            asked => lay_out(dir, asked.unwrap_or(REPLICAS_DEFAULT), api_port)?,
         };
+        let first = slots.first().map(|slot| slot.config.api_listen.port());
+        if let Some(asked) = api_port
+            && first != Some(asked)
+        {
+            let message = format!("{} was laid out for other ports than {asked}", dir.display());
+            return Err(Failure::new(
+                Exit::Usage,
+                message,
+                "leave --api-port out, or name another directory",
+            ));
+        }
         for slot in &slots {
             slot.prepare().map_err(|error| unusable(&slot.home, &error))?;
         }
@@ -131,8 +142,8 @@ fn found(dir: &Path) -> Result<Vec<Slot>, Failure> {
     Ok(slots)
 }
 
-fn lay_out(dir: &Path, count: u16) -> Result<(Vec<Slot>, Vec<Held>), Failure> {
-    let held = ports::free(count)?;
+fn lay_out(dir: &Path, count: u16, api_port: Option<u16>) -> Result<(Vec<Slot>, Vec<Held>), Failure> {
+    let held = ports::free(count, api_port)?;
     let address = |port: &ports::Port| {
         port.address().map_err(|error| Failure::new(Exit::Failed, error.to_string(), ""))
     };
@@ -195,15 +206,16 @@ mod tests {
     #[test]
     fn a_directory_resumes_with_the_same_ports_and_is_used_once() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Layout::open(dir.path(), Some(3)).unwrap();
+        let first = Layout::open(dir.path(), Some(3), None).unwrap();
         assert!(!first.is_resumed);
-        assert_eq!(Layout::open(dir.path(), None).unwrap_err().exit, Exit::Conflict);
+        assert_eq!(Layout::open(dir.path(), None, None).unwrap_err().exit, Exit::Conflict);
         let configs: Vec<Config> = first.slots.iter().map(|slot| slot.config.clone()).collect();
         drop(first);
-        let again = Layout::open(dir.path(), None).unwrap();
+        let again = Layout::open(dir.path(), None, None).unwrap();
         assert!(again.is_resumed);
         assert_eq!(again.slots.iter().map(|slot| slot.config.clone()).collect::<Vec<_>>(), configs);
         drop(again);
-        assert_eq!(Layout::open(dir.path(), Some(5)).unwrap_err().exit, Exit::Usage);
+        assert_eq!(Layout::open(dir.path(), Some(5), None).unwrap_err().exit, Exit::Usage);
+        assert_eq!(Layout::open(dir.path(), None, Some(1024)).unwrap_err().exit, Exit::Usage);
     }
 }

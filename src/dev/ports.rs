@@ -49,12 +49,12 @@ impl Held {
     }
 }
 
-/// Addresses for `count` replicas: neighbouring API ports, the well-known ones if they are free. Peer ports ascend
-/// and have equally many digits, so that their order as texts is that of the replicas.
+/// Addresses for `count` replicas: neighbouring API ports, from `api_port` on or the well-known ones if they are free. Peer
+/// ports ascend and have equally many digits, so that their order as texts is that of the replicas.
 ///
 /// # Errors
-/// No free ports.
-pub(super) fn free(count: u16) -> Result<Vec<Held>, Failure> {
+/// No free ports, or not those that were asked for.
+pub(super) fn free(count: u16, api_port: Option<u16>) -> Result<Vec<Held>, Failure> {
     let width = FREE.end - FREE.start;
     let start = FREE.start + u16::try_from(Machine.number() % u64::from(width / 2)).unwrap_or(0);
     let mut ports = start..start.saturating_add(TRIES_MAX);
@@ -62,11 +62,21 @@ pub(super) fn free(count: u16) -> Result<Vec<Held>, Failure> {
     while peers.len() < usize::from(count) {
         peers.push(next(&mut ports)?);
     }
-    let apis = match neighbours(count) {
+    let apis = match api_port.map(|first| asked(first, count)).transpose()?.or_else(|| neighbours(count)) {
         Some(apis) => apis,
         None => (0..count).map(|_| next(&mut ports)).collect::<Result<_, _>>()?,
     };
     Ok(apis.into_iter().zip(peers).map(|(api, peer)| Held { api, peer }).collect())
+}
+
+fn asked(first: u16, count: u16) -> Result<Vec<Port>, Failure> {
+    let bind = |port| {
+        Port::bind(port).map_err(|error| {
+            let message = format!("failed to listen on 127.0.0.1:{port}: {error}");
+            Failure::new(Exit::Failed, message, "stop what listens there, or name another --api-port")
+        })
+    };
+    (first..first + count).map(bind).collect()
 }
 
 fn neighbours(count: u16) -> Option<Vec<Port>> {
@@ -92,7 +102,7 @@ mod tests {
 
     #[test]
     fn ports_differ_and_peers_sort_as_texts_like_their_replicas() {
-        let held = free(5).unwrap();
+        let held = free(5, None).unwrap();
         let peers: Vec<String> = held.iter().map(|held| held.peer.address().unwrap().to_string()).collect();
         assert!(peers.is_sorted());
         let mut all: Vec<u16> = held
@@ -106,10 +116,11 @@ mod tests {
 
     #[test]
     fn a_port_whose_replica_is_down_is_taken_for_everybody_else() {
-        let held = free(1).unwrap().remove(0);
+        let held = free(1, None).unwrap().remove(0);
         let port = held.api.address().unwrap().port();
         let _marks = held.let_listen();
         assert!(Port::bind(port).is_err());
+        assert_eq!(free(1, Some(port)).unwrap_err().exit, Exit::Failed);
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "the replica itself can listen");
     }
 }

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn scripts_see_whole_files_with_the_published_names() {
         let dir = tempfile::tempdir().unwrap();
-        let layout = Layout::open(dir.path(), Some(1)).unwrap();
+        let layout = Layout::open(dir.path(), Some(1), None).unwrap();
         let path = dir.path().join("dev.json");
         std::fs::write(&path, "of an earlier dev").unwrap();
         let state = State::new(&layout, &Clusters(Vec::new())).unwrap();
