@@ -55,6 +55,9 @@ pub(crate) struct Dev {
     _temporary: Option<TempDir>,
 }
 
+/// Replicas that a test has at most.
+const REPLICAS_MAX: u16 = 7;
+
 /// An answer: status, headers and body.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -85,11 +88,16 @@ pub(crate) fn binary() -> &'static str {
 /// A port that nobody listens on, and that no connection is given while its server is down: below those that the system
 /// gives by itself.
 pub(crate) fn port() -> u16 {
+    ports(1)
+}
+
+/// The first of so many such ports, one after the other. None is given twice: who is stopped and started again has its own.
+fn ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 10_000).unwrap();
     loop {
-        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::SeqCst)) % 10_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let port = 20_000 + (first + NEXT.fetch_add(count, Ordering::SeqCst)) % 10_000;
+        if (port..port + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return port;
         }
     }
@@ -129,6 +137,10 @@ impl Dev {
     pub(crate) fn spawn(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
         let _ = fs::remove_file(dir.join("dev.json"));
         command.args(["dev", "--parent-pipe", "--dir"]).arg(dir).args(arguments);
+        // A directory that was used before has its ports.
+        if !dir.join("r1").exists() {
+            command.args(["--api-port", &ports(REPLICAS_MAX).to_string()]);
+        }
         fs::create_dir_all(dir).unwrap();
         let log = |name: &str| {
             let file = fs::OpenOptions::new().create(true).append(true).open(dir.join(name));

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::sleep;
 
+/// How long an answer is waited for.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+
 /// An acknowledged submission.
 #[derive(Clone, Debug)]
 pub(crate) struct Acknowledged {
@@ -116,8 +119,7 @@ async fn submit(dev: &Dev, name: &str, choices: &mut Choices, stop: &AtomicBool)
         let replicas = dev.replicas();
         let replica = &replicas[choices.below(replicas.len() as u64) as usize];
         let url = format!("{}{}", replica.url, path("namespaces/load/runnables"));
-        let request =
-            dev.http.post(url).header("idempotency-key", name).timeout(Duration::from_secs(5)).json(&body);
+        let request = dev.http.post(url).header("idempotency-key", name).timeout(ANSWER_MAX).json(&body);
         match answer(request).await {
             Some(answer) if answer.status == 201 => return Some(answer),
             Some(answer) => assert!(matches!(answer.status, 429 | 503 | 504), "{name}: {answer:?}"),
@@ -136,8 +138,9 @@ async fn read_back(dev: &Dev, mine: &Acknowledged, choices: &mut Choices) {
     let replica = &replicas[choices.below(replicas.len() as u64) as usize];
     let (name, revision) = (&mine.name, mine.revision);
     let query = format!("resourceVersion={revision}&resourceVersionMatch=NotOlderThan");
-    let answer = dev.get(&replica.url, &path(&format!("namespaces/load/runnables/{name}?{query}"))).await;
-    let Some(answer) = answer else { return };
+    let url = format!("{}{}", replica.url, path(&format!("namespaces/load/runnables/{name}?{query}")));
+    // One that is frozen does not answer: it is not waited for as long as all that is waited for.
+    let Some(answer) = answer(dev.http.get(url).timeout(ANSWER_MAX)).await else { return };
     match answer.status {
         200 => {
             assert_eq!(answer.body["metadata"]["uid"], json!(mine.uid), "{name} on {}", replica.id);
